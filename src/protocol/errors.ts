@@ -1,0 +1,85 @@
+/**
+ * Every error a user can meet, by code. Misuse of the API is a TypeError with a `code`; what the world does to a cache
+ * is a CacheError. The shards report theirs as plain records in a reply, since a thread hop would strip class and code.
+ */
+
+export type MisuseCode = 'INVALID_CONFIG' | 'INVALID_KEY' | 'INVALID_TTL' | 'SERIALIZATION_ERROR' | 'UNKNOWN_PLUGIN';
+
+export type CacheErrorCode =
+  | 'VALUE_TOO_LARGE'
+  | 'CACHE_FULL'
+  | 'OVERLOADED'
+  | 'TIMEOUT'
+  | 'BUSY'
+  | 'SHARD_DOWN'
+  | 'CACHE_CLOSED'
+  | 'POLICY_ERROR'
+  | 'PROTOCOL_ERROR';
+
+/** Whether a failed write may have been applied: `not-sent` certainly was not. */
+export type Outcome = 'unknown' | 'not-sent';
+
+export interface CacheErrorDetails {
+  readonly key?: string | undefined;
+  readonly shard?: number | undefined;
+  readonly outcome?: Outcome | undefined;
+  readonly cause?: unknown;
+}
+
+/**
+ * A fault that correct code can meet. `code` is stable; `shard`, `key` and `outcome` are there where they are known.
+ */
+export class CacheError extends Error {
+  readonly code: CacheErrorCode;
+  readonly key?: string;
+  readonly shard?: number;
+  readonly outcome?: Outcome;
+
+  constructor(code: CacheErrorCode, message: string, details: CacheErrorDetails = {}) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    this.code = code;
+    if (details.key !== undefined) this.key = details.key;
+    if (details.shard !== undefined) this.shard = details.shard;
+    if (details.outcome !== undefined) this.outcome = details.outcome;
+  }
+
+  static {
+    CacheError.prototype.name = 'CacheError';
+  }
+}
+
+/** An error as a reply frame carries it. */
+export interface ErrorRecord {
+  readonly code: CacheErrorCode;
+  readonly message: string;
+}
+
+/** A programmer's mistake: what was expected, and what came. */
+export function misuse(code: MisuseCode, expected: string, got: unknown, extra: object = {}): TypeError {
+  return Object.assign(new TypeError(`Expected ${expected}, got ${describe(got)}`), { code }, extra);
+}
+
+/** A value as an error message shows it: short, and with its type where that is not plain to see. */
+export function describe(value: unknown): string {
+  if (typeof value === 'string') {
+    return `'${value.length > 40 ? `${value.slice(0, 40)}...` : value}' (string)`;
+  }
+  if (typeof value === 'number' || typeof value === 'bigint' || typeof value === 'boolean') {
+    return `${String(value)} (${typeof value})`;
+  }
+  if (value === null || value === undefined) {
+    return String(value);
+  }
+  if (typeof value === 'function') {
+    return `function ${value.name || '(anonymous)'}`;
+  }
+  if (typeof value === 'symbol') {
+    return value.toString();
+  }
+  const prototype = Object.getPrototypeOf(value);
+  if (prototype === null) {
+    return 'an object without prototype';
+  }
+  const name = prototype.constructor?.name;
+  return typeof name === 'string' && name !== 'Object' ? `a ${name}` : 'an object';
+}

@@ -1,0 +1,171 @@
+/**
+ * The answer to a frame. When every record went well and none has anything to say, it is their count, a plain number.
+ * Otherwise it is one msgpack array with a result per record, in order:
+ *
+ *     nil                      done, or nothing there
+ *     true, false              yes, no
+ *     float64                  a count
+ *     [ tag, bin32 value ]     a stored value
+ *     str                      JSON text: counts of a shard (object), or `{ "error": { code, message } }`
+ *
+ * A damaged or hostile frame is answered by a single error in place of the array.
+ */
+import { CacheError, type ErrorRecord } from './errors.ts';
+import type { ShardCounts, StoredValue } from './operations.ts';
+
+export type Result = undefined | boolean | number | StoredValue | ShardCounts | CacheError;
+
+const NIL = 0xc0;
+const FALSE = 0xc2;
+const TRUE = 0xc3;
+const BIN32 = 0xc6;
+const FLOAT64 = 0xcb;
+const STR32 = 0xdb;
+const ARRAY32 = 0xdd;
+const PAIR = 0x92;
+const HEAD_BYTES = 5;
+const INITIAL_BYTES = 1024;
+
+export class ReplyWriter {
+  #buffer = Buffer.allocUnsafeSlow(INITIAL_BYTES);
+  #length = HEAD_BYTES;
+  #count = 0;
+  #plain = true;
+
+  /** Done, or nothing there. */
+  done(): void {
+    this.#reserve(1);
+    this.#buffer[this.#length++] = NIL;
+    this.#count++;
+  }
+
+  boolean(value: boolean): void {
+    this.#reserve(1);
+    this.#buffer[this.#length++] = value ? TRUE : FALSE;
+    this.#finish();
+  }
+
+  number(value: number): void {
+    this.#reserve(9);
+    this.#buffer[this.#length] = FLOAT64;
+    this.#buffer.writeDoubleBE(value, this.#length + 1);
+    this.#length += 9;
+    this.#finish();
+  }
+
+  value(tag: number, bytes: Uint8Array): void {
+    this.#reserve(7 + bytes.length);
+    const buffer = this.#buffer;
+    buffer[this.#length] = PAIR;
+    buffer[this.#length + 1] = tag;
+    buffer[this.#length + 2] = BIN32;
+    buffer.writeUInt32BE(bytes.length, this.#length + 3);
+    buffer.set(bytes, this.#length + 7);
+    this.#length += 7 + bytes.length;
+    this.#finish();
+  }
+
+  counts(counts: ShardCounts): void {
+    this.#text(JSON.stringify(counts));
+  }
+
+  error(error: ErrorRecord): void {
+    this.#text(JSON.stringify({ error }));
+  }
+
+  /** The reply to all that was written, and an empty writer. */
+  seal(): number | Uint8Array {
+    const reply = this.#plain ? this.#count : this.#close();
+    this.#length = HEAD_BYTES;
+    this.#count = 0;
+    this.#plain = true;
+    return reply;
+  }
+
+  #close(): Uint8Array {
+    this.#buffer[0] = ARRAY32;
+    this.#buffer.writeUInt32BE(this.#count, 1);
+    return Uint8Array.prototype.slice.call(this.#buffer, 0, this.#length);
+  }
+
+  #text(text: string): void {
+    const byteLength = Buffer.byteLength(text);
+    this.#reserve(5 + byteLength);
+    this.#buffer[this.#length] = STR32;
+    this.#buffer.writeUInt32BE(byteLength, this.#length + 1);
+    this.#buffer.write(text, this.#length + 5);
+    this.#length += 5 + byteLength;
+    this.#finish();
+  }
+
+  #finish(): void {
+    this.#count++;
+    this.#plain = false;
+  }
+
+  #reserve(byteLength: number): void {
+    const end = this.#length + byteLength;
+    if (end > this.#buffer.length) {
+      const grown = Buffer.allocUnsafeSlow(Math.max(end, this.#buffer.length * 2));
+      this.#buffer.copy(grown, 0, 0, this.#length);
+      this.#buffer = grown;
+    }
+  }
+}
+
+/** Reads the results of a reply in order. */
+export class ReplyReader {
+  readonly count: number;
+  readonly #reply: Buffer | undefined;
+  #at = HEAD_BYTES;
+
+  /** Throws RangeError when `reply` is neither a count nor an array of results. */
+  constructor(reply: unknown) {
+    if (typeof reply === 'number') {
+      this.count = reply;
+    } else if (reply instanceof Uint8Array && reply.length >= HEAD_BYTES && reply[0] === ARRAY32) {
+      this.#reply = Buffer.from(reply.buffer, reply.byteOffset, reply.byteLength);
+      this.count = this.#reply.readUInt32BE(1);
+    } else {
+      throw new RangeError('not a reply');
+    }
+  }
+
+  next(): Result {
+    const reply = this.#reply;
+    if (reply === undefined) {
+      return undefined;
+    }
+    switch (reply[this.#at++]) {
+      case NIL:
+        return undefined;
+      case TRUE:
+        return true;
+      case FALSE:
+        return false;
+      case FLOAT64:
+        this.#at += 8;
+        return reply.readDoubleBE(this.#at - 8);
+      case PAIR: {
+        const tag = reply[this.#at] as number;
+        return { tag, bytes: this.#bytes(this.#at + 2) };
+      }
+      case STR32:
+        return parse(this.#bytes(this.#at).toString());
+      default:
+        throw new RangeError(`no result at byte ${this.#at - 1} of a reply`);
+    }
+  }
+
+  #bytes(lengthAt: number): Buffer {
+    const reply = this.#reply as Buffer;
+    const start = lengthAt + 4;
+    this.#at = start + reply.readUInt32BE(lengthAt);
+    return reply.subarray(start, this.#at);
+  }
+}
+
+function parse(text: string): ShardCounts | CacheError {
+  const result = JSON.parse(text) as ShardCounts | { error: ErrorRecord };
+  return 'error' in result ? new CacheError(result.error.code, result.error.message) : result;
+}

@@ -1,0 +1,337 @@
+/**
+ * The bytes of a shard: blocks of any size in one region, at least nine tenths of it in use when it is full.
+ *
+ * Free blocks lie in bins by size and are found in constant time (two-level segregated fit: Masmano, Ripoll, Crespo and
+ * Real, ECRTS 2004); neighbours that are free become one. What is special here is what happens when no hole is large
+ * enough though enough bytes are free: the arena takes its largest hole and moves the block behind it to the front of
+ * it, again and again, so that the hole travels and swallows the holes it meets. The caller keeps HEADROOM of the region
+ * free, which bounds how far a hole has to travel.
+ *
+ *     live   [ size+flags | the owner's words ...                       ]
+ *     free   [ size+flags | next in bin | previous in bin | ... | size  ]
+ *
+ * Sizes are in granules of 8 bytes, shifted left by two for the flags: FREE, and PREVIOUS_FREE, which says that the word
+ * before the block holds the size of the free block that ends there. Offsets are word indexes; 0 is no block.
+ * What is bad about it: a huge block asks for many moves. MOVE_FACTOR bounds them, then the caller must free more.
+ */
+
+const FREE = 1;
+const PREVIOUS_FREE = 2;
+const FLAGS = FREE | PREVIOUS_FREE;
+const NEXT = 1;
+const PREVIOUS = 2;
+/** A free block needs four words: size, two links, size. */
+const GRANULES_MIN = 2;
+/** 32 bins a power of two: a block that is found wastes at most a 32nd. */
+const BIN_BITS = 5;
+const BINS = 1 << BIN_BITS;
+const LEVELS = 26;
+/** Blocks of a bin that are tried for size before a larger bin is opened. */
+const TRIES = 8;
+/** A request moves at most this many times its own size, and MOVE_GRANULES_MIN, before it gives up. */
+const MOVE_FACTOR = 64;
+const MOVE_GRANULES_MIN = 32 * 1024;
+/** The share of the region that callers leave free, as a divisor: 5 %. */
+const HEADROOM = 20;
+const FIRST = 2;
+
+/** Moves a live block and everything that points to it; called with the destination below the source. */
+export type Relocate = (from: number, to: number, words: number) => void;
+
+export class Arena {
+  readonly #words: Int32Array;
+  readonly #relocate: Relocate;
+  readonly #bins = new Int32Array(LEVELS * BINS);
+  readonly #levelBits = new Int32Array(LEVELS);
+  #topBits = 0;
+  /** The sentinel behind the last block. */
+  readonly #end: number;
+  #liveGranules = 0;
+  #movedBytes = 0;
+
+  constructor(words: Int32Array, relocate: Relocate) {
+    this.#words = words;
+    this.#relocate = relocate;
+    this.#end = (words.length - 2) & ~1;
+    words[this.#end] = 0;
+    this.#setFree(FIRST, (this.#end - FIRST) >>> 1);
+    this.#insert(FIRST);
+  }
+
+  get liveBytes(): number {
+    return this.#liveGranules * 8;
+  }
+
+  /** Bytes that live blocks may take before the arena needs more room to move in. */
+  get bytesMax(): number {
+    const bytes = (this.#end - FIRST) * 4;
+    return Math.floor((bytes - bytes / HEADROOM) / 8) * 8;
+  }
+
+  /** Bytes moved since birth to make holes meet. */
+  get movedBytes(): number {
+    return this.#movedBytes;
+  }
+
+  /** A block of at least `words` words, its size word written, or 0 when live blocks leave no room for it. */
+  allocate(words: number): number {
+    const granules = granulesFor(words);
+    let block = this.#find(granules);
+    if (block === 0) {
+      block = this.#meetHoles(granules);
+      if (block === 0) {
+        return 0;
+      }
+    }
+    this.#remove(block);
+    return this.#carve(block, granules);
+  }
+
+  free(block: number): void {
+    const words = this.#words;
+    let granules = this.#granulesAt(block);
+    let start = block;
+    this.#liveGranules -= granules;
+    if (((words[block] as number) & PREVIOUS_FREE) !== 0) {
+      const before = words[block - 1] as number;
+      start = block - before * 2;
+      this.#remove(start);
+      granules += before;
+    }
+    const after = start + granules * 2;
+    if (((words[after] as number) & FREE) !== 0) {
+      this.#remove(after);
+      granules += this.#granulesAt(after);
+    }
+    this.#setFree(start, granules);
+    this.#insert(start);
+  }
+
+  /** Bytes that a block of `words` words takes. */
+  static bytesFor(words: number): number {
+    return granulesFor(words) * 8;
+  }
+
+  /** Bytes of a block that stands. */
+  bytesOf(block: number): number {
+    return this.#granulesAt(block) * 8;
+  }
+
+  /** Forgets every block. */
+  clear(): void {
+    this.#bins.fill(0);
+    this.#levelBits.fill(0);
+    this.#topBits = 0;
+    this.#liveGranules = 0;
+    this.#words[this.#end] = 0;
+    this.#setFree(FIRST, (this.#end - FIRST) >>> 1);
+    this.#insert(FIRST);
+  }
+
+  /** Walks all blocks and throws on the first that contradicts another. For tests and fuzzers. */
+  check(): void {
+    const words = this.#words;
+    let live = 0;
+    let free = 0;
+    let previousFree = false;
+    for (let block = FIRST; block !== this.#end; block += this.#granulesAt(block) * 2) {
+      const head = words[block] as number;
+      const granules = this.#granulesAt(block);
+      const isFree = (head & FREE) !== 0;
+      assert(granules >= GRANULES_MIN, `block ${block} of ${granules} granules`);
+      assert(block + granules * 2 <= this.#end, `block ${block} runs out of the arena`);
+      assert(((head & PREVIOUS_FREE) !== 0) === previousFree, `block ${block} mistakes the one before it`);
+      assert(!(isFree && previousFree), `two free blocks meet at ${block}`);
+      if (isFree) {
+        assert(words[block + granules * 2 - 1] === granules, `free block ${block} ends with another size`);
+        assert(this.#isBinned(block, granules), `free block ${block} is in no bin`);
+        free += granules;
+      } else {
+        live += granules;
+      }
+      previousFree = isFree;
+    }
+    assert(live === this.#liveGranules, `${live} granules are live, ${this.#liveGranules} counted`);
+    assert((live + free) * 2 === this.#end - FIRST, 'blocks do not fill the arena');
+  }
+
+  #granulesAt(block: number): number {
+    return (this.#words[block] as number) >>> 2;
+  }
+
+  /** Takes what is needed from a free block that is in no bin, and gives the rest back. */
+  #carve(block: number, granules: number): number {
+    const words = this.#words;
+    const rest = this.#granulesAt(block) - granules;
+    let taken = granules;
+    if (rest >= GRANULES_MIN) {
+      const remainder = block + granules * 2;
+      this.#setFree(remainder, rest);
+      this.#insert(remainder);
+    } else {
+      taken += rest;
+      (words[block + taken * 2] as number) &= ~PREVIOUS_FREE;
+    }
+    words[block] = taken << 2;
+    this.#liveGranules += taken;
+    return block;
+  }
+
+  /** Writes a free block whose predecessor is live, and tells the block after it. */
+  #setFree(block: number, granules: number): void {
+    const words = this.#words;
+    words[block] = (granules << 2) | FREE;
+    const after = block + granules * 2;
+    words[after - 1] = granules;
+    (words[after] as number) |= PREVIOUS_FREE;
+  }
+
+  #find(granules: number): number {
+    const words = this.#words;
+    let block = this.#bins[binOf(granules)] as number;
+    for (let i = 0; i < TRIES && block !== 0; i++) {
+      if (this.#granulesAt(block) >= granules) {
+        return block;
+      }
+      block = words[block + NEXT] as number;
+    }
+    const bin = binOf(granules) + 1;
+    let level = bin >>> BIN_BITS;
+    let bits = (this.#levelBits[level] as number) & ((bin & (BINS - 1)) === 0 ? -1 : -1 << (bin & (BINS - 1)));
+    if (bits === 0) {
+      const levels = level + 1 < LEVELS ? this.#topBits & (-1 << (level + 1)) : 0;
+      if (levels === 0) {
+        return 0;
+      }
+      level = lowestBit(levels);
+      bits = this.#levelBits[level] as number;
+    }
+    return this.#bins[(level << BIN_BITS) + lowestBit(bits)] as number;
+  }
+
+  /**
+   * Lets the largest hole travel until it is large enough. A hole that ends at the arena's end has nobody behind it,
+   * and to grow one that was chosen by size costs a third of the moves of the first that comes.
+   */
+  #meetHoles(granules: number): number {
+    const words = this.#words;
+    let hole = this.#largest();
+    if (hole === 0) {
+      return 0;
+    }
+    let budget = Math.max(granules * MOVE_FACTOR, MOVE_GRANULES_MIN);
+    let size = this.#granulesAt(hole);
+    this.#remove(hole);
+    while (size < granules) {
+      const neighbour = hole + size * 2;
+      if (neighbour === this.#end) {
+        break;
+      }
+      const moved = this.#granulesAt(neighbour);
+      budget -= moved;
+      if (budget < 0) {
+        break;
+      }
+      this.#relocate(neighbour, hole, moved * 2);
+      words[hole] = moved << 2;
+      this.#movedBytes += moved * 8;
+      hole += moved * 2;
+      const after = hole + size * 2;
+      if (((words[after] as number) & FREE) !== 0) {
+        this.#remove(after);
+        size += this.#granulesAt(after);
+      }
+      this.#setFree(hole, size);
+    }
+    this.#insert(hole);
+    return size >= granules ? hole : 0;
+  }
+
+  /** The first block of the topmost bin that has one which does not end at the arena's end; 0 where there is none. */
+  #largest(): number {
+    for (let levels = this.#topBits; levels !== 0; ) {
+      const level = 31 - Math.clz32(levels);
+      for (let bits = this.#levelBits[level] as number; bits !== 0; ) {
+        const bin = 31 - Math.clz32(bits);
+        let block = this.#bins[(level << BIN_BITS) + bin] as number;
+        if (block !== 0 && block + this.#granulesAt(block) * 2 === this.#end) {
+          block = this.#words[block + NEXT] as number;
+        }
+        if (block !== 0) {
+          return block;
+        }
+        bits &= ~(1 << bin);
+      }
+      levels &= ~(1 << level);
+    }
+    return 0;
+  }
+
+  #insert(block: number): void {
+    const words = this.#words;
+    const bin = binOf(this.#granulesAt(block));
+    const first = this.#bins[bin] as number;
+    words[block + NEXT] = first;
+    words[block + PREVIOUS] = 0;
+    if (first !== 0) {
+      words[first + PREVIOUS] = block;
+    }
+    this.#bins[bin] = block;
+    (this.#levelBits[bin >>> BIN_BITS] as number) |= 1 << (bin & (BINS - 1));
+    this.#topBits |= 1 << (bin >>> BIN_BITS);
+  }
+
+  #remove(block: number): void {
+    const words = this.#words;
+    const next = words[block + NEXT] as number;
+    const previous = words[block + PREVIOUS] as number;
+    if (next !== 0) {
+      words[next + PREVIOUS] = previous;
+    }
+    if (previous !== 0) {
+      words[previous + NEXT] = next;
+      return;
+    }
+    const bin = binOf(this.#granulesAt(block));
+    this.#bins[bin] = next;
+    if (next === 0) {
+      const level = bin >>> BIN_BITS;
+      (this.#levelBits[level] as number) &= ~(1 << (bin & (BINS - 1)));
+      if (this.#levelBits[level] === 0) {
+        this.#topBits &= ~(1 << level);
+      }
+    }
+  }
+
+  #isBinned(block: number, granules: number): boolean {
+    for (let at = this.#bins[binOf(granules)] as number; at !== 0; at = this.#words[at + NEXT] as number) {
+      if (at === block) {
+        return true;
+      }
+    }
+    return false;
+  }
+}
+
+export function granulesFor(words: number): number {
+  return Math.max(GRANULES_MIN, (words + 1) >>> 1);
+}
+
+/** Exact bins for small sizes, then BINS a power of two. Sizes of one bin differ by less than a 32nd. */
+function binOf(granules: number): number {
+  const top = 31 - Math.clz32(granules);
+  if (top < BIN_BITS) {
+    return granules;
+  }
+  return ((top - BIN_BITS + 1) << BIN_BITS) | ((granules >>> (top - BIN_BITS)) & (BINS - 1));
+}
+
+function lowestBit(bits: number): number {
+  return 31 - Math.clz32(bits & -bits);
+}
+
+function assert(holds: boolean, message: string): void {
+  if (!holds) {
+    throw new Error(`arena: ${message}`);
+  }
+}

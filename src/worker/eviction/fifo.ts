@@ -1,0 +1,21 @@
+/**
+ * First in, first out. An overwrite keeps its place; hits change nothing and cost nothing.
+ */
+import type { EvictionPolicy, PolicyContext } from './index.ts';
+import { SlotList } from './list.ts';
+
+export function createFifo({ slots }: PolicyContext): EvictionPolicy {
+  const list = new SlotList(slots);
+  return {
+    hits: 'none',
+    add(slot) {
+      list.push(slot);
+      return true;
+    },
+    hit: () => {},
+    update: (slot, previous) => list.replace(slot, previous),
+    remove: (slot) => list.remove(slot),
+    clear: () => list.clear(),
+    victim: () => list.oldest,
+  };
+}

@@ -1,0 +1,27 @@
+/**
+ * Least recently used. A hit, an overwrite and an insert make an entry newest; the oldest goes.
+ *
+ * Exact for what one client does in sequence. Good where recency is all there is (corda), bad at loops a little larger
+ * than the cache, where it hits nothing.
+ */
+import type { EvictionPolicy, PolicyContext } from './index.ts';
+import { SlotList } from './list.ts';
+
+export function createLru({ slots }: PolicyContext): EvictionPolicy {
+  const list = new SlotList(slots);
+  return {
+    hits: 'ring',
+    add(slot) {
+      list.push(slot);
+      return true;
+    },
+    hit: (slot) => list.refresh(slot),
+    update(slot, previous) {
+      list.remove(previous);
+      list.push(slot);
+    },
+    remove: (slot) => list.remove(slot),
+    clear: () => list.clear(),
+    victim: () => list.oldest,
+  };
+}

@@ -21,6 +21,8 @@ import { EVER } from './units.ts';
 
 /** Two keep the shard busy while the client reads the reply to one and fills the next. */
 const FLIGHTS_MAX = 2;
+/** A frame of this many calls leaves at once, so that the shard works on it while the turn makes more. */
+const EARLY_CALLS = 512;
 /** Buckets in which a lane remembers the last frame with a write to a key; a shared bucket only costs a hop. */
 const WRITE_BUCKETS = 8192;
 const NEVER = 0;
@@ -215,6 +217,9 @@ export class Lane {
     this.#calls.push(call);
     if (signal !== undefined || timeoutMs !== 0) {
       this.#watch(call, signal, timeoutMs);
+    }
+    if (this.#calls.length >= EARLY_CALLS && this.#flights.length < FLIGHTS_MAX) {
+      this.#depart();
     }
   }
 

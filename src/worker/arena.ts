@@ -17,7 +17,6 @@
 
 const FREE = 1;
 const PREVIOUS_FREE = 2;
-const FLAGS = FREE | PREVIOUS_FREE;
 const NEXT = 1;
 const PREVIOUS = 2;
 /** A free block needs four words: size, two links, size. */

@@ -16,7 +16,7 @@ import { CacheError, type CacheErrorCode, type Outcome } from '../protocol/error
 import { FrameReader, FrameWriter, recordBytes } from '../protocol/frame.ts';
 import type { KeyEncoder } from '../protocol/key.ts';
 import { isWrite, OP_CLEAR, OP_SET, type StoredValue } from '../protocol/operations.ts';
-import { ReplyReader, type Result } from '../protocol/reply.ts';
+import { type Result, readReply } from '../protocol/reply.ts';
 import { EVER } from './units.ts';
 
 /** Two keep the shard busy while the client reads the reply to one and fills the next. */
@@ -312,19 +312,21 @@ export class Lane {
     this.#rest();
   }
 
+  /** Settles the flight's calls. Throws, and settles none, when the reply is not one to this flight. */
   #answer(flight: Flight, reply: unknown): void {
-    const results = new ReplyReader(reply);
-    if (results.count !== flight.calls.length) {
-      const only = results.next();
-      throw only instanceof CacheError
-        ? only
-        : new RangeError(`${results.count} results for ${flight.calls.length} calls`);
+    const results = readReply(reply);
+    const { calls } = flight;
+    const count = typeof results === 'number' ? results : results.length;
+    if (count !== calls.length) {
+      const only = typeof results === 'number' ? undefined : results[0];
+      throw only instanceof CacheError ? only : new RangeError(`${count} results for ${calls.length} calls`);
     }
     this.#flights.shift();
     this.#answeredId = flight.id;
     this.#forget(flight);
-    for (const call of flight.calls) {
-      const result = results.next();
+    for (let i = 0; i < count; i++) {
+      const call = calls[i] as Call;
+      const result = typeof results === 'number' ? undefined : results[i];
       if (result instanceof CacheError) {
         this.#settle(
           call,

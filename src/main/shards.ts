@@ -5,7 +5,7 @@
 import { MessageChannel, Worker } from 'node:worker_threads';
 import { ClientMemory } from '../protocol/client.ts';
 import { monotonic } from '../protocol/clock.ts';
-import { misuse } from '../protocol/errors.ts';
+import { CacheError, misuse } from '../protocol/errors.ts';
 import { reserveShard, type ShardLimits, ShardMemory, type ShardRegions } from '../protocol/memory.ts';
 import { Reader } from '../protocol/reader.ts';
 import type { ConnectMessage, HitMode, ShardBirth, ShardReady } from '../protocol/spec.ts';
@@ -18,7 +18,6 @@ const WORKER = new URL('../worker/index.js', import.meta.url);
 export interface ShardView {
   readonly shard: number;
   readonly limits: ShardLimits;
-  readonly memory: ShardMemory;
   readonly reader: Reader;
   readonly lane: Lane;
   readonly client: ClientMemory;
@@ -31,29 +30,36 @@ export interface OpenShards {
   close(): Promise<void>;
 }
 
+/** A shard's thread, and how it will have ended. */
+interface ShardThread {
+  readonly worker: Worker;
+  readonly death: Promise<Death>;
+}
+
+interface Death {
+  readonly code: number;
+  readonly cause: unknown;
+}
+
 /** Opens all shards or none. */
 export async function openShards(config: CacheConfig): Promise<OpenShards> {
   const limits = shareLimits(config);
   const regions = limits.map((each) => reserve(each, config));
-  const workers = limits.map((each, shard) => startWorker(shard, each, regions[shard] as ShardRegions, config));
+  const threads = limits.map((each, shard) => start(shard, each, regions[shard] as ShardRegions, config));
   try {
-    const ready = await Promise.all(workers.map(whenReady));
-    const views = workers.map((worker, shard) =>
-      connect(
-        worker,
-        shard,
-        limits[shard] as ShardLimits,
-        regions[shard] as ShardRegions,
-        ready[shard] as ShardReady,
-        config,
-      ),
-    );
+    const ready = await Promise.all(threads.map(whenReady));
+    const views = threads.map((thread, shard) => {
+      const memory = new ShardMemory(regions[shard] as ShardRegions);
+      const { lane, client } = connect(thread, shard, config);
+      const { hits } = ready[shard] as ShardReady;
+      return { shard, limits: limits[shard] as ShardLimits, reader: new Reader(memory, monotonic), lane, client, hits };
+    });
     if (config.unref) {
-      for (const worker of workers) worker.unref();
+      for (const { worker } of threads) worker.unref();
     }
-    return { views, close: () => closeAll(workers, views) };
+    return { views, close: () => closeAll(threads, views) };
   } catch (cause) {
-    await Promise.all(workers.map((worker) => worker.terminate()));
+    await Promise.all(threads.map(({ worker }) => worker.terminate()));
     throw cause;
   }
 }
@@ -69,28 +75,34 @@ function reserve(limits: ShardLimits, config: CacheConfig): ShardRegions {
   }
 }
 
-function startWorker(shard: number, limits: ShardLimits, regions: ShardRegions, config: CacheConfig): Worker {
+function start(shard: number, limits: ShardLimits, regions: ShardRegions, config: CacheConfig): ShardThread {
   const birth: ShardBirth = { spec: { shard, limits, eviction: config.eviction }, regions };
   // The application's own flags (loaders, inspectors, test runners) are none of the shard's business.
-  return new Worker(WORKER, { workerData: birth, name: `shardstash ${shard}`, execArgv: [] });
+  const worker = new Worker(WORKER, { workerData: birth, name: `shardstash ${shard}`, execArgv: [] });
+  const death = new Promise<Death>((resolve) => {
+    let cause: unknown;
+    worker.once('error', (error) => {
+      cause = error;
+    });
+    worker.once('exit', (code) => resolve({ code, cause }));
+  });
+  return { worker, death };
 }
 
-function whenReady(worker: Worker): Promise<ShardReady> {
-  return new Promise((resolve, reject) => {
-    worker.once('message', resolve);
-    worker.once('error', reject);
-    worker.once('exit', (code) => reject(new Error(`A shard's thread ended with code ${code} before it was ready`)));
+/** Rejects with CacheError SHARD_DOWN when the thread ends before it has said that it is ready. */
+async function whenReady({ worker, death }: ShardThread, shard: number): Promise<ShardReady> {
+  const ready = new Promise<ShardReady>((resolve) => worker.once('message', resolve));
+  const stillborn = death.then(({ code, cause }) => {
+    throw new CacheError('SHARD_DOWN', `Shard ${shard} ended with code ${code} before it was ready`, { shard, cause });
   });
+  return await Promise.race([ready, stillborn]);
 }
 
 function connect(
-  worker: Worker,
+  { worker, death }: ShardThread,
   shard: number,
-  limits: ShardLimits,
-  regions: ShardRegions,
-  { hits }: ShardReady,
   config: CacheConfig,
-): ShardView {
+): { lane: Lane; client: ClientMemory } {
   const { port1, port2 } = new MessageChannel();
   const client = new ClientMemory();
   const lane = new Lane(shard, port1, {
@@ -98,17 +110,16 @@ function connect(
     callsMax: config.maxPendingCalls,
     bytesMax: config.maxPendingBytes,
   });
-  worker.removeAllListeners();
-  worker.once('error', (cause) => lane.fail('SHARD_DOWN', 'ended with an error', cause));
-  worker.once('exit', (code) => lane.fail('SHARD_DOWN', `ended with code ${code}`));
   worker.postMessage({ connect: port2, client: client.buffer } satisfies ConnectMessage, [port2]);
-  const memory = new ShardMemory(regions);
-  return { shard, limits, memory, reader: new Reader(memory, monotonic), lane, client, hits };
+  void death.then(({ code, cause }) =>
+    lane.fail('SHARD_DOWN', cause === undefined ? `ended with code ${code}` : 'ended with an error', cause),
+  );
+  return { lane, client };
 }
 
-async function closeAll(workers: readonly Worker[], views: readonly ShardView[]): Promise<void> {
+async function closeAll(threads: readonly ShardThread[], views: readonly ShardView[]): Promise<void> {
   for (const { lane } of views) {
     lane.fail('CACHE_CLOSED', 'is closed: the cache was closed');
   }
-  await Promise.all(workers.map((worker) => worker.terminate()));
+  await Promise.all(threads.map(({ worker }) => worker.terminate()));
 }

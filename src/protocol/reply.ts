@@ -113,56 +113,50 @@ export class ReplyWriter {
   }
 }
 
-/** Reads the results of a reply in order. */
-export class ReplyReader {
-  readonly count: number;
-  readonly #reply: Buffer | undefined;
-  #at = HEAD_BYTES;
-
-  /** Throws RangeError when `reply` is neither a count nor an array of results. */
-  constructor(reply: unknown) {
-    if (typeof reply === 'number') {
-      this.count = reply;
-    } else if (reply instanceof Uint8Array && reply.length >= HEAD_BYTES && reply[0] === ARRAY32) {
-      this.#reply = Buffer.from(reply.buffer, reply.byteOffset, reply.byteLength);
-      this.count = this.#reply.readUInt32BE(1);
-    } else {
-      throw new RangeError('not a reply');
-    }
+/** The results of a reply, in order, or their count when none has anything to say. Throws RangeError for anything else. */
+export function readReply(reply: unknown): number | Result[] {
+  if (typeof reply === 'number') {
+    return reply;
   }
-
-  next(): Result {
-    const reply = this.#reply;
-    if (reply === undefined) {
-      return undefined;
-    }
-    switch (reply[this.#at++]) {
+  if (!(reply instanceof Uint8Array) || reply.length < HEAD_BYTES || reply[0] !== ARRAY32) {
+    throw new RangeError('not a reply');
+  }
+  const buffer = Buffer.from(reply.buffer, reply.byteOffset, reply.byteLength);
+  const count = buffer.readUInt32BE(1);
+  const results: Result[] = [];
+  let at = HEAD_BYTES;
+  for (let i = 0; i < count; i++) {
+    switch (buffer[at]) {
       case NIL:
-        return undefined;
+        results.push(undefined);
+        at += 1;
+        break;
       case TRUE:
-        return true;
       case FALSE:
-        return false;
+        results.push(buffer[at] === TRUE);
+        at += 1;
+        break;
       case FLOAT64:
-        this.#at += 8;
-        return reply.readDoubleBE(this.#at - 8);
+        results.push(buffer.readDoubleBE(at + 1));
+        at += 9;
+        break;
       case PAIR: {
-        const tag = reply[this.#at] as number;
-        return { tag, bytes: this.#bytes(this.#at + 2) };
+        const end = at + 7 + buffer.readUInt32BE(at + 3);
+        results.push({ tag: buffer[at + 1] as number, bytes: buffer.subarray(at + 7, end) });
+        at = end;
+        break;
       }
-      case STR32:
-        return parse(this.#bytes(this.#at).toString());
+      case STR32: {
+        const end = at + 5 + buffer.readUInt32BE(at + 1);
+        results.push(parse(buffer.toString('utf8', at + 5, end)));
+        at = end;
+        break;
+      }
       default:
-        throw new RangeError(`no result at byte ${this.#at - 1} of a reply`);
+        throw new RangeError(`no result at byte ${at} of a reply of ${buffer.length}`);
     }
   }
-
-  #bytes(lengthAt: number): Buffer {
-    const reply = this.#reply as Buffer;
-    const start = lengthAt + 4;
-    this.#at = start + reply.readUInt32BE(lengthAt);
-    return reply.subarray(start, this.#at);
-  }
+  return results;
 }
 
 function parse(text: string): ShardCounts | CacheError {

@@ -5,7 +5,7 @@ import { KeyEncoder } from '../../src/protocol/key.ts';
 import { reserveShard, type ShardLimits, ShardMemory } from '../../src/protocol/memory.ts';
 import { OP_CLEAR, OP_DELETE, OP_GET, OP_HAS, OP_PEEK, OP_SET, OP_SIZE } from '../../src/protocol/operations.ts';
 import { MISS, Reader } from '../../src/protocol/reader.ts';
-import { ReplyReader, type Result } from '../../src/protocol/reply.ts';
+import { type Result, readReply } from '../../src/protocol/reply.ts';
 import type { PolicyName } from '../../src/protocol/spec.ts';
 import { Dispatch } from '../../src/worker/dispatch.ts';
 import { policies } from '../../src/worker/eviction/index.ts';
@@ -56,7 +56,8 @@ export function makeShard(
   const call = (op: number, text = '', value: Uint8Array = new Uint8Array(0), ttlMs = 0): Result => {
     key.encode(text);
     writer.add(op, key, 0, ttlMs, value, value.length);
-    return new ReplyReader(dispatch.call(writer.seal())).next();
+    const results = readReply(dispatch.call(writer.seal()));
+    return typeof results === 'number' ? undefined : results[0];
   };
   const text = (result: Result) => (result === undefined ? undefined : (result as { bytes: Buffer }).bytes.toString());
   return {

@@ -104,7 +104,8 @@ export class MsgpackCodec implements ValueCodec {
       case TRUE:
         return true;
       case STRUCTURED:
-        return rehydrate(deserialize(bytes.subarray(0, byteLength)));
+        // A copy: typed arrays that V8 reads are views of the memory they were read from.
+        return rehydrate(deserialize(Uint8Array.prototype.slice.call(bytes, 0, byteLength)));
       default:
         throw misuse('SERIALIZATION_ERROR', 'a value that this version of the msgpack serializer wrote', `tag ${tag}`);
     }

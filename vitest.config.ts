@@ -1,9 +1,12 @@
+import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
+  // Threads are tested from the built package, under the name that users import.
+  resolve: { alias: { shardstash: fileURLToPath(new URL('dist/main/index.js', import.meta.url)) } },
   test: {
     include: ['test/**/*.test.ts'],
-    // Threads are tested from the built package, and two cores are few: files that start shards would starve each other.
+    // Two cores are few: files that start shards would starve each other.
     fileParallelism: false,
     testTimeout: 60_000,
   },

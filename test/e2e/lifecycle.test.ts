@@ -1,0 +1,184 @@
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { MessageChannel, type Worker } from 'node:worker_threads';
+import { type Cache, type CacheOptions, openCache } from 'shardstash';
+import { describe, expect, test } from 'vitest';
+import { withThreads } from '../support/threads.ts';
+
+const run = promisify(execFile);
+const entry = fileURLToPath(new URL('../../dist/main/index.js', import.meta.url));
+
+/** Runs a script in a process of its own, for at most ten seconds. */
+function script(body: string): Promise<{ stdout: string; stderr: string }> {
+  const source = `import { openCache } from ${JSON.stringify(entry)};\n${body}`;
+  return run(process.execPath, ['--input-type=module', '-e', source], { timeout: 10_000 });
+}
+
+async function openWithThreads(options: CacheOptions): Promise<{ cache: Cache; threads: Worker[] }> {
+  const { result, threads } = await withThreads(() => openCache(options));
+  return { cache: result, threads };
+}
+
+describe('close', () => {
+  test('is idempotent, and every call after it rejects with CACHE_CLOSED', async () => {
+    const { cache, threads } = await openWithThreads({ shards: 2 });
+    await cache.set('k', 'v');
+    const closing = cache.close();
+    expect(cache.close()).toBe(closing);
+    await closing;
+    await cache.close();
+    expect(threads.map(({ threadId }) => threadId)).toEqual([-1, -1]);
+    const calls = [
+      cache.get('k'),
+      cache.set('k', 1),
+      cache.delete('k'),
+      cache.has('k'),
+      cache.peek('k'),
+      cache.getMany(['k']),
+      cache.setMany([['k', 1]]),
+      cache.deleteMany(['k']),
+      cache.clear(),
+      cache.size(),
+      cache.metrics(),
+    ];
+    for (const outcome of await Promise.allSettled(calls)) {
+      expect(outcome).toMatchObject({ status: 'rejected', reason: { name: 'CacheError', code: 'CACHE_CLOSED' } });
+    }
+    expect(() => cache.getSync('k')).toThrow(expect.objectContaining({ code: 'CACHE_CLOSED' }));
+  });
+
+  test('waits for calls that were made before', async () => {
+    const { cache } = await openWithThreads({ shards: 2 });
+    const sets = Array.from({ length: 5_000 }, (_, i) => cache.set(`k${i}`, i));
+    await cache.close();
+    await Promise.all(sets);
+  });
+
+  test('Symbol.asyncDispose closes', async () => {
+    const { cache } = await openWithThreads({ shards: 1 });
+    await cache[Symbol.asyncDispose]();
+    await expect(cache.get('k')).rejects.toMatchObject({ code: 'CACHE_CLOSED' });
+  });
+});
+
+describe('the process', () => {
+  test('ends by itself while a cache is open, and loses no awaited write', async () => {
+    const { stdout } = await script(`
+      const cache = await openCache({ shards: 2 });
+      for (let i = 0; i < 50; i++) await cache.set('k' + i, i);
+      console.log(await cache.size());
+    `);
+    expect(stdout.trim()).toBe('50');
+  });
+
+  test('waits for a write that is awaited by nobody else', async () => {
+    const { stdout } = await script(`
+      const cache = await openCache({ shards: 1 });
+      void cache.set('k', 'v').then(() => console.log('stored'));
+    `);
+    expect(stdout.trim()).toBe('stored');
+  });
+
+  test('stays alive with unref: false until the cache is closed', async () => {
+    const { stdout } = await script(`
+      const cache = await openCache({ shards: 1, unref: false });
+      setTimeout(() => { console.log('closing'); void cache.close(); }, 100).unref();
+    `);
+    expect(stdout.trim()).toBe('closing');
+  });
+
+  test('prints nothing and leaves no file behind', async () => {
+    const { stdout, stderr } = await script(`
+      const cache = await openCache();
+      await cache.set('k', 'v');
+      await cache.close();
+    `);
+    expect(stdout + stderr).toBe('');
+  });
+});
+
+describe('a shard that dies', () => {
+  test('settles every call, and what it held can still be read', async () => {
+    const { cache, threads } = await openWithThreads({ shards: 1 });
+    await cache.set('kept', { n: 1 });
+    const calls = Array.from({ length: 2_000 }, (_, i) => cache.set(`k${i}`, i));
+    const late = new Promise<void>((resolve) => setImmediate(resolve)).then(() => cache.set('late', 1));
+    await threads[0]?.terminate();
+    const outcomes = await Promise.allSettled([...calls, late]);
+    for (const outcome of outcomes) {
+      if (outcome.status === 'rejected') {
+        expect(outcome.reason).toMatchObject({ name: 'CacheError', code: 'SHARD_DOWN', shard: 0 });
+        expect(['unknown', 'not-sent']).toContain(outcome.reason.outcome);
+      }
+    }
+    expect(await cache.get('kept')).toEqual({ n: 1 });
+    expect(cache.getSync('kept')).toEqual({ n: 1 });
+    await expect(cache.set('k', 1)).rejects.toMatchObject({ code: 'SHARD_DOWN', outcome: 'not-sent' });
+    await expect(cache.setMany([['k', 1]])).rejects.toMatchObject({ code: 'SHARD_DOWN' });
+    await cache.close();
+  });
+
+  test('does not touch the other shards', async () => {
+    const { cache, threads } = await openWithThreads({ shards: 2 });
+    await threads[0]?.terminate();
+    const outcomes = await Promise.allSettled(Array.from({ length: 100 }, (_, i) => cache.set(`k${i}`, i)));
+    const stored = outcomes.filter(({ status }) => status === 'fulfilled').length;
+    expect(stored).toBeGreaterThan(20);
+    expect(stored).toBeLessThan(80);
+    await cache.close();
+  });
+});
+
+describe('a hostile client of a shard’s port', () => {
+  async function connect(): Promise<{ cache: Cache; ask(message: unknown): Promise<unknown> }> {
+    const { cache, threads } = await openWithThreads({ shards: 1 });
+    const { port1, port2 } = new MessageChannel();
+    threads[0]?.postMessage({ connect: port2, client: new SharedArrayBuffer(64 * 1024) }, [port2]);
+    const ask = (message: unknown) =>
+      new Promise((resolve) => {
+        port1.once('message', resolve);
+        port1.postMessage(message);
+      });
+    return { cache, ask };
+  }
+
+  const text = (reply: unknown) => Buffer.from((reply as { value: Uint8Array }).value).toString();
+
+  test('gets an error for a garbage frame, and the shard lives on', async () => {
+    const { cache, ask } = await connect();
+    await cache.set('k', 'v');
+    const frames = [new Uint8Array(0), new Uint8Array(64), Buffer.from('not a frame at all'), 'text', 7, null, {}];
+    for (const [i, value] of frames.entries()) {
+      const reply = await ask({ id: `${i}`, type: 'APPLY', path: ['call'], argumentList: [{ type: 'RAW', value }] });
+      expect(reply).toMatchObject({ id: `${i}` });
+      expect(text(reply)).toContain('PROTOCOL_ERROR');
+    }
+    expect(await cache.get('k')).toBe('v');
+    await cache.set('k', 'w');
+    expect(await cache.get('k')).toBe('w');
+    await cache.close();
+  });
+
+  test('cannot reach past the one function', async () => {
+    const { cache, ask } = await connect();
+    const path = ['call', 'constructor', 'constructor'];
+    const messages = [
+      { id: '1', type: 'GET', path: ['call'] },
+      { id: '2', type: 'SET', path: ['call'], value: { type: 'RAW', value: 1 } },
+      { id: '3', type: 'APPLY', path, argumentList: [{ type: 'RAW', value: 'process.exit()' }] },
+      { id: '4', type: 'CONSTRUCT', path: ['call'], argumentList: [] },
+      { id: '5', type: 'ENDPOINT', path: [] },
+      { id: '6', type: 'APPLY', path: ['__proto__', 'polluted'], argumentList: [] },
+      { id: '7', type: 'RELEASE' },
+    ];
+    for (const message of messages) {
+      const reply = await ask(message);
+      expect(reply).toMatchObject({ id: message.id });
+      expect(text(reply)).toContain('PROTOCOL_ERROR');
+    }
+    await cache.set('k', 'v');
+    expect(await cache.get('k')).toBe('v');
+    await cache.close();
+  });
+});

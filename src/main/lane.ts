@@ -11,7 +11,7 @@
 import { setMaxListeners } from 'node:events';
 import type { MessagePort } from 'node:worker_threads';
 import { type Endpoint, wrap } from 'comlink';
-import { endpointOf } from '../protocol/endpoint.ts';
+import { type ComlinkEndpoint, endpointOf } from '../protocol/endpoint.ts';
 import { CacheError, type CacheErrorCode, type Outcome } from '../protocol/errors.ts';
 import { FrameReader, FrameWriter, recordBytes } from '../protocol/frame.ts';
 import type { KeyEncoder } from '../protocol/key.ts';
@@ -96,6 +96,7 @@ interface Flight {
 export class Lane {
   readonly #shard: number;
   readonly #port: MessagePort;
+  readonly #endpoint: ComlinkEndpoint;
   readonly #limits: LaneLimits;
   readonly #send: (frame: Uint8Array) => Promise<unknown>;
   readonly #writer = new FrameWriter();
@@ -120,10 +121,11 @@ export class Lane {
     this.#port = port;
     this.#limits = limits;
     // The proxy is kept in a field: one that is collected would drop the replies it waits for.
-    const remote = wrap<{ call(frame: Uint8Array): unknown }>(endpointOf(port) as Endpoint);
+    this.#endpoint = endpointOf(port);
+    const remote = wrap<{ call(frame: Uint8Array): unknown }>(this.#endpoint as Endpoint);
     const call = remote.call;
     this.#send = (frame) => call(frame) as Promise<unknown>;
-    port.on('messageerror', (cause) => this.fail('SHARD_DOWN', 'sent a message that cannot be read', cause));
+    port.on('messageerror', this.#onUnreadable);
     port.unref();
   }
 
@@ -240,7 +242,8 @@ export class Lane {
       this.#settle(call, this.#ended(call.key, 'not-sent'), undefined);
     }
     clearTimeout(this.#deadlines);
-    this.#port.close();
+    this.#port.off('messageerror', this.#onUnreadable);
+    this.#endpoint.close();
     this.#rest();
   }
 
@@ -441,6 +444,10 @@ export class Lane {
     this.#pendingCalls -= flight.calls.length;
     this.#pendingBytes -= flight.frame.length - FRAME_HEAD_BYTES;
   }
+
+  readonly #onUnreadable = (cause: unknown): void => {
+    this.fail('SHARD_DOWN', 'sent a message that cannot be read', cause);
+  };
 
   #ended(key: string | undefined, outcome: Outcome): CacheError {
     const { code, message, cause } = this.#end as End;

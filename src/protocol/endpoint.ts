@@ -14,6 +14,11 @@ export interface ComlinkEndpoint {
   postMessage(message: unknown, transfer?: unknown[]): void;
   addEventListener(type: string, listener: Listener): void;
   removeEventListener(type: string, listener: Listener): void;
+  /**
+   * Closes the port and lets go of all listeners. Comlink's registry of finalizers holds every endpoint until its proxy is
+   * collected; one that still knew its listeners would keep alive who keeps the proxy, for ever.
+   */
+  close(): void;
 }
 
 /** `admit` sees every message first; what it returns is what Comlink hears, `undefined` is nothing. */
@@ -38,6 +43,13 @@ export function endpointOf(port: MessagePort, admit: (message: unknown) => unkno
         attached.delete(listener);
         port.off('message', onMessage);
       }
+    },
+    close() {
+      for (const onMessage of attached.values()) {
+        port.off('message', onMessage);
+      }
+      attached.clear();
+      port.close();
     },
   };
 }

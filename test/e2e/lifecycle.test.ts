@@ -10,9 +10,9 @@ const run = promisify(execFile);
 const entry = fileURLToPath(new URL('../../dist/main/index.js', import.meta.url));
 
 /** Runs a script in a process of its own, for at most ten seconds. */
-function script(body: string): Promise<{ stdout: string; stderr: string }> {
+function script(body: string, flags: string[] = []): Promise<{ stdout: string; stderr: string }> {
   const source = `import { openCache } from ${JSON.stringify(entry)};\n${body}`;
-  return run(process.execPath, ['--input-type=module', '-e', source], { timeout: 10_000 });
+  return run(process.execPath, [...flags, '--input-type=module', '-e', source], { timeout: 10_000 });
 }
 
 async function openWithThreads(options: CacheOptions): Promise<{ cache: Cache; threads: Worker[] }> {
@@ -181,4 +181,30 @@ describe('a hostile client of a shard’s port', () => {
     expect(await cache.get('k')).toBe('v');
     await cache.close();
   });
+});
+
+test('a cache that was closed leaves no memory behind', async () => {
+  const { stdout } = await script(
+    `
+    import { setTimeout } from 'node:timers/promises';
+    async function once() {
+      const cache = await openCache({ shards: 2, maxBytes: '32mb' });
+      await cache.setMany(Array.from({ length: 5_000 }, (_, i) => ['k' + i, Buffer.alloc(1_000)]));
+      await cache.close();
+    }
+    async function settled() {
+      for (let i = 0; i < 5; i++) {
+        globalThis.gc();
+        await setTimeout(20);
+      }
+      return process.memoryUsage().arrayBuffers;
+    }
+    await once();
+    const before = await settled();
+    for (let i = 0; i < 5; i++) await once();
+    console.log((await settled()) - before);
+  `,
+    ['--expose-gc'],
+  );
+  expect(Number(stdout)).toBeLessThan(1_000_000);
 });

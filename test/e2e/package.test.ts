@@ -1,0 +1,42 @@
+/** The package as a stranger gets it: packed, installed into an empty folder, run without a loader. */
+import { execFile } from 'node:child_process';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { expect, test } from 'vitest';
+
+const run = promisify(execFile);
+const root = fileURLToPath(new URL('../..', import.meta.url));
+
+test('the packed package runs from a plain node_modules', { timeout: 180_000 }, async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'shardstash-pack-'));
+  try {
+    await run('npm', ['pack', '--ignore-scripts', '--pack-destination', folder], { cwd: root });
+    const [tarball] = await readdir(folder);
+    await writeFile(join(folder, 'package.json'), '{ "private": true, "type": "module" }');
+    const install = ['install', '--prefer-offline', '--no-audit', '--no-fund', '--ignore-scripts', `./${tarball}`];
+    await run('npm', install, { cwd: folder, timeout: 150_000 });
+    await writeFile(
+      join(folder, 'script.mjs'),
+      `import { openCache } from 'shardstash';
+      const cache = await openCache({ shards: 2, maxBytes: '16mb', ttl: '10m' });
+      try {
+        await cache.set('user:1', { name: 'Ada' });
+        console.log((await cache.get('user:1')).name, cache.getSync('user:1').name, await cache.size());
+      } finally {
+        await cache.close();
+      }`,
+    );
+    const { stdout } = await run(process.execPath, ['script.mjs'], { cwd: folder, timeout: 20_000 });
+    expect(stdout.trim()).toBe('Ada Ada 1');
+    const packed = await readdir(join(folder, 'node_modules', 'shardstash'));
+    expect(packed.sort()).toEqual(['CHANGELOG.md', 'LICENSE', 'README.md', 'dist', 'package.json']);
+    const bin = join(folder, 'node_modules', '.bin', 'shardstash');
+    const help = await run(bin, ['--help'], { cwd: folder, timeout: 20_000 });
+    expect(help.stdout).toContain('replay');
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+});

@@ -5,7 +5,6 @@
  * then it queues behind the write, in the same lane. Every change is a call. Async methods always reject and never throw.
  */
 
-import { RING_FULL, RING_RECORDS } from '../protocol/client.ts';
 import { CacheError, misuse } from '../protocol/errors.ts';
 import { checkKey, KeyEncoder, shardOf } from '../protocol/key.ts';
 import {
@@ -14,7 +13,6 @@ import {
   OP_GET,
   OP_HAS,
   OP_METRICS,
-  OP_NONE,
   OP_PEEK,
   OP_SET,
   OP_SIZE,
@@ -23,12 +21,13 @@ import {
 } from '../protocol/operations.ts';
 import { BUSY, HIT, MISS } from '../protocol/reader.ts';
 import type { Result } from '../protocol/reply.ts';
+import { Call, type CallLimits, type CallOptions, type CallValue, callLimits, NO_VALUE, type Waiter } from './call.ts';
 import { Gathering } from './gathering.ts';
-import { type CallLimits, type CallOptions, type CallValue, NO_VALUE, UNLIMITED, type Waiter } from './lane.ts';
 import { type CacheMetrics, sumMetrics } from './metrics.ts';
 import { type CacheConfig, type CacheOptions, newSeed, resolveOptions, resolveTimeout, resolveTtl } from './options.ts';
 import { MsgpackCodec } from './serializers/msgpack.ts';
-import { type OpenShards, openShards, type ShardView } from './shards.ts';
+import type { ShardView } from './shard-view.ts';
+import { type OpenShards, openShards } from './shards.ts';
 import { EVER } from './units.ts';
 
 export interface SetOptions extends CallOptions {
@@ -36,11 +35,6 @@ export interface SetOptions extends CallOptions {
   ttl?: number | string | null;
 }
 
-/** A ring this full asks the owner to drain it. */
-const RING_NUDGE = RING_RECORDS / 2;
-/** How long getSync waits for a stripe: an owner that was put off the processor in the middle of a change comes back. */
-const BUSY_WAIT_MS = 250;
-const BUSY_STEP_MS = 1;
 /** How many calls of one method go by between two looks at the queues. A power of two. */
 const CROWD_CHECK = 64;
 const CLOSE_TIMEOUT_MS = 5_000;
@@ -70,10 +64,8 @@ export class Cache<V = unknown, K extends string = string> {
   readonly config: CacheConfig;
   readonly #shards: readonly ShardView[];
   readonly #open: OpenShards;
-  readonly #shared: boolean;
   readonly #key = new KeyEncoder(newSeed());
   readonly #codec = new MsgpackCodec();
-  readonly #nudged = new Set<number>();
   #closing: Promise<void> | undefined;
 
   /** Use `openCache`. */
@@ -81,7 +73,6 @@ export class Cache<V = unknown, K extends string = string> {
     this.config = config;
     this.#open = open;
     this.#shards = open.views;
-    this.#shared = config.reads === 'shared';
   }
 
   /** The value under a key, or undefined. A fresh copy each time. Counts a hit or a miss and keeps the entry warm. */
@@ -89,7 +80,7 @@ export class Cache<V = unknown, K extends string = string> {
     try {
       const limits = callLimits(options);
       const view = this.#aim(key);
-      const seen = this.#look(view);
+      const seen = view.look(this.#key);
       if (seen === HIT) {
         return Promise.resolve(this.#take(view));
       }
@@ -113,29 +104,7 @@ export class Cache<V = unknown, K extends string = string> {
     if (own !== undefined) {
       return this.#takeOwn(view, own);
     }
-    let seen = view.reader.read(this.#key);
-    for (const deadline = performance.now() + BUSY_WAIT_MS; seen === BUSY; seen = view.reader.read(this.#key)) {
-      if (performance.now() >= deadline) {
-        throw new CacheError(
-          'BUSY',
-          `Shard ${view.shard} kept this key's stripe locked for ${BUSY_WAIT_MS} ms. Use \`get\``,
-          {
-            key,
-            shard: view.shard,
-          },
-        );
-      }
-      view.reader.waitForStripe(this.#key, BUSY_STEP_MS);
-    }
-    if (seen === MISS) {
-      view.client.countMiss();
-      return undefined;
-    }
-    if (!this.#touch(view)) {
-      view.client.countDropped();
-    }
-    view.client.countHit();
-    return this.#take(view);
+    return view.lookSync(this.#key, key) === HIT ? this.#take(view) : undefined;
   }
 
   /** Stores a value, whatever was there. Resolves when every thread can read it. */
@@ -166,11 +135,9 @@ export class Cache<V = unknown, K extends string = string> {
     try {
       const limits = callLimits(options);
       const view = this.#aim(key);
-      if (this.#shared && !view.lane.hasWrite(this.#key)) {
-        const seen = view.reader.probe(this.#key);
-        if (seen !== BUSY) {
-          return Promise.resolve(seen === HIT);
-        }
+      const seen = view.probe(this.#key);
+      if (seen !== BUSY) {
+        return Promise.resolve(seen === HIT);
       }
       return this.#ask(view, OP_HAS, key, limits) as Promise<boolean>;
     } catch (error) {
@@ -183,11 +150,9 @@ export class Cache<V = unknown, K extends string = string> {
     try {
       const limits = callLimits(options);
       const view = this.#aim(key);
-      if (this.#shared && !view.lane.hasWrite(this.#key)) {
-        const seen = view.reader.read(this.#key);
-        if (seen !== BUSY) {
-          return seen === HIT ? Promise.resolve(this.#take(view)) : MISSED;
-        }
+      const seen = view.glance(this.#key);
+      if (seen !== BUSY) {
+        return seen === HIT ? Promise.resolve(this.#take(view)) : MISSED;
       }
       return this.#ask(view, OP_PEEK, key, limits).then(this.#decode);
     } catch (error) {
@@ -202,13 +167,13 @@ export class Cache<V = unknown, K extends string = string> {
     const found = new Map<K, V>();
     const results = await this.#gather(asked, (key, waiter, index) => {
       const view = this.#aim(key);
-      const seen = this.#look(view);
+      const seen = view.look(this.#key);
       if (seen === HIT) {
         waiter.resolve({ tag: view.reader.tag, bytes: Buffer.from(view.reader.value) }, index);
       } else if (seen === MISS) {
         waiter.resolve(undefined, index);
       } else {
-        view.lane.submit(OP_GET, this.#key, key, limits, NO_VALUE, waiter, index);
+        view.lane.submit(OP_GET, this.#key, new Call(key, waiter, index), limits, NO_VALUE);
       }
     });
     for (let i = 0; i < asked.length; i++) {
@@ -233,7 +198,8 @@ export class Cache<V = unknown, K extends string = string> {
     }
     await this.#gather(pairs, ([key, value], waiter, index) => {
       const view = this.#aim(key);
-      view.lane.submit(OP_SET, this.#key, key, limits, this.#encode(view, key, value, ttlMs), waiter, index);
+      const encoded = this.#encode(view, key, value, ttlMs);
+      view.lane.submit(OP_SET, this.#key, new Call(key, waiter, index), limits, encoded);
     });
   }
 
@@ -241,7 +207,7 @@ export class Cache<V = unknown, K extends string = string> {
   async deleteMany(keys: Iterable<K>, options?: CallOptions): Promise<number> {
     const limits = callLimits(options);
     const removed = await this.#gather([...keys], (key, waiter, index) => {
-      this.#aim(key).lane.submit(OP_DELETE, this.#key, key, limits, NO_VALUE, waiter, index);
+      this.#aim(key).lane.submit(OP_DELETE, this.#key, new Call(key, waiter, index), limits, NO_VALUE);
     });
     return removed.filter((result) => result === true).length;
   }
@@ -356,47 +322,6 @@ export class Cache<V = unknown, K extends string = string> {
     return this.#shards.filter(({ lane }) => lane.isCrowded);
   }
 
-  /** Reads the encoded key from memory and counts it: HIT, MISS, or BUSY when the owner must be asked. */
-  #look(view: ShardView): number {
-    if (!this.#shared || view.lane.hasWrite(this.#key)) {
-      return BUSY;
-    }
-    const seen = view.reader.read(this.#key);
-    if (seen === HIT) {
-      if (!this.#touch(view)) {
-        return BUSY;
-      }
-      view.client.countHit();
-    } else if (seen === MISS) {
-      view.client.countMiss();
-    }
-    return seen;
-  }
-
-  /** Tells the policy of the reader's last hit. False when the ring has no room for it. */
-  #touch(view: ShardView): boolean {
-    if (view.hits === 'none') {
-      return true;
-    }
-    const { reader, client } = view;
-    if (view.hits === 'byte') {
-      reader.touchByte();
-      return true;
-    }
-    const waiting = client.push(reader.slot, reader.seqLow);
-    if ((waiting === RING_FULL || waiting > RING_NUDGE) && !this.#nudged.has(view.shard)) {
-      this.#nudge(view);
-    }
-    return waiting !== RING_FULL;
-  }
-
-  /** Lets the owner drain this client's ring. One nudge at a time; one that fails has a dead shard to blame. */
-  #nudge(view: ShardView): void {
-    this.#nudged.add(view.shard);
-    const done = () => this.#nudged.delete(view.shard);
-    view.lane.call(OP_NONE, this.#key, undefined, UNLIMITED).then(done, done);
-  }
-
   /** The value that the view's reader has just found. */
   #take({ reader }: ShardView): V {
     return this.#codec.decode(reader.tag, reader.bytes, reader.length) as V;
@@ -435,25 +360,6 @@ export class Cache<V = unknown, K extends string = string> {
     clearTimeout(timer);
     await this.#open.close();
   }
-}
-
-/** Checks what the caller gave. Throws INVALID_CONFIG. */
-function callLimits(options: CallOptions | undefined): CallLimits {
-  if (options === undefined) {
-    return UNLIMITED;
-  }
-  if (typeof options !== 'object' || options === null) {
-    throw misuse('INVALID_CONFIG', 'an object of options', options, { option: 'options' });
-  }
-  const { signal, timeout } = options;
-  if (signal === undefined && timeout === undefined) {
-    return UNLIMITED;
-  }
-  if (signal !== undefined && !(signal instanceof AbortSignal)) {
-    throw misuse('INVALID_CONFIG', '`signal` to be an AbortSignal', signal, { option: 'signal' });
-  }
-  signal?.throwIfAborted();
-  return { signal, timeoutMs: resolveTimeout(timeout, 0) };
 }
 
 function pairsOf<K, V>(entries: Iterable<readonly [K, V]> | Readonly<Record<string, V>>): readonly (readonly [K, V])[] {

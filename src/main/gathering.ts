@@ -1,6 +1,6 @@
 /** The results of many calls under one promise: it settles when all have, with the first error if there was one. */
 import type { Result } from '../protocol/reply.ts';
-import type { Waiter } from './lane.ts';
+import type { Waiter } from './call.ts';
 
 export class Gathering implements Waiter {
   readonly results: Promise<Result[]>;

@@ -1,6 +1,6 @@
 /** What `cache.metrics()` tells: the counts of every shard, and their sum. */
 import type { ShardCounts } from '../protocol/operations.ts';
-import type { ShardView } from './shards.ts';
+import type { ShardView } from './shard-view.ts';
 
 export interface ShardMetrics {
   readonly shard: number;

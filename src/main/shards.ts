@@ -8,21 +8,12 @@ import { monotonic } from '../protocol/clock.ts';
 import { CacheError, misuse } from '../protocol/errors.ts';
 import { reserveShard, type ShardLimits, ShardMemory, type ShardRegions } from '../protocol/memory.ts';
 import { Reader } from '../protocol/reader.ts';
-import type { ConnectMessage, HitMode, ShardBirth, ShardReady } from '../protocol/spec.ts';
+import type { ConnectMessage, ShardBirth, ShardReady } from '../protocol/spec.ts';
 import { Lane } from './lane.ts';
 import { type CacheConfig, shareLimits } from './options.ts';
+import { ShardView } from './shard-view.ts';
 
 const WORKER = new URL('../worker/index.js', import.meta.url);
-
-/** A shard as one client has it. */
-export interface ShardView {
-  readonly shard: number;
-  readonly limits: ShardLimits;
-  readonly reader: Reader;
-  readonly lane: Lane;
-  readonly client: ClientMemory;
-  readonly hits: HitMode;
-}
 
 export interface OpenShards {
   readonly views: readonly ShardView[];
@@ -52,7 +43,8 @@ export async function openShards(config: CacheConfig): Promise<OpenShards> {
       const memory = new ShardMemory(regions[shard] as ShardRegions);
       const { lane, client } = connect(thread, shard, config);
       const { hits } = ready[shard] as ShardReady;
-      return { shard, limits: limits[shard] as ShardLimits, reader: new Reader(memory, monotonic), lane, client, hits };
+      const reader = new Reader(memory, monotonic);
+      return new ShardView(shard, limits[shard] as ShardLimits, lane, reader, client, hits, config.reads === 'shared');
     });
     if (config.unref) {
       for (const { worker } of threads) worker.unref();

@@ -25,6 +25,7 @@ export const FRAME_VERSION = 1;
 export const FRAME_CALLS_MAX = 4096;
 export const FRAME_BYTES_MAX = 1024 * 1024;
 const FRAME_HEAD_WORDS = 2;
+export const FRAME_HEAD_BYTES = FRAME_HEAD_WORDS * 4;
 const RECORD_HEAD_WORDS = 8;
 const VALUE_HEAD_WORDS = 2;
 /** array16, bin 8 of 16 bytes, three nils and a bin32 marker, as they lie in a little-endian word. */
@@ -53,7 +54,7 @@ export class FrameWriter {
     return this.#length * 4;
   }
 
-  /** The bytes of the frame so far; they alias the writer. */
+  /** The frame so far; it aliases the writer. */
   get view(): FrameReader {
     this.#close();
     return new FrameReader(this.#bytes.subarray(0, this.#length * 4));
@@ -97,15 +98,6 @@ export class FrameWriter {
       pad(words, to, valueBytes);
     }
     this.#length = to;
-  }
-
-  /** Turns a record that was not sent yet into one that does nothing, so that its place in the reply stays. */
-  withdraw(index: number): void {
-    const reader = this.view;
-    for (let i = 0; i <= index; i++) {
-      reader.next();
-    }
-    reader.blank();
   }
 
   /** An exact-size copy of the frame, and an empty writer. */
@@ -192,6 +184,14 @@ export class FrameReader {
     this.#at = FRAME_HEAD_WORDS;
   }
 
+  /** Moves to the record at `index`. */
+  seek(index: number): void {
+    this.rewind();
+    for (let i = 0; i <= index; i++) {
+      this.next();
+    }
+  }
+
   /** Moves to the next record. Throws RangeError where the bytes are not a record that fits the frame. */
   next(): void {
     const { words } = this;
@@ -261,7 +261,7 @@ export class FrameReader {
     return true;
   }
 
-  /** Makes the current record an OP_NONE. */
+  /** Makes the current record an OP_NONE, so that it does nothing and its place in the reply stays. */
   blank(): void {
     (this.words[this.#record] as number) &= 0x00ff_ffff;
   }

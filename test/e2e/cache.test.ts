@@ -96,7 +96,8 @@ describe.each(['shared', 'owner'] as const)('reads: %s', (reads) => {
     const before = (await cache.metrics()).messages;
     await cache.setMany(Array.from({ length: 1_000 }, (_, i) => [`k${i}`, i] as const));
     const after = await cache.metrics();
-    expect(after.messages - before).toBeLessThanOrEqual(2 + 2);
+    // Two shards, and the message of each that asked for the metrics.
+    expect(after.messages - before - 2).toBeLessThanOrEqual(2);
     expect(await cache.size()).toBe(1_000);
     const found = await cache.getMany(['k7', 'nobody', 'k3', 'k999']);
     expect([...found]).toEqual([

@@ -1,6 +1,7 @@
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { afterEach, describe, expect, test } from 'vitest';
-import { type CallLimits, type CallValue, Lane, type LaneLimits, NO_VALUE, UNLIMITED } from '../../src/main/lane.ts';
+import { type CallLimits, type CallValue, NO_VALUE, UNLIMITED } from '../../src/main/call.ts';
+import { Lane, type LaneLimits } from '../../src/main/lane.ts';
 import { CacheError } from '../../src/protocol/errors.ts';
 import { FrameReader } from '../../src/protocol/frame.ts';
 import { KeyEncoder } from '../../src/protocol/key.ts';

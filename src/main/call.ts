@@ -1,0 +1,107 @@
+/** One call to a shard, from the options that its caller gave to the moment it settles, which happens once. */
+import { setMaxListeners } from 'node:events';
+import { misuse } from '../protocol/errors.ts';
+import type { Result } from '../protocol/reply.ts';
+import { resolveTimeout } from './options.ts';
+
+export interface CallOptions {
+  /** Rejects the call with `signal.reason`. A write that was sent before may still be applied. */
+  signal?: AbortSignal;
+  /** Milliseconds or '30s': overrides the cache's `timeout`. */
+  timeout?: number | string;
+}
+
+/** What a caller gave, checked. */
+export interface CallLimits {
+  readonly signal: AbortSignal | undefined;
+  /** 0: the lane's own. */
+  readonly timeoutMs: number;
+}
+
+export const UNLIMITED: CallLimits = { signal: undefined, timeoutMs: 0 };
+
+/** The value of a set: `bytes` may be longer than the value. */
+export interface CallValue {
+  readonly tag: number;
+  /** 0 is for ever. */
+  readonly ttlMs: number;
+  readonly bytes: Uint8Array;
+  readonly byteLength: number;
+}
+
+export const NO_VALUE: CallValue = { tag: 0, ttlMs: 0, bytes: new Uint8Array(0), byteLength: 0 };
+
+/** Where the outcomes of one or many calls go, by the index of the call. */
+export interface Waiter {
+  resolve(result: Result, index: number): void;
+  reject(error: unknown, index: number): void;
+}
+
+/** Throws INVALID_CONFIG for what is no option, and `signal.reason` for a signal that has been aborted. */
+export function callLimits(options: CallOptions | undefined): CallLimits {
+  if (options === undefined) {
+    return UNLIMITED;
+  }
+  if (typeof options !== 'object' || options === null) {
+    throw misuse('INVALID_CONFIG', 'an object of options', options, { option: 'options' });
+  }
+  const { signal, timeout } = options;
+  if (signal === undefined && timeout === undefined) {
+    return UNLIMITED;
+  }
+  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+    throw misuse('INVALID_CONFIG', '`signal` to be an AbortSignal', signal, { option: 'signal' });
+  }
+  signal?.throwIfAborted();
+  return { signal, timeoutMs: resolveTimeout(timeout, 0) };
+}
+
+export class Call {
+  /** The text of the key, for error messages. */
+  readonly key: string | undefined;
+  readonly #waiter: Waiter;
+  readonly #index: number;
+  #settled = false;
+  #release: (() => void) | undefined;
+
+  constructor(key: string | undefined, waiter: Waiter, index: number) {
+    this.key = key;
+    this.#waiter = waiter;
+    this.#index = index;
+  }
+
+  resolve(result: Result): void {
+    if (this.#settle()) {
+      this.#waiter.resolve(result, this.#index);
+    }
+  }
+
+  reject(error: unknown): void {
+    if (this.#settle()) {
+      this.#waiter.reject(error, this.#index);
+    }
+  }
+
+  /** Lets the limits end the call: `onAbort` and `onTimeout` run at most once in all, and not after it has settled. */
+  watch({ signal, timeoutMs }: CallLimits, onAbort: () => void, onTimeout: () => void): void {
+    const timer = timeoutMs === 0 ? undefined : setTimeout(onTimeout, timeoutMs).unref();
+    if (signal !== undefined) {
+      // One signal may well guard a thousand calls: that is no leak.
+      setMaxListeners(0, signal);
+      signal.addEventListener('abort', onAbort, { once: true });
+    }
+    this.#release = () => {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', onAbort);
+    };
+  }
+
+  #settle(): boolean {
+    if (this.#settled) {
+      return false;
+    }
+    this.#settled = true;
+    this.#release?.();
+    return true;
+  }
+}

@@ -1,0 +1,121 @@
+/**
+ * A shard as one client has it: its memory to look into, and its lane for what cannot be answered by looking.
+ *
+ * A look counts hits and misses and tells the policy of hits, in the client's own memory.
+ */
+import { type ClientMemory, RING_FULL, RING_RECORDS } from '../protocol/client.ts';
+import { CacheError } from '../protocol/errors.ts';
+import type { KeyEncoder } from '../protocol/key.ts';
+import type { ShardLimits } from '../protocol/memory.ts';
+import { OP_NONE } from '../protocol/operations.ts';
+import { BUSY, HIT, MISS, type Reader } from '../protocol/reader.ts';
+import type { HitMode } from '../protocol/spec.ts';
+import { UNLIMITED } from './call.ts';
+import type { Lane } from './lane.ts';
+
+/** A ring this full asks the owner to drain it. */
+const RING_NUDGE = RING_RECORDS / 2;
+/** How long getSync waits for a stripe: an owner that was put off the processor in the middle of a change comes back. */
+const BUSY_WAIT_MS = 250;
+const BUSY_STEP_MS = 1;
+
+export class ShardView {
+  readonly shard: number;
+  readonly limits: ShardLimits;
+  readonly lane: Lane;
+  readonly reader: Reader;
+  readonly client: ClientMemory;
+  readonly #hits: HitMode;
+  readonly #looks: boolean;
+  #nudging = false;
+
+  /** With `looks` false every look answers BUSY: the owner is asked. */
+  constructor(
+    shard: number,
+    limits: ShardLimits,
+    lane: Lane,
+    reader: Reader,
+    client: ClientMemory,
+    hits: HitMode,
+    looks: boolean,
+  ) {
+    this.shard = shard;
+    this.limits = limits;
+    this.lane = lane;
+    this.reader = reader;
+    this.client = client;
+    this.#hits = hits;
+    this.#looks = looks;
+  }
+
+  /** HIT (the reader has the value), MISS, or BUSY when the owner must be asked, who then counts. */
+  look(key: KeyEncoder): number {
+    const seen = this.glance(key);
+    if (seen === HIT) {
+      if (!this.#touch(key)) {
+        return BUSY;
+      }
+      this.client.countHit();
+    } else if (seen === MISS) {
+      this.client.countMiss();
+    }
+    return seen;
+  }
+
+  /** As `look`, but nobody counts or hears of it. */
+  glance(key: KeyEncoder): number {
+    return this.#looks && !this.lane.hasWrite(key) ? this.reader.read(key) : BUSY;
+  }
+
+  /** As `glance`, but leaves the value where it is. */
+  probe(key: KeyEncoder): number {
+    return this.#looks && !this.lane.hasWrite(key) ? this.reader.probe(key) : BUSY;
+  }
+
+  /** As `look`, but waits for the stripe instead of asking: HIT or MISS. Throws BUSY after 250 ms. */
+  lookSync(key: KeyEncoder, text: string): number {
+    let seen = this.reader.read(key);
+    for (const deadline = performance.now() + BUSY_WAIT_MS; seen === BUSY; seen = this.reader.read(key)) {
+      if (performance.now() >= deadline) {
+        const message = `Shard ${this.shard} kept this key's stripe locked for ${BUSY_WAIT_MS} ms. Use \`get\``;
+        throw new CacheError('BUSY', message, { key: text, shard: this.shard });
+      }
+      this.reader.waitForStripe(key, BUSY_STEP_MS);
+    }
+    if (seen === MISS) {
+      this.client.countMiss();
+    } else {
+      if (!this.#touch(key)) {
+        this.client.countDropped();
+      }
+      this.client.countHit();
+    }
+    return seen;
+  }
+
+  /** Tells the policy of the reader's last hit. False when the ring has no room for it. */
+  #touch(key: KeyEncoder): boolean {
+    if (this.#hits === 'none') {
+      return true;
+    }
+    const { reader } = this;
+    if (this.#hits === 'byte') {
+      reader.touchByte();
+      return true;
+    }
+    const waiting = this.client.push(reader.slot, reader.seqLow);
+    if ((waiting === RING_FULL || waiting > RING_NUDGE) && !this.#nudging) {
+      this.#nudge(key);
+    }
+    return waiting !== RING_FULL;
+  }
+
+  /** Lets the owner drain this client's ring. One nudge at a time; one that fails has a dead shard to blame. */
+  #nudge(key: KeyEncoder): void {
+    this.#nudging = true;
+    const done = () => {
+      this.#nudging = false;
+    };
+    this.lane.call(OP_NONE, key, undefined, UNLIMITED).then(done, done);
+  }
+}

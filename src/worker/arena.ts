@@ -115,9 +115,9 @@ export class Arena {
     this.#insert(start);
   }
 
-  /** Bytes that a block of `words` words takes. */
+  /** Bytes that a block of `words` words takes at most: a rest too small for a hole comes with it. */
   static bytesFor(words: number): number {
-    return granulesFor(words) * 8;
+    return (granulesFor(words) + GRANULES_MIN - 1) * 8;
   }
 
   /** Bytes of a block that stands. */

@@ -78,7 +78,7 @@ export class ClientMemory {
       return;
     }
     // A client that died in the middle of nonsense may have left any tail: never more than one ring.
-    if (((tail - head) | 0) > RING_RECORDS) {
+    if ((tail - head) >>> 0 > RING_RECORDS) {
       head = (tail - RING_RECORDS) | 0;
     }
     for (; head !== tail; head = (head + 1) | 0) {

@@ -166,7 +166,8 @@ export class FrameReader {
 
   /** Throws RangeError when the head is not that of a frame of this version. */
   constructor(frame: Uint8Array) {
-    const aligned = frame.byteOffset % 4 === 0 ? frame : frame.slice();
+    // Not `frame.slice()`: that of a Buffer is a view, as odd as before.
+    const aligned = frame.byteOffset % 4 === 0 ? frame : Uint8Array.from(frame);
     if (
       aligned.length < FRAME_HEAD_WORDS * 4 ||
       aligned[0] !== 0x93 ||

@@ -141,13 +141,13 @@ export function readReply(reply: unknown): number | Result[] {
         at += 9;
         break;
       case PAIR: {
-        const end = at + 7 + buffer.readUInt32BE(at + 3);
+        const end = endOf(at + 3, buffer);
         results.push({ tag: buffer[at + 1] as number, bytes: buffer.subarray(at + 7, end) });
         at = end;
         break;
       }
       case STR32: {
-        const end = at + 5 + buffer.readUInt32BE(at + 1);
+        const end = endOf(at + 1, buffer);
         results.push(parse(buffer.toString('utf8', at + 5, end)));
         at = end;
         break;
@@ -157,6 +157,15 @@ export function readReply(reply: unknown): number | Result[] {
     }
   }
   return results;
+}
+
+/** Where the bytes end whose length is at `lengthAt`. A view past the end would be cut short without a word. */
+function endOf(lengthAt: number, buffer: Buffer): number {
+  const end = lengthAt + 4 + buffer.readUInt32BE(lengthAt);
+  if (end > buffer.length) {
+    throw new RangeError(`a result that ends at byte ${end} of a reply of ${buffer.length}`);
+  }
+  return end;
 }
 
 function parse(text: string): ShardCounts | CacheError {

@@ -72,6 +72,9 @@ export class Dispatch {
     if (!(frame instanceof Uint8Array)) {
       throw new RangeError(`not a frame: ${typeof frame}`);
     }
+    if (!(frame.buffer instanceof ArrayBuffer)) {
+      throw new RangeError('a frame in shared memory, which could change after it was checked');
+    }
     const { heads, header } = this.#memory;
     const buckets = header[HEADER_BUCKETS] as number;
     const reader = new FrameReader(frame);

@@ -34,7 +34,7 @@ import {
   wordsFor,
 } from '../protocol/memory.ts';
 import type { ShardCounts } from '../protocol/operations.ts';
-import { Arena } from './arena.ts';
+import { Arena, type Moves } from './arena.ts';
 import type { EvictionPolicy, PolicyFactory, RemovalCause } from './eviction/index.ts';
 import { ShardMap } from './map.ts';
 
@@ -93,6 +93,11 @@ export class Shard {
   /** Bytes of live blocks and columns. */
   get bytes(): number {
     return this.#arena.liveBytes + this.#map.entries * ENTRY_COLUMN_BYTES;
+  }
+
+  /** What the arena has moved since birth to make room. */
+  get moved(): Readonly<Moves> {
+    return this.#arena.moved;
   }
 
   connect(client: ClientMemory): void {

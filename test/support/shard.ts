@@ -21,6 +21,7 @@ export class ManualClock {
 
 export interface ShardUnderTest {
   readonly shard: Shard;
+  readonly dispatch: Dispatch;
   readonly memory: ShardMemory;
   readonly clock: ManualClock;
   readonly reader: Reader;
@@ -62,6 +63,7 @@ export function makeShard(
   const text = (result: Result) => (result === undefined ? undefined : (result as { bytes: Buffer }).bytes.toString());
   return {
     shard,
+    dispatch,
     memory,
     clock,
     reader,

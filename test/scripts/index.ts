@@ -1,0 +1,16 @@
+/**
+ * npm run long -- NAME [options]: checks that take minutes. `npm test` runs each with a small budget.
+ */
+import { occupancy } from './occupancy.ts';
+
+/** Each resolves to whether all is well. */
+const SCRIPTS = { occupancy } satisfies Record<string, (args: string[]) => Promise<boolean>>;
+
+const [name = '', ...args] = process.argv.slice(2);
+const script = Object.hasOwn(SCRIPTS, name) ? SCRIPTS[name as keyof typeof SCRIPTS] : undefined;
+if (script === undefined) {
+  console.error(`Unknown check \`${name}\`. Known: ${Object.keys(SCRIPTS).join(', ')}`);
+  process.exitCode = 2;
+} else if (!(await script(args))) {
+  process.exitCode = 1;
+}

@@ -63,7 +63,7 @@ export const META_ENCODING_SHIFT = 24;
 export const META_EXPIRES = 1 << 27;
 export const META_KEY_MASK = 0xffff | (7 << META_ENCODING_SHIFT);
 export const KEY_BYTES_MAX = 0xffff;
-const SEQ_HIGH_BITS = 21;
+export const SEQ_HIGH_BITS = 21;
 export const SEQ_HIGH_MASK = (1 << SEQ_HIGH_BITS) - 1;
 
 export const TOUCHED_MAX = 3;

@@ -139,7 +139,8 @@ export class Dispatch {
     if (block === 0) {
       this.#reply.done();
     } else {
-      this.#reply.value(this.#shard.tagOf(block), this.#shard.valueOf(block));
+      const { blocks } = this.#shard;
+      this.#reply.value(blocks.tagOf(block), blocks.valueOf(block));
     }
   }
 

@@ -9,48 +9,25 @@ import type { ClientCounts, ClientMemory } from '../protocol/client.ts';
 import type { Clock } from '../protocol/clock.ts';
 import type { ErrorRecord } from '../protocol/errors.ts';
 import type { FrameReader } from '../protocol/frame.ts';
-import { decodeKey } from '../protocol/key.ts';
-import {
-  BLOCK_EXPIRES_AT,
-  BLOCK_HASH,
-  BLOCK_META,
-  BLOCK_SEQ_HIGH,
-  BLOCK_SEQ_LOW,
-  BLOCK_SLOT,
-  BLOCK_VALUE_LENGTH,
-  BLOCK_WORDS,
-  ENTRY_COLUMN_BYTES,
-  EXPIRY_WORDS,
-  HEADER_SEQ_HIGH,
-  HEADER_SEQ_LOW,
-  headWords,
-  META_ENCODING_SHIFT,
-  META_EXPIRES,
-  META_TAG_SHIFT,
-  SEQ_HIGH_MASK,
-  type ShardLimits,
-  type ShardMemory,
-  TOUCHED_MAX,
-  wordsFor,
-} from '../protocol/memory.ts';
+import { ENTRY_COLUMN_BYTES, type ShardLimits, type ShardMemory, TOUCHED_MAX } from '../protocol/memory.ts';
 import type { ShardCounts } from '../protocol/operations.ts';
 import { Arena, type Moves } from './arena.ts';
+import { Blocks, keyMeta } from './blocks.ts';
 import type { EvictionPolicy, PolicyFactory, RemovalCause } from './eviction/index.ts';
 import { ShardMap } from './map.ts';
-
-const NO_SLOT = -1;
-/** An int32 loop copies faster than `set(subarray)` up to here. */
-const LOOP_BYTES_MAX = 160;
+import { NO_SLOT, Slots } from './slots.ts';
 
 /** A policy broke its contract. The call that met it is answered with POLICY_ERROR; the shard lives on. */
 export class PolicyFault extends Error {}
 
 export class Shard {
   readonly #limits: ShardLimits;
-  readonly #memory: ShardMemory;
+  readonly #touched: Uint8Array;
   readonly #clock: Clock;
   readonly #map: ShardMap;
   readonly #arena: Arena;
+  readonly #blocks: Blocks;
+  readonly #slots: Slots;
   readonly #policy: EvictionPolicy;
   readonly #blockBytesMax: number;
   readonly #clients = new Set<ClientMemory>();
@@ -62,17 +39,15 @@ export class Shard {
   /** Entries that have an expiry: while there are none, nothing is swept. */
   #expiring = 0;
   #sweepAt = 0;
-  #freeSlot = NO_SLOT;
-  #slotsUsed = 0;
-  #seqLow = 0;
-  #seqHigh = 0;
 
   constructor(limits: ShardLimits, memory: ShardMemory, createPolicy: PolicyFactory, clock: Clock) {
     this.#limits = limits;
-    this.#memory = memory;
+    this.#touched = memory.touched;
     this.#clock = clock;
     this.#map = new ShardMap(memory);
     this.#arena = new Arena(memory.words, (from, to, length) => this.#map.relocate(from, to, length));
+    this.#blocks = new Blocks(memory);
+    this.#slots = new Slots(memory);
     this.#blockBytesMax = Math.min(this.#arena.bytesMax, limits.bytesMax - ENTRY_COLUMN_BYTES);
     this.#policy = createPolicy({
       slots: memory.slots.length,
@@ -84,6 +59,10 @@ export class Shard {
 
   get policy(): EvictionPolicy {
     return this.#policy;
+  }
+
+  get blocks(): Blocks {
+    return this.#blocks;
   }
 
   get entries(): number {
@@ -119,13 +98,12 @@ export class Shard {
       return 0;
     }
     this.#read.hits++;
-    const slot = this.#memory.words[block + BLOCK_SLOT] as number;
+    const slot = this.#blocks.slotOf(block);
     if (this.#policy.hits === 'ring') {
       this.drainHits();
       this.#policy.hit(slot);
     } else if (this.#policy.hits === 'byte') {
-      const { touched } = this.#memory;
-      touched[slot] = Math.min(TOUCHED_MAX, (touched[slot] as number) + 1);
+      this.#touched[slot] = Math.min(TOUCHED_MAX, (this.#touched[slot] as number) + 1);
     }
     return block;
   }
@@ -136,54 +114,27 @@ export class Shard {
     return block !== 0 && this.#isExpired(block) ? 0 : block;
   }
 
-  tagOf(block: number): number {
-    return ((this.#memory.words[block + BLOCK_META] as number) >>> META_TAG_SHIFT) & 0xff;
-  }
-
-  /** The value's bytes, in the arena: good until the next write. */
-  valueOf(block: number): Uint8Array {
-    const { words, bytes } = this.#memory;
-    const meta = words[block + BLOCK_META] as number;
-    const start = (block + headWords(meta) + wordsFor(meta & 0xffff)) * 4;
-    return bytes.subarray(start, start + ((words[block + BLOCK_VALUE_LENGTH] as number) >>> 0));
-  }
-
   /** Stores the record's value. Evicts what it must, but nothing for a value that could never fit. */
   set(record: FrameReader): ErrorRecord | undefined {
-    const expires = record.ttlMs > 0;
-    const length =
-      BLOCK_WORDS + (expires ? EXPIRY_WORDS : 0) + wordsFor(record.keyBytes) + Math.ceil(record.valueBytes / 4);
+    const length = this.#blocks.wordsOf(record);
     if (Arena.bytesFor(length) > this.#blockBytesMax) {
       return this.#tooLarge(record);
     }
     this.drainHits();
     const old = this.#findForWrite(record);
-    const previous = old === 0 ? NO_SLOT : (this.#memory.words[old + BLOCK_SLOT] as number);
+    const previous = old === 0 ? NO_SLOT : this.#blocks.slotOf(old);
     const block = this.#makeRoom(length, previous);
-    const slot = this.#takeSlot();
-    this.#write(block, slot, record, expires);
-    // Making room may have evicted the old entry, or moved it.
-    const { slots, touched } = this.#memory;
-    const replaced = previous === NO_SLOT ? 0 : Math.max(0, slots[previous] as number);
+    const slot = this.#slots.take();
+    const expiresAtMs = record.ttlMs > 0 ? this.#clock.now() + record.ttlMs : Number.POSITIVE_INFINITY;
+    this.#blocks.write(block, slot, record, expiresAtMs);
     this.#sets++;
+    // Making room may have evicted the old entry, or moved it.
+    const replaced = this.#slots.blockOf(previous);
     if (replaced !== 0) {
-      touched[slot] = touched[previous] as number;
-      this.#uncount(replaced);
-      this.#count(block);
-      this.#map.replace(replaced, block);
-      this.#arena.free(replaced);
-      this.#giveSlot(previous);
-      this.#policy.update(slot, previous);
-      return undefined;
+      this.#replace(replaced, previous, block, slot);
+    } else {
+      this.#insert(block, slot, record.hashLow);
     }
-    touched[slot] = 0;
-    if (!this.#policy.add(slot, record.hashLow)) {
-      this.#arena.free(block);
-      this.#giveSlot(slot);
-      return undefined;
-    }
-    this.#count(block);
-    this.#map.link(block);
     return undefined;
   }
 
@@ -193,7 +144,7 @@ export class Shard {
     if (block === 0) {
       return false;
     }
-    this.#remove(this.#memory.words[block + BLOCK_SLOT] as number, 'delete');
+    this.#remove(block, 'delete');
     return true;
   }
 
@@ -203,13 +154,11 @@ export class Shard {
     for (const client of this.#clients) {
       client.drain(() => {});
     }
-    this.#nextSequence();
+    this.#blocks.nextSequence();
     this.#map.clear();
     this.#arena.clear();
     this.#policy.clear();
-    this.#memory.slots.fill(0, 0, this.#slotsUsed);
-    this.#freeSlot = NO_SLOT;
-    this.#slotsUsed = 0;
+    this.#slots.clear();
     this.#sweepAt = 0;
     this.#expiring = 0;
     this.#payloadBytes = 0;
@@ -219,14 +168,14 @@ export class Shard {
 
   /** Removes expired entries among the next `budget` slots. */
   sweep(budget: number): void {
-    const { slots } = this.#memory;
     const nowMs = this.#clock.now();
-    const steps = this.#expiring === 0 ? 0 : Math.min(budget, this.#slotsUsed);
+    const used = this.#slots.used;
+    const steps = this.#expiring === 0 ? 0 : Math.min(budget, used);
     for (let i = 0; i < steps; i++) {
-      this.#sweepAt = this.#sweepAt + 1 < this.#slotsUsed ? this.#sweepAt + 1 : 0;
-      const block = slots[this.#sweepAt] as number;
-      if (block > 0 && this.#expiresAt(block) <= nowMs) {
-        this.#remove(this.#sweepAt, 'expire');
+      this.#sweepAt = this.#sweepAt + 1 < used ? this.#sweepAt + 1 : 0;
+      const block = this.#slots.blockOf(this.#sweepAt);
+      if (block !== 0 && this.#blocks.expiresAt(block) <= nowMs) {
+        this.#remove(block, 'expire');
       }
     }
   }
@@ -265,52 +214,79 @@ export class Shard {
   check(): void {
     this.#map.check();
     this.#arena.check();
-    const { slots, words } = this.#memory;
     let payload = 0;
     let expiring = 0;
-    let blocks = 0;
-    for (let slot = 0; slot < this.#slotsUsed; slot++) {
-      const block = slots[slot] as number;
-      if (block > 0) {
-        const meta = words[block + BLOCK_META] as number;
-        payload += (meta & 0xffff) + ((words[block + BLOCK_VALUE_LENGTH] as number) >>> 0);
-        expiring += (meta & META_EXPIRES) === 0 ? 0 : 1;
-        blocks += this.#arena.bytesOf(block);
+    let bytes = 0;
+    for (let slot = 0; slot < this.#slots.used; slot++) {
+      const block = this.#slots.blockOf(slot);
+      if (block !== 0) {
+        payload += this.#blocks.payloadOf(block);
+        expiring += this.#blocks.expires(block) ? 1 : 0;
+        bytes += this.#arena.bytesOf(block);
       }
     }
     assert(this.bytes <= this.#limits.bytesMax, `${this.bytes} bytes, at most ${this.#limits.bytesMax}`);
     assert(this.entries <= this.#limits.entriesMax, `${this.entries} entries, at most ${this.#limits.entriesMax}`);
     assert(payload === this.#payloadBytes, `${payload} bytes of payload, ${this.#payloadBytes} counted`);
     assert(expiring === this.#expiring, `${expiring} entries expire, ${this.#expiring} counted`);
-    assert(blocks === this.#arena.liveBytes, `${blocks} bytes in live slots, ${this.#arena.liveBytes} in the arena`);
+    assert(bytes === this.#arena.liveBytes, `${bytes} bytes in live slots, ${this.#arena.liveBytes} in the arena`);
+  }
+
+  /** Publishes a new entry. One that the policy refuses leaves at once, as if it had been evicted. */
+  #insert(block: number, slot: number, hash: number): void {
+    this.#touched[slot] = 0;
+    this.#tally(block, 1);
+    this.#map.link(block);
+    let admitted = false;
+    try {
+      admitted = this.#policy.add(slot, hash);
+    } finally {
+      if (!admitted) {
+        this.#release(block, slot);
+      }
+    }
+  }
+
+  /** Publishes an entry in the place of one with the same key. */
+  #replace(old: number, previous: number, block: number, slot: number): void {
+    this.#touched[slot] = this.#touched[previous] as number;
+    this.#tally(old, -1);
+    this.#tally(block, 1);
+    this.#map.replace(old, block);
+    this.#arena.free(old);
+    this.#slots.give(previous);
+    this.#policy.update(slot, previous);
   }
 
   /** The one door out. */
-  #remove(slot: number, cause: RemovalCause): void {
-    const block = this.#memory.slots[slot] as number;
-    this.#nextSequence();
-    this.#uncount(block);
-    this.#map.unlink(block);
-    this.#arena.free(block);
-    this.#giveSlot(slot);
+  #remove(block: number, cause: RemovalCause): void {
+    const slot = this.#blocks.slotOf(block);
+    this.#release(block, slot);
     this.#policy.remove(slot, cause);
     this.#removed[cause]++;
   }
 
+  #release(block: number, slot: number): void {
+    this.#blocks.nextSequence();
+    this.#tally(block, -1);
+    this.#map.unlink(block);
+    this.#arena.free(block);
+    this.#slots.give(slot);
+  }
+
   /** A block for a new entry of `length` words, with room for it in every limit; evicts until there is. */
   #makeRoom(length: number, previous: number): number {
-    const { slots } = this.#memory;
     const arena = this.#arena;
     const limits = this.#limits;
     const need = Arena.bytesFor(length);
     for (;;) {
-      const old = previous === NO_SLOT ? 0 : (slots[previous] as number);
-      const freed = old > 0 ? arena.bytesOf(old) : 0;
-      const columns = old > 0 ? 0 : ENTRY_COLUMN_BYTES;
+      const old = this.#slots.blockOf(previous);
+      const freed = old === 0 ? 0 : arena.bytesOf(old);
+      const columns = old === 0 ? ENTRY_COLUMN_BYTES : 0;
       const fits =
         arena.liveBytes + need - freed <= arena.bytesMax &&
         this.bytes + need - freed + columns <= limits.bytesMax &&
-        (old > 0 || this.#map.entries < limits.entriesMax);
+        (old !== 0 || this.#map.entries < limits.entriesMax);
       const block = fits ? arena.allocate(length) : 0;
       if (block !== 0) {
         return block;
@@ -321,114 +297,39 @@ export class Shard {
 
   #evict(): void {
     const victim = this.#policy.victim();
-    const { slots } = this.#memory;
-    if (!(victim >= 0 && victim < slots.length && (slots[victim] as number) > 0)) {
+    if (!this.#slots.isLive(victim)) {
       throw new PolicyFault(`The eviction policy named slot ${victim} as victim, which holds no entry`);
     }
-    this.#remove(victim, 'evict');
-  }
-
-  #write(block: number, slot: number, record: FrameReader, expires: boolean): void {
-    const { words, bytes, doubles } = this.#memory;
-    this.#nextSequence();
-    words[block + BLOCK_SLOT] = slot;
-    words[block + BLOCK_HASH] = record.hashLow;
-    words[block + BLOCK_META] = keyMeta(record) | (record.tag << META_TAG_SHIFT) | (expires ? META_EXPIRES : 0);
-    words[block + BLOCK_VALUE_LENGTH] = record.valueBytes;
-    words[block + BLOCK_SEQ_LOW] = this.#seqLow;
-    words[block + BLOCK_SEQ_HIGH] = this.#seqHigh | (record.hashHigh << 21);
-    let at = block + BLOCK_WORDS;
-    if (expires) {
-      doubles[at >> 1] = this.#clock.now() + record.ttlMs;
-      at += EXPIRY_WORDS;
-    }
-    const keyWords = wordsFor(record.keyBytes);
-    for (let i = 0; i < keyWords; i++) {
-      words[at++] = record.keyWord(i);
-    }
-    if (record.valueBytes <= LOOP_BYTES_MAX) {
-      const source = record.words;
-      const end = record.valueAt + wordsFor(record.valueBytes);
-      for (let from = record.valueAt; from < end; from++) {
-        words[at++] = source[from] as number;
-      }
-    } else {
-      bytes.set(record.value, at * 4);
-    }
+    this.#remove(this.#slots.blockOf(victim), 'evict');
   }
 
   /** The live block of the record's key; an expired one leaves now. */
   #findForWrite(record: FrameReader): number {
     const block = this.#map.find(record, keyMeta(record));
     if (block !== 0 && this.#isExpired(block)) {
-      this.#remove(this.#memory.words[block + BLOCK_SLOT] as number, 'expire');
+      this.#remove(block, 'expire');
       return 0;
     }
     return block;
   }
 
+  /** Reads no clock for an entry without expiry. */
   #isExpired(block: number): boolean {
-    return ((this.#memory.words[block + BLOCK_META] as number) & META_EXPIRES) !== 0
-      ? this.#expiresAt(block) <= this.#clock.now()
-      : false;
-  }
-
-  #expiresAt(block: number): number {
-    return ((this.#memory.words[block + BLOCK_META] as number) & META_EXPIRES) === 0
-      ? Number.POSITIVE_INFINITY
-      : (this.#memory.doubles[(block + BLOCK_EXPIRES_AT) >> 1] as number);
-  }
-
-  #count(block: number): void {
-    this.#tally(block, 1);
-  }
-
-  #uncount(block: number): void {
-    this.#tally(block, -1);
+    return this.#blocks.expires(block) && this.#blocks.expiresAt(block) <= this.#clock.now();
   }
 
   #tally(block: number, sign: 1 | -1): void {
-    const { words } = this.#memory;
-    const meta = words[block + BLOCK_META] as number;
-    this.#payloadBytes += sign * ((meta & 0xffff) + ((words[block + BLOCK_VALUE_LENGTH] as number) >>> 0));
-    if ((meta & META_EXPIRES) !== 0) {
+    this.#payloadBytes += sign * this.#blocks.payloadOf(block);
+    if (this.#blocks.expires(block)) {
       this.#expiring += sign;
     }
   }
 
-  #takeSlot(): number {
-    const slot = this.#freeSlot;
-    if (slot === NO_SLOT) {
-      return this.#slotsUsed++;
-    }
-    this.#freeSlot = -(this.#memory.slots[slot] as number) - 2;
-    return slot;
-  }
-
-  /** Free slots form a list through their own words: -(next + 2), which is -1 at its end. */
-  #giveSlot(slot: number): void {
-    this.#memory.slots[slot] = -(this.#freeSlot + 2);
-    this.#freeSlot = slot;
-  }
-
-  #nextSequence(): void {
-    this.#seqLow = (this.#seqLow + 1) | 0;
-    if (this.#seqLow === 0) {
-      this.#seqHigh = (this.#seqHigh + 1) & SEQ_HIGH_MASK;
-    }
-    this.#memory.header[HEADER_SEQ_LOW] = this.#seqLow;
-    this.#memory.header[HEADER_SEQ_HIGH] = this.#seqHigh;
-  }
-
   #keyOf(slot: number): string {
-    const { slots, words, bytes } = this.#memory;
-    const block = slots[slot] as number;
-    if (!(block > 0)) {
+    if (!this.#slots.isLive(slot)) {
       throw new PolicyFault(`The eviction policy asked for the key of slot ${slot}, which holds no entry`);
     }
-    const meta = words[block + BLOCK_META] as number;
-    const start = (block + headWords(meta)) * 4;
-    return decodeKey(bytes.subarray(start, start + (meta & 0xffff)), (meta >>> META_ENCODING_SHIFT) & 7);
+    return this.#blocks.keyOf(this.#slots.blockOf(slot));
   }
 
   #tooLarge(record: FrameReader): ErrorRecord {
@@ -442,17 +343,11 @@ export class Shard {
   }
 
   readonly #onHit = (slot: number, seqLow: number): void => {
-    const { slots, words } = this.#memory;
-    const block = slots[slot] as number;
-    if (block > 0 && words[block + BLOCK_SEQ_LOW] === seqLow) {
+    const block = this.#slots.blockOf(slot);
+    if (block !== 0 && this.#blocks.seqLowOf(block) === seqLow) {
       this.#policy.hit(slot);
     }
   };
-}
-
-/** Key length and encoding of a record as they stand in a block's meta word. */
-function keyMeta(record: FrameReader): number {
-  return record.keyBytes | (record.encoding << META_ENCODING_SHIFT);
 }
 
 function assert(holds: boolean, message: string): void {

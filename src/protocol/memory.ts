@@ -73,7 +73,8 @@ export const ENTRY_COLUMN_BYTES = 24;
 /** The smallest block an entry can have: a header, an empty key and an empty value. */
 const BLOCK_BYTES_MIN = BLOCK_WORDS * 4;
 /** Byte views end at 4 GiB on Node 20, and block indexes stay small integers below it. */
-export const SHARD_BYTES_MAX = 2 ** 32 - 8;
+export const SHARD_BYTES_MAX = 2 ** 32;
+const ARENA_BYTES_MAX = SHARD_BYTES_MAX - 8;
 /** Below this an arena cannot hold one block beside its sentinels. */
 const ARENA_BYTES_MIN = 128;
 
@@ -96,7 +97,7 @@ export interface ShardRegions {
 /** Reserves the regions of a shard. Throws RangeError when the machine cannot reserve that much. */
 export function reserveShard(limits: ShardLimits): ShardRegions {
   const slots = slotsFor(limits);
-  const arenaBytes = Math.max(ARENA_BYTES_MIN, Math.floor(limits.bytesMax / 8) * 8);
+  const arenaBytes = Math.min(ARENA_BYTES_MAX, Math.max(ARENA_BYTES_MIN, Math.floor(limits.bytesMax / 8) * 8));
   return {
     header: new SharedArrayBuffer((STRIPES_AT + STRIPES) * 4),
     heads: new SharedArrayBuffer(Math.max(BUCKETS_MIN, slots) * 8),

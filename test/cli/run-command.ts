@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const ENTRY = fileURLToPath(new URL('../../dist/main/cli/index.js', import.meta.url));
-/** A replay that hangs is a failure of the test, not of the run. */
+/** A command that hangs fails its test, and does not outlive it. */
 const TIMEOUT_MS = 50_000;
 
 export interface Outcome {
@@ -16,31 +16,35 @@ export interface Outcome {
 }
 
 export interface RunOptions {
-  /** Written to standard input, which is then closed; 'open' leaves it silent. */
-  readonly stdin?: string | Buffer | 'open';
-  /** Sends SIGINT after so long. */
-  readonly interruptAfterMs?: number;
-  readonly env?: NodeJS.ProcessEnv;
+  /** Written to standard input. */
+  readonly stdin?: string | Buffer;
+  /** Leaves standard input open, and sends SIGINT when the command first writes to stderr. */
+  readonly interruptedAtFirstMessage?: boolean;
+  /** Closes the reading end of stdout at once. */
+  readonly closesStdout?: boolean;
 }
 
 export function runCommand(args: readonly string[], options: RunOptions = {}): Promise<Outcome> {
-  const { stdin = '', interruptAfterMs, env } = options;
-  const child = spawn(process.execPath, [ENTRY, ...args], { timeout: TIMEOUT_MS, env: { ...process.env, ...env } });
+  const { stdin = '', interruptedAtFirstMessage = false, closesStdout = false } = options;
+  const child = spawn(process.execPath, [ENTRY, ...args], { timeout: TIMEOUT_MS });
   const stdout: Buffer[] = [];
   const stderr: Buffer[] = [];
   child.stdout.on('data', (chunk: Buffer) => stdout.push(chunk));
   child.stderr.on('data', (chunk: Buffer) => stderr.push(chunk));
   // A command that ends before it has read everything closes the pipe: its right.
   child.stdin.on('error', () => {});
-  if (stdin !== 'open') {
+  if (interruptedAtFirstMessage) {
+    child.stdin.write(stdin);
+    child.stderr.once('data', () => child.kill('SIGINT'));
+  } else {
     child.stdin.end(stdin);
   }
-  const interrupt =
-    interruptAfterMs === undefined ? undefined : setTimeout(() => child.kill('SIGINT'), interruptAfterMs);
+  if (closesStdout) {
+    child.stdout.destroy();
+  }
   return new Promise((resolve, reject) => {
     child.once('error', reject);
     child.once('close', (code) => {
-      clearTimeout(interrupt);
       resolve({ code, stdout: Buffer.concat(stdout).toString(), stderr: Buffer.concat(stderr).toString() });
     });
   });

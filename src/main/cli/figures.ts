@@ -1,0 +1,41 @@
+/** Numbers as people read them: thousands apart, a unit that keeps the digits few, never more digits than mean something. */
+
+const BYTE_UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
+const KIB = 1024;
+const THOUSANDS = new Intl.NumberFormat('en-US', { maximumFractionDigits: 0 });
+
+/** 1234567 -> '1,234,567' */
+export function count(value: number): string {
+  return THOUSANDS.format(value);
+}
+
+/** 0.50562 -> '50.56 %' */
+export function percent(ratio: number): string {
+  return `${(ratio * 100).toFixed(2)} %`;
+}
+
+/** 173568 -> '169.5 KiB' */
+export function bytes(value: number): string {
+  let unit = 0;
+  let scaled = value;
+  for (; scaled >= KIB && unit < BYTE_UNITS.length - 1; unit++) {
+    scaled /= KIB;
+  }
+  return `${unit === 0 ? count(scaled) : scaled.toFixed(1)} ${BYTE_UNITS[unit]}`;
+}
+
+/** Microseconds, in the unit that suits them: 0.82 -> '0.82 µs', 1530 -> '1.53 ms' */
+export function duration(us: number): string {
+  if (us < 1_000) {
+    return `${digits(us)} µs`;
+  }
+  return us < 1_000_000 ? `${digits(us / 1_000)} ms` : `${digits(us / 1_000_000)} s`;
+}
+
+/** Three digits of a number below a thousand: 0.82, 8.21, 82.1, 821. */
+function digits(value: number): string {
+  if (value >= 100) {
+    return count(value);
+  }
+  return value.toFixed(value >= 10 ? 1 : 2);
+}

@@ -1,0 +1,151 @@
+/** What `shardstash replay` may be told: the arguments, their help, and every mistake in them that the cache does not name. */
+import { parseArgs } from 'node:util';
+import type { CacheOptions } from '../index.ts';
+import { UsageError } from './command.ts';
+import { ZIPF } from './workload.ts';
+
+export interface ReplayOptions {
+  /** A path, '-', or undefined for the workload. */
+  readonly trace: string | undefined;
+  readonly cache: CacheOptions;
+  readonly concurrency: number;
+  readonly limit: number;
+  readonly valueBytes: number;
+  readonly expires: boolean;
+  readonly strict: boolean;
+  readonly json: boolean;
+}
+
+/** More clients than a lane queues calls would only be told OVERLOADED. */
+const CONCURRENCY_MAX = 65_536;
+const DEFAULT_CONCURRENCY = 64;
+const DEFAULT_VALUE_BYTES = 100;
+/** A tenth of the workload's keys: small enough to have to choose, large enough to be worth having. */
+const WORKLOAD_ENTRIES = ZIPF.keys / 10;
+
+const OPTIONS = {
+  shards: { type: 'string' },
+  'max-bytes': { type: 'string' },
+  'max-entries': { type: 'string' },
+  eviction: { type: 'string' },
+  reads: { type: 'string' },
+  concurrency: { type: 'string' },
+  limit: { type: 'string' },
+  'value-size': { type: 'string' },
+  'no-ttl': { type: 'boolean' },
+  strict: { type: 'boolean' },
+  json: { type: 'boolean' },
+} as const;
+
+export const REPLAY_HELP = `Usage: shardstash replay [options] [trace]
+
+Replays requests against a cache: each is a get and, on a miss, a set. Reports hit ratio, speed, latencies and memory.
+
+A trace is text with one request a line: key, key and size, or key, size and TTL in seconds, with blanks between.
+It may be gzipped, and - is standard input. Without a trace the requests are made up: ${millions(ZIPF.requests)} over ${millions(ZIPF.keys)} keys,
+Zipf with exponent ${ZIPF.exponent}, the same in every run, and the cache takes ${WORKLOAD_ENTRIES.toLocaleString('en-US')} entries unless told otherwise.
+
+The cache
+  --shards N          threads that share the keys      (default: one less than the cores, at most 8)
+  --max-bytes SIZE    ceiling of memory, 64mb or bytes (default: 256mb)
+  --max-entries N     ceiling of entries               (default: none for a trace)
+  --eviction NAME     which entry goes, lru or fifo    (default: lru)
+  --reads MODE        shared: a get looks into shared memory; owner: it asks the shard's thread (default: shared)
+
+The requests
+  --concurrency N     requests under way at once       (default: ${DEFAULT_CONCURRENCY})
+  --limit N           stop after so many requests
+  --value-size BYTES  of a value without a size        (default: ${DEFAULT_VALUE_BYTES})
+  --no-ttl            ignore the TTLs of the trace
+  --strict            stop at the first bad line, exit code 2; else bad lines are counted and the first ones named
+
+The report
+  --json              one JSON object on standard output
+
+Exit codes: 0 done, 1 the trace cannot be read or is none, 2 wrong usage or --strict, 130 interrupted.
+`;
+
+/** Throws UsageError. */
+export function parseReplayOptions(args: string[]): ReplayOptions {
+  const { values, positionals } = parse(args);
+  const [trace, extra] = positionals;
+  if (extra !== undefined) {
+    throw new UsageError(`One trace at a time, got '${trace}' and '${extra}'`);
+  }
+  if (trace === '') {
+    throw new UsageError('The name of the trace is empty');
+  }
+  const isBounded = values['max-bytes'] !== undefined || values['max-entries'] !== undefined;
+  const maxEntries = wholeNumber('max-entries', values['max-entries'], 1);
+  return {
+    trace,
+    cache: compact({
+      shards: wholeNumber('shards', values.shards, 1),
+      maxBytes: sizeOf(values['max-bytes']),
+      maxEntries: trace === undefined && !isBounded ? WORKLOAD_ENTRIES : maxEntries,
+      // Names are checked by the cache, which knows them.
+      eviction: values.eviction as CacheOptions['eviction'],
+      reads: values.reads as CacheOptions['reads'],
+    }),
+    concurrency: wholeNumber('concurrency', values.concurrency, 1, CONCURRENCY_MAX) ?? DEFAULT_CONCURRENCY,
+    limit: wholeNumber('limit', values.limit, 1) ?? Number.MAX_SAFE_INTEGER,
+    valueBytes: wholeNumber('value-size', values['value-size'], 0) ?? DEFAULT_VALUE_BYTES,
+    expires: values['no-ttl'] !== true,
+    strict: values.strict === true,
+    json: values.json === true,
+  };
+}
+
+/** An option error of the cache, in the words of the command line: `maxBytes` is --max-bytes here. */
+export function asUsageError(error: unknown): unknown {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  if (code !== 'INVALID_CONFIG' && code !== 'UNKNOWN_PLUGIN') {
+    return error;
+  }
+  const message = (error as Error).message.replace(/`(\w+)`/g, (_, name: string) => `--${kebab(name)}`);
+  return new UsageError(message);
+}
+
+function parse(args: string[]) {
+  try {
+    return parseArgs({ args, options: OPTIONS, allowPositionals: true });
+  } catch (error) {
+    // Node goes on to explain how a file could be named like an option.
+    const [told = ''] = error instanceof Error ? error.message.split(/\n|\. To specify/) : [];
+    throw new UsageError(told.replace(/\.$/, ''));
+  }
+}
+
+function wholeNumber(
+  name: string,
+  text: string | undefined,
+  min: number,
+  max = Number.MAX_SAFE_INTEGER,
+): number | undefined {
+  if (text === undefined) {
+    return undefined;
+  }
+  const value = /^\d/.test(text) ? Number(text) : Number.NaN;
+  if (!Number.isInteger(value) || value < min || value > max) {
+    const range = max === Number.MAX_SAFE_INTEGER ? `of at least ${min}` : `from ${min} to ${max}`;
+    throw new UsageError(`--${name} takes a whole number ${range}, got '${text}'`);
+  }
+  return value;
+}
+
+function sizeOf(text: string | undefined): number | string | undefined {
+  return text !== undefined && /^\d+$/.test(text) ? Number(text) : text;
+}
+
+/** Without what was not given, so that the cache's own defaults stand. */
+function compact(options: { [Name in keyof CacheOptions]: CacheOptions[Name] | undefined }): CacheOptions {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+}
+
+function kebab(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+}
+
+function millions(value: number): string {
+  return `${value / 1e6} M`;
+}

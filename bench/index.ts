@@ -4,12 +4,24 @@
  * as not reached, and the exit code is 0. A name that there is no bench of ends with code 2.
  */
 import { parseArgs } from 'node:util';
+import { awaitedSet } from './awaited-set.ts';
+import { bySize } from './by-size.ts';
 import { get } from './get.ts';
+import { mixed } from './mixed.ts';
+import { ownerReads } from './owner-reads.ts';
+import { set } from './set.ts';
 import type { Bench, Report } from './support/bench.ts';
 import { describeMachine, machineLine } from './support/machine.ts';
 import { renderGoals, renderReport } from './support/report.ts';
 
-const benches = { get } satisfies Record<string, Bench>;
+const benches = {
+  get,
+  'by-size': bySize,
+  set,
+  'awaited-set': awaitedSet,
+  mixed,
+  'owner-reads': ownerReads,
+} satisfies Record<string, Bench>;
 
 type BenchName = keyof typeof benches;
 

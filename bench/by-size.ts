@@ -12,6 +12,7 @@ import { freshLookups, warmLookups } from './support/lookups.ts';
 import { measureMicro } from './support/micro.ts';
 import { compare, pick, type Ratio } from './support/ratio.ts';
 import { type Pace, paceOf, type Timing } from './support/rounds.ts';
+import { formatCount } from './support/table.ts';
 import { type SmallObject, smallObject } from './support/values.ts';
 
 const SIZES = [10_000, 100_000, 1_000_000];
@@ -26,11 +27,15 @@ export const bySize: Bench = {
     const sizes = options.quick ? QUICK_SIZES : SIZES;
     const timings: Timing[] = [];
     for (const entries of sizes) {
-      options.progress(`measuring ${entries} entries`);
+      options.progress(`measuring ${formatCount(entries)} entries`);
       timings.push(...(await measureSize(entries, paceOf(options))));
     }
     return {
-      setup: { entries: sizes.join(', '), order: 'every key once, shuffled', values: '{ id, name, active }' },
+      setup: {
+        entries: sizes.map(formatCount).join('; '),
+        order: 'every key once, shuffled',
+        values: '{ id, name, active }',
+      },
       timings,
       ratios: sizes.flatMap((entries) => KINDS.map((kind) => ratioOf(timings, entries, kind))),
       notes: [],
@@ -66,9 +71,9 @@ async function measureSize(entries: number, pace: Pace): Promise<Timing[]> {
 function ratioOf(timings: readonly Timing[], entries: number, kind: string): Ratio {
   const ours = pick(timings, nameOf(entries, kind, 'shardstash, getSync'));
   const theirs = pick(timings, nameOf(entries, kind, 'lru-cache'));
-  return compare(ours, theirs, { what: `getSync ${kind}, ${entries} entries`, against: 'lru-cache' });
+  return compare(ours, theirs, { what: `getSync ${kind}, ${formatCount(entries)} entries`, against: 'lru-cache' });
 }
 
 function nameOf(entries: number, kind: string, peer: string): string {
-  return `${entries} entries, ${kind}: ${peer}`;
+  return `${formatCount(entries)} entries, ${kind}: ${peer}`;
 }

@@ -6,6 +6,8 @@
 import { parseArgs } from 'node:util';
 import { awaitedSet } from './awaited-set.ts';
 import { bySize } from './by-size.ts';
+import { evicting } from './evicting.ts';
+import { evictingOwner } from './evicting-owner.ts';
 import { get } from './get.ts';
 import { mixed } from './mixed.ts';
 import { ownerReads } from './owner-reads.ts';
@@ -19,6 +21,8 @@ const benches = {
   'by-size': bySize,
   set,
   'awaited-set': awaitedSet,
+  evicting,
+  'evicting-owner': evictingOwner,
   mixed,
   'owner-reads': ownerReads,
 } satisfies Record<string, Bench>;
@@ -34,7 +38,7 @@ const USAGE = `Usage: npm run bench -- [names] [--json] [--quick]
   --quick  small sizes and few rounds: shows that the benches run, in about a minute
   --help   print this
 
-${NAMES.map((name) => `  ${name.padEnd(12)} ${benches[name].question}`).join('\n')}
+${NAMES.map((name) => `  ${name.padEnd(15)} ${benches[name].question}`).join('\n')}
 `;
 
 interface Command {
@@ -65,7 +69,7 @@ async function runBenches({ names, json, quick }: Command): Promise<void> {
   if (json) {
     console.log(JSON.stringify({ machine, quick, benches: reports }, null, 2));
   } else {
-    console.log(`\n${renderGoals(Object.values(reports))}`);
+    console.log(`\n${renderGoals(Object.values(reports), quick)}`);
   }
 }
 

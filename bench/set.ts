@@ -17,6 +17,7 @@ import { at, keyOf, keysOf, uniformIds } from './support/keys.ts';
 import { inFlight, type Load, measureLoads } from './support/load.ts';
 import { compare, pick, type Ratio } from './support/ratio.ts';
 import { paceOf, type Timing } from './support/rounds.ts';
+import { formatCount } from './support/table.ts';
 import { TEXT_100_BYTES } from './support/values.ts';
 
 const SIZES = [10_000, 1_000_000];
@@ -44,10 +45,10 @@ export const set: Bench = {
       }
       try {
         for (const peer of peers) {
-          options.progress(`filling ${peer.name} with ${entries} entries`);
+          options.progress(`filling ${peer.name} with ${formatCount(entries)} entries`);
           await peer.fill(keysOf(entries), () => TEXT_100_BYTES);
         }
-        options.progress(`measuring ${entries} entries`);
+        options.progress(`measuring ${formatCount(entries)} entries`);
         timings.push(...(await measureLoads(loadsOf(peers, ours, entries), paceOf(options))));
       } finally {
         for (const peer of peers) await peer.close();
@@ -55,7 +56,12 @@ export const set: Bench = {
     }
     const hasRedis = timings.some(({ name }) => name.endsWith('ioredis'));
     return {
-      setup: { entries: sizes.join(', '), distribution: 'uniform, overwriting', values: '100 bytes of text', shards },
+      setup: {
+        entries: sizes.map(formatCount).join('; '),
+        distribution: 'uniform, overwriting',
+        values: '100 bytes of text',
+        shards,
+      },
       timings,
       ratios: ratiosOf(timings, sizes, hasRedis),
       notes: hasRedis ? [] : [REDIS_SKIPPED],
@@ -117,7 +123,7 @@ function ratiosOf(timings: readonly Timing[], sizes: readonly number[], hasRedis
   const largest = sizes.at(-1) as number;
   const scale = ['Map', 'lru-cache', 'lmdb'].map((peer) =>
     compare(pick(timings, nameOf(largest, 'window', 'shardstash')), pick(timings, nameOf(largest, 'window', peer)), {
-      what: `set, window of 1,024, ${largest} entries`,
+      what: `set, window of 1,024, ${formatCount(largest)} entries`,
       against: peer,
     }),
   );
@@ -127,9 +133,21 @@ function ratiosOf(timings: readonly Timing[], sizes: readonly number[], hasRedis
 function redisRatios(timings: readonly Timing[], entries: number): Ratio[] {
   const ours = (shape: string) => pick(timings, nameOf(entries, shape, 'shardstash'));
   const redis = (shape: string) => pick(timings, nameOf(entries, shape, 'ioredis'));
-  const window = { what: `set, window of 1,024, ${entries} entries`, against: 'ioredis, same shape', ...SETS_GOALS };
-  const batches = { what: `set, batches of 1,024, ${entries} entries`, against: 'ioredis, same shape', ...SETS_GOALS };
-  const many = { what: `setMany of 1,024, ${entries} entries`, against: 'ioredis, batches', ...SET_MANY_GOALS };
+  const window = {
+    what: `set, window of 1,024, ${formatCount(entries)} entries`,
+    against: 'ioredis, same shape',
+    ...SETS_GOALS,
+  };
+  const batches = {
+    what: `set, batches of 1,024, ${formatCount(entries)} entries`,
+    against: 'ioredis, same shape',
+    ...SETS_GOALS,
+  };
+  const many = {
+    what: `setMany of 1,024, ${formatCount(entries)} entries`,
+    against: 'ioredis, batches',
+    ...SET_MANY_GOALS,
+  };
   return [
     compare(ours('window'), redis('window'), window),
     compare(ours('batches'), redis('batches'), batches),
@@ -138,5 +156,5 @@ function redisRatios(timings: readonly Timing[], entries: number): Ratio[] {
 }
 
 function nameOf(entries: number, shape: string, peer: string): string {
-  return `${entries} entries, ${shape}: ${peer}`;
+  return `${formatCount(entries)} entries, ${shape}: ${peer}`;
 }

@@ -2,7 +2,7 @@
 import type { Report } from './bench.ts';
 import { hasGoal, renderRatios } from './ratio.ts';
 import type { Timing } from './rounds.ts';
-import { type Column, formatNs, formatRate, renderTable } from './table.ts';
+import { type Column, formatCount, formatNs, formatRate, renderTable } from './table.ts';
 
 const TIMING_COLUMNS: readonly Column<Timing>[] = [
   { title: 'measured', cell: ({ name }) => name },
@@ -13,7 +13,9 @@ const TIMING_COLUMNS: readonly Column<Timing>[] = [
 ];
 
 export function renderReport(name: string, question: string, report: Report): string {
-  const setup = Object.entries(report.setup).map(([what, value]) => `${what}: ${value}`);
+  const setup = Object.entries(report.setup).map(
+    ([what, value]) => `${what}: ${typeof value === 'number' ? formatCount(value) : value}`,
+  );
   const sections = [
     `== ${name}: ${question}\n${setup.join('; ')}`,
     renderTable(TIMING_COLUMNS, report.timings),
@@ -24,7 +26,7 @@ export function renderReport(name: string, question: string, report: Report): st
 }
 
 /** The ratios with a goal, of all reports. */
-export function renderGoals(reports: readonly Report[]): string {
+export function renderGoals(reports: readonly Report[], quick: boolean): string {
   const ratios = reports.flatMap((report) => report.ratios).filter(hasGoal);
   if (ratios.length === 0) {
     return 'No figure with a goal was measured.';
@@ -35,5 +37,6 @@ export function renderGoals(reports: readonly Report[]): string {
     renderRatios(ratios),
     '',
     `${ratios.length - missed} of ${ratios.length} reached; ${missed} not reached. Ratios are medians of the rounds' ratios.`,
+    ...(quick ? ['A quick run: sizes are smaller than those the goals speak of, and every figure is rough.'] : []),
   ].join('\n');
 }

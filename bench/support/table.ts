@@ -28,6 +28,11 @@ const UNITS = [
   { name: 'ms', ns: 1e6 },
 ] as const;
 
+/** Thousands apart. */
+export function formatCount(count: number): string {
+  return count.toLocaleString('en-US');
+}
+
 /** Nanoseconds, in the unit that suits them. */
 export function formatNs(ns: number): string {
   const unit = UNITS.find((each) => ns < each.ns * 999.5) ?? UNITS[2];

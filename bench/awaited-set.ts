@@ -1,0 +1,82 @@
+/**
+ * What does a set cost that is awaited before the next is made, beside a call that does nothing?
+ *
+ * Nothing can be batched here: each set is one frame there and one reply back. So it is measured beside a bare Comlink
+ * call and a raw postMessage round trip that carry the bytes of that very frame to an idle thread, which answers with a
+ * number, as a shard does. What a call takes above those is ours to answer for.
+ */
+
+import { FrameWriter } from '../src/protocol/frame.ts';
+import { KeyEncoder } from '../src/protocol/key.ts';
+import { OP_SET } from '../src/protocol/operations.ts';
+import { BareComlink } from './peers/bare-comlink.ts';
+import { RawPort } from './peers/raw-port.ts';
+import { Shardstash } from './peers/shardstash.ts';
+import type { Bench, Report, RunOptions } from './support/bench.ts';
+import { at, keyOf, keysOf, uniformIds } from './support/keys.ts';
+import { inFlight, type Load, measureLoads } from './support/load.ts';
+import { compare, pick } from './support/ratio.ts';
+import { paceOf } from './support/rounds.ts';
+import { TEXT_100_BYTES } from './support/values.ts';
+
+const ENTRIES = 10_000;
+const ONE_AT_A_TIME = 1;
+
+export const awaitedSet: Bench = {
+  question: 'What does a set cost that is awaited before the next is made, beside a call that does nothing?',
+
+  async run(options: RunOptions): Promise<Report> {
+    const ours = await Shardstash.open<string>({});
+    const comlink = new BareComlink();
+    const port = new RawPort();
+    try {
+      await ours.fill(keysOf(ENTRIES), () => TEXT_100_BYTES);
+      const ids = uniformIds(ENTRIES);
+      const bytes = frameOfOneSet();
+      let cursor = 0;
+      const loads: Load[] = [
+        {
+          name: 'awaited set: shardstash',
+          run: (operations) =>
+            inFlight(ONE_AT_A_TIME, operations, () => ours.set(keyOf(at(ids, cursor++)), TEXT_100_BYTES)),
+        },
+        ...[comlink, port].map((echo) => ({
+          name: echo.name,
+          run: (operations: number) => inFlight(ONE_AT_A_TIME, operations, () => echo.call(bytes)),
+        })),
+      ];
+      options.progress('measuring');
+      const timings = await measureLoads(loads, paceOf(options));
+      const set = pick(timings, 'awaited set: shardstash');
+      const what = 'awaited set, one at a time';
+      return {
+        setup: {
+          entries: ENTRIES,
+          distribution: 'uniform, overwriting',
+          values: '100 bytes of text',
+          bytes: `${bytes.length} a call`,
+          shards: ours.cache.config.shards,
+        },
+        timings,
+        ratios: [
+          compare(set, pick(timings, comlink.name), { what, reach: 1.3 }),
+          compare(set, pick(timings, port.name), { what, andThen: 1 }),
+        ],
+        notes: [],
+      };
+    } finally {
+      await ours.close();
+      await comlink.close();
+      await port.close();
+    }
+  },
+};
+
+function frameOfOneSet(): Uint8Array {
+  const key = new KeyEncoder({ low: 0, high: 0 });
+  key.encode(keyOf(ENTRIES - 1));
+  const value = Buffer.from(TEXT_100_BYTES);
+  const frame = new FrameWriter();
+  frame.add(OP_SET, key, 0, 0, value, value.length);
+  return frame.seal();
+}

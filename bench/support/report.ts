@@ -1,0 +1,42 @@
+/** A report as text: what was measured under which conditions, and in the end every figure that has a goal. */
+import type { Report } from './bench.ts';
+import { hasGoal, renderRatios } from './ratio.ts';
+import type { Timing } from './rounds.ts';
+import { type Column, formatCount, formatNs, formatRate, renderTable } from './table.ts';
+
+const TIMING_COLUMNS: readonly Column<Timing>[] = [
+  { title: 'measured', cell: ({ name }) => name },
+  { title: 'median', cell: ({ nsPerOperation }) => formatNs(nsPerOperation), align: 'right' },
+  { title: 'a second', cell: ({ nsPerOperation }) => formatRate(nsPerOperation), align: 'right' },
+  { title: 'fastest round', cell: ({ roundsNs }) => formatNs(Math.min(...roundsNs)), align: 'right' },
+  { title: 'slowest', cell: ({ roundsNs }) => formatNs(Math.max(...roundsNs)), align: 'right' },
+];
+
+export function renderReport(name: string, question: string, report: Report): string {
+  const setup = Object.entries(report.setup).map(
+    ([what, value]) => `${what}: ${typeof value === 'number' ? formatCount(value) : value}`,
+  );
+  const sections = [
+    `== ${name}: ${question}\n${setup.join('; ')}`,
+    renderTable(TIMING_COLUMNS, report.timings),
+    renderRatios(report.ratios),
+    report.notes.join('\n'),
+  ];
+  return sections.filter((section) => section !== '').join('\n\n');
+}
+
+/** The ratios with a goal, of all reports. */
+export function renderGoals(reports: readonly Report[], quick: boolean): string {
+  const ratios = reports.flatMap((report) => report.ratios).filter(hasGoal);
+  if (ratios.length === 0) {
+    return 'No figure with a goal was measured.';
+  }
+  const missed = ratios.filter(({ verdict }) => verdict === 'not reached').length;
+  return [
+    '== Goals',
+    renderRatios(ratios),
+    '',
+    `${ratios.length - missed} of ${ratios.length} reached; ${missed} not reached. Ratios are medians of the rounds' ratios.`,
+    ...(quick ? ['A quick run: sizes are smaller than those the goals speak of, and every figure is rough.'] : []),
+  ].join('\n');
+}

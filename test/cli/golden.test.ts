@@ -18,8 +18,6 @@ const TOLERANCE = 1e-6;
 const TIMEOUT_MS = 300_000;
 /** All sizes of the traces of less than 200,000 requests. Each miss costs a hop, so this file takes a minute. */
 const SMALL = ['web07', 'adaptsize_web', 'corda', 'lirs_gli', 'lirs_multi2', 'lirs_sprite'];
-/** Left out of them: corda hits a third at every size, and each of its cells costs 90,000 hops. The ends will do. */
-const SAME = ['corda,905', 'corda,4523', 'corda,9047'];
 /** Cells of larger traces: those with few misses, since each costs a hop. */
 const LARGE = ['arc_oltp,LRU,37376', 'synth_ttl_c29,LRU,21010', 'synth_ttl_c29,FIFO,21010'];
 
@@ -93,8 +91,6 @@ function cellsOf(csv: string, wanted: string): Cell[] {
   return csv.split('\n').flatMap((line) => {
     const [trace = '', policy, entries = '', hitRatio] = line.trim().split(',');
     const isChosen = SMALL.includes(trace) || LARGE.includes(`${trace},${policy},${entries}`);
-    return policy === wanted && isChosen && !SAME.includes(`${trace},${entries}`)
-      ? [{ trace, entries, hitRatio: Number(hitRatio) }]
-      : [];
+    return policy === wanted && isChosen ? [{ trace, entries, hitRatio: Number(hitRatio) }] : [];
   });
 }

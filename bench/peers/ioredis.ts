@@ -2,7 +2,7 @@
  * ioredis with autopipelining, which sends the commands of one turn as one pipeline, as our lanes do: the strongest form
  * of "use Redis". Objects travel as JSON, text as it is.
  */
-import { Redis } from 'ioredis';
+import type { Redis } from 'ioredis';
 import type { Peer } from './index.ts';
 import { LOOPBACK, type RedisServer, startRedis } from './redis-server.ts';
 
@@ -16,15 +16,21 @@ export class IoredisPeer<V extends {}> implements Peer<V> {
   readonly #server: RedisServer;
   readonly #redis: Redis;
 
-  private constructor(server: RedisServer) {
+  private constructor(server: RedisServer, redis: Redis) {
     this.#server = server;
-    this.#redis = new Redis({ host: LOOPBACK, port: server.port, enableAutoPipelining: true });
+    this.#redis = redis;
   }
 
   /** Undefined where `redis-server` is not installed. */
   static async start<V extends {}>(settings?: readonly string[]): Promise<IoredisPeer<V> | undefined> {
     const server = await startRedis(settings);
-    return server === undefined ? undefined : new IoredisPeer<V>(server);
+    if (server === undefined) {
+      return undefined;
+    }
+    // Imported when it is needed: in a process that has loaded it, a getSync that misses takes 220 ns instead of 170.
+    const { Redis } = await import('ioredis');
+    const redis = new Redis({ host: LOOPBACK, port: server.port, enableAutoPipelining: true });
+    return new IoredisPeer<V>(server, redis);
   }
 
   async get(key: string): Promise<V | undefined> {

@@ -17,7 +17,7 @@ import type { KeyEncoder } from '../protocol/key.ts';
 import { type Result, readReply } from '../protocol/reply.ts';
 import { Call, type CallLimits, type CallValue, NO_VALUE, UNLIMITED } from './call.ts';
 import { type Flight, Outbox } from './outbox.ts';
-import { lastWrite, type OwnWrite, OwnWrites } from './own-writes.ts';
+import { type OwnWrite, OwnWrites } from './own-writes.ts';
 import { EVER } from './units.ts';
 
 /** Two keep the shard busy while the client reads the reply to one and fills the next. */
@@ -80,8 +80,8 @@ export class Lane {
     if (!this.#writes.mayHold(key)) {
       return undefined;
     }
-    const out = this.#flights.map(({ frame }) => new FrameReader(frame));
-    return lastWrite([...out, ...this.#outbox.frames()], key);
+    const out = this.#flights.map(({ id, frame }) => ({ id, frame: new FrameReader(frame) }));
+    return this.#writes.last(key, [...out, ...this.#outbox.frames()]);
   }
 
   /** Whether a caller with many calls to make should wait for `progress` before the next. */
@@ -149,12 +149,12 @@ export class Lane {
       return call.reject(this.#overloaded(call));
     }
     const outbox = this.#outbox;
-    outbox.add(call, op, key, value);
+    const place = outbox.add(call, op, key, value);
     this.#pendingCalls++;
     this.#pendingBytes += bytes;
-    this.#writes.note(op, key, outbox.openId);
+    this.#writes.note(op, key, outbox.openId, place);
     if (limits !== UNLIMITED) {
-      this.#watch(call, limits);
+      this.#watch(call, limits, place);
     }
     if (!this.#scheduled) {
       this.#schedule();
@@ -247,10 +247,9 @@ export class Lane {
   }
 
   /** Lets a signal or a deadline of its own end a call before the lane does. */
-  #watch(call: Call, limits: CallLimits): void {
+  #watch(call: Call, limits: CallLimits, place: number): void {
     const id = this.#outbox.openId;
-    const index = this.#outbox.openCalls - 1;
-    const withdraw = (): Outcome => (this.#outbox.withdraw(id, index) ? 'not-sent' : 'unknown');
+    const withdraw = (): Outcome => (this.#outbox.withdraw(id, place) ? 'not-sent' : 'unknown');
     call.watch(
       limits,
       () => {

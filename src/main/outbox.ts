@@ -5,6 +5,7 @@
 import { FrameReader, FrameWriter } from '../protocol/frame.ts';
 import type { KeyEncoder } from '../protocol/key.ts';
 import type { Call, CallValue } from './call.ts';
+import type { UnansweredFrame } from './own-writes.ts';
 import { EVER } from './units.ts';
 
 /** A frame with the calls in it. */
@@ -46,15 +47,16 @@ export class Outbox {
     return this.#sealed[0]?.deadlineMs ?? (this.#calls.length > 0 ? this.#openedMs + this.#timeoutMs : EVER);
   }
 
-  add(call: Call, op: number, key: KeyEncoder, { tag, ttlMs, bytes, byteLength }: CallValue): void {
+  /** Writes a call into the open frame, and says at which word. */
+  add(call: Call, op: number, key: KeyEncoder, { tag, ttlMs, bytes, byteLength }: CallValue): number {
     if (!this.#writer.admits(key.byteLength, byteLength)) {
       this.#seal();
     }
     if (this.#calls.length === 0) {
       this.#openedMs = performance.now();
     }
-    this.#writer.add(op, key, tag, ttlMs, bytes, byteLength);
     this.#calls.push(call);
+    return this.#writer.add(op, key, tag, ttlMs, bytes, byteLength);
   }
 
   /** The next frame to leave, undefined when nothing waits. */
@@ -74,23 +76,18 @@ export class Outbox {
     return this.#sealed.splice(0, first === -1 ? this.#sealed.length : first);
   }
 
-  /** Makes a waiting record do nothing. False when its frame has left. `index` is its place in frame `id`. */
-  withdraw(id: number, index: number): boolean {
-    const frame = id === this.#openId ? this.#writer.view : this.#find(id);
-    frame?.seek(index);
+  /** Makes the record at word `place` of frame `id` do nothing. False when the frame has left. */
+  withdraw(id: number, place: number): boolean {
+    const frame = this.frames().find((waiting) => waiting.id === id)?.frame;
+    frame?.jump(place);
     frame?.blank();
     return frame !== undefined;
   }
 
   /** Waiting frames, oldest first. */
-  frames(): FrameReader[] {
-    const sealed = this.#sealed.map(({ frame }) => new FrameReader(frame));
-    return this.#calls.length > 0 ? [...sealed, this.#writer.view] : sealed;
-  }
-
-  #find(id: number): FrameReader | undefined {
-    const flight = this.#sealed.find((sealed) => sealed.id === id);
-    return flight === undefined ? undefined : new FrameReader(flight.frame);
+  frames(): UnansweredFrame[] {
+    const sealed = this.#sealed.map(({ id, frame }) => ({ id, frame: new FrameReader(frame) }));
+    return this.#calls.length > 0 ? [...sealed, { id: this.#openId, frame: this.#writer.view }] : sealed;
   }
 
   #seal(): void {

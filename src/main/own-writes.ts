@@ -2,8 +2,9 @@
  * Which keys a client has written to without having heard back: a get of one of them must queue behind the write, and a
  * getSync, which cannot queue, is answered with it.
  *
- * Frames of a lane are answered in order, so all there is to remember of a key is the last frame with a write to it. Keys
- * share BUCKETS places; a key that shares one with a write in flight only pays for a hop that it did not need.
+ * Frames of a lane are answered in order, so all there is to remember of a key is where its last write stands: in which
+ * frame, as which record. Keys share BUCKETS places. One that shares its place with another's write in flight pays for a
+ * hop that it did not need, or for a search through the frames.
  */
 import type { FrameReader } from '../protocol/frame.ts';
 import type { KeyEncoder } from '../protocol/key.ts';
@@ -15,17 +16,28 @@ const BUCKETS = 8192;
 /** A write that the shard has not acknowledged: what it stores, or that the key will be absent. */
 export type OwnWrite = StoredValue | 'absent';
 
+/** A frame that has not been answered, by its number. */
+export interface UnansweredFrame {
+  readonly id: number;
+  readonly frame: FrameReader;
+}
+
 export class OwnWrites {
   /** By bucket, the number of the last frame that writes to one of its keys. Float64: frames are counted for ever. */
   readonly #frames = new Float64Array(BUCKETS);
+  /** By bucket, the word at which that write stands in its frame. */
+  readonly #places = new Int32Array(BUCKETS);
   #clearFrame = 0;
   #answered = 0;
 
-  note(op: number, key: KeyEncoder, frame: number): void {
+  /** A call on the key was written at word `place` of a frame. */
+  note(op: number, key: KeyEncoder, frame: number, place: number): void {
     if (op === OP_CLEAR) {
       this.#clearFrame = frame;
     } else if (isWrite(op)) {
-      this.#frames[bucketOf(key)] = frame;
+      const bucket = bucketOf(key);
+      this.#frames[bucket] = frame;
+      this.#places[bucket] = place;
     }
   }
 
@@ -43,30 +55,43 @@ export class OwnWrites {
   mayHold(key: KeyEncoder): boolean {
     return (this.#frames[bucketOf(key)] as number) > this.#answered || this.#clearFrame > this.#answered;
   }
-}
 
-/** The last write to the key in frames that are given oldest first, undefined where there is none. */
-export function lastWrite(frames: readonly FrameReader[], key: KeyEncoder): OwnWrite | undefined {
-  for (let i = frames.length - 1; i >= 0; i--) {
-    const last = lastWriteIn(frames[i] as FrameReader, key);
-    if (last !== undefined) {
-      return last;
+  /** The last write to the key in the frames without an answer, given oldest first; undefined where there is none. */
+  last(key: KeyEncoder, unanswered: readonly UnansweredFrame[]): OwnWrite | undefined {
+    const bucket = bucketOf(key);
+    const noted = unanswered.find(({ id }) => id === this.#frames[bucket]);
+    if (noted !== undefined && this.#clearFrame <= this.#answered) {
+      noted.frame.jump(this.#places[bucket] as number);
+      if (isWrite(noted.frame.op) && noted.frame.isAbout(key)) {
+        return writeOf(noted.frame);
+      }
     }
+    for (let i = unanswered.length - 1; i >= 0; i--) {
+      const last = lastIn((unanswered[i] as UnansweredFrame).frame, key);
+      if (last !== undefined) {
+        return last;
+      }
+    }
+    return undefined;
   }
-  return undefined;
 }
 
-function lastWriteIn(frame: FrameReader, key: KeyEncoder): OwnWrite | undefined {
+function lastIn(frame: FrameReader, key: KeyEncoder): OwnWrite | undefined {
   let last: OwnWrite | undefined;
+  frame.rewind();
   for (let i = 0; i < frame.count; i++) {
     frame.next();
     if (frame.op === OP_CLEAR) {
       last = 'absent';
     } else if (isWrite(frame.op) && frame.isAbout(key)) {
-      last = frame.op === OP_SET ? { tag: frame.tag, bytes: Buffer.from(frame.value) } : 'absent';
+      last = writeOf(frame);
     }
   }
   return last;
+}
+
+function writeOf(frame: FrameReader): OwnWrite {
+  return frame.op === OP_SET ? { tag: frame.tag, bytes: Buffer.from(frame.value) } : 'absent';
 }
 
 function bucketOf(key: KeyEncoder): number {

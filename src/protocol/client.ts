@@ -81,11 +81,17 @@ export class ClientMemory {
     if ((tail - head) >>> 0 > RING_RECORDS) {
       head = (tail - RING_RECORDS) | 0;
     }
-    for (; head !== tail; head = (head + 1) | 0) {
-      const at = RECORDS_AT + ((head & RING_MASK) << 1);
+    this.#visit(head, tail, visit);
+    Atomics.store(words, HEAD, tail);
+  }
+
+  /** The loop stands alone: in `drain` it was optimized in mid-loop again and again, and thrown away at its end. */
+  #visit(from: number, to: number, visit: (slot: number, seqLow: number) => void): void {
+    const words = this.#words;
+    for (let record = from; record !== to; record = (record + 1) | 0) {
+      const at = RECORDS_AT + ((record & RING_MASK) << 1);
       visit(words[at] as number, words[at + 1] as number);
     }
-    Atomics.store(words, HEAD, tail);
   }
 
   addCounts(into: ClientCounts): void {

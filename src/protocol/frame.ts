@@ -68,8 +68,11 @@ export class FrameWriter {
     );
   }
 
-  /** Appends a call on the encoded key. `ttlMs` 0 is no expiry. `value` may be longer than `valueBytes`. */
-  add(op: number, key: KeyEncoder, tag: number, ttlMs: number, value: Uint8Array, valueBytes: number): void {
+  /**
+   * Appends a call on the encoded key, and says at which word. `ttlMs` 0 is no expiry. `value` may be longer than
+   * `valueBytes`.
+   */
+  add(op: number, key: KeyEncoder, tag: number, ttlMs: number, value: Uint8Array, valueBytes: number): number {
     const keyBytes = key.byteLength;
     const at = this.#begin(op, key.encoding, tag, keyBytes, valueBytes);
     const words = this.#words;
@@ -98,6 +101,7 @@ export class FrameWriter {
       pad(words, to, valueBytes);
     }
     this.#length = to;
+    return at;
   }
 
   /** An exact-size copy of the frame, and an empty writer. */
@@ -185,12 +189,10 @@ export class FrameReader {
     this.#at = FRAME_HEAD_WORDS;
   }
 
-  /** Moves to the record at `index`. */
-  seek(index: number): void {
-    this.rewind();
-    for (let i = 0; i <= index; i++) {
-      this.next();
-    }
+  /** Moves to the record that begins at word `place`, as the writer said when it was added. */
+  jump(place: number): void {
+    this.#at = place;
+    this.next();
   }
 
   /** Moves to the next record. Throws RangeError where the bytes are not a record that fits the frame. */

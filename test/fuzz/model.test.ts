@@ -46,7 +46,7 @@ function anySteps(lengthMax: number): fc.Arbitrary<Step[]> {
 }
 
 /** A value that names its write, so that a stale or foreign one is seen. */
-function valueOf(index: number, length: number): string {
+function textOf(index: number, length: number): string {
   return `${index}:`.padEnd(length, '.').slice(0, length);
 }
 
@@ -55,7 +55,7 @@ function apply(step: Step, index: number, target: ShardUnderTest, model: CacheMo
   const { clock } = target;
   switch (step.do) {
     case 'set': {
-      const value = valueOf(index, step.length);
+      const value = textOf(index, step.length);
       const refusal = target.set(step.key, value, step.ttlMs);
       if (refusal === undefined) {
         model.set(step.key, value, step.ttlMs > 0 ? clock.nowMs + step.ttlMs : Number.POSITIVE_INFINITY, clock.nowMs);

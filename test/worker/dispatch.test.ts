@@ -1,0 +1,112 @@
+import { describe, expect, test } from 'vitest';
+import { FRAME_CALLS_MAX, FrameWriter } from '../../src/protocol/frame.ts';
+import {
+  OP_CLEAR,
+  OP_DELETE,
+  OP_GET,
+  OP_HAS,
+  OP_METRICS,
+  OP_NONE,
+  OP_SET,
+  OP_SIZE,
+} from '../../src/protocol/operations.ts';
+import { readReply } from '../../src/protocol/reply.ts';
+import { makeShard, type ShardUnderTest } from '../support/shard.ts';
+
+const NOTHING = new Uint8Array(0);
+
+/** One frame of calls, and what the shard answers. */
+function send(target: ShardUnderTest, calls: [op: number, key: string, value?: string][]): unknown {
+  const writer = new FrameWriter();
+  for (const [op, key, value] of calls) {
+    target.key.encode(key);
+    const bytes = value === undefined ? NOTHING : Buffer.from(value);
+    writer.add(op, target.key, 5, 0, bytes, bytes.length);
+  }
+  return readReply(target.dispatch.call(writer.seal()));
+}
+
+describe('the calls of a frame', () => {
+  test('are applied in order, each seeing those before it', () => {
+    const calls: [number, string, string?][] = [
+      [OP_SET, 'k', 'one'],
+      [OP_GET, 'k'],
+      [OP_SET, 'k', 'two'],
+      [OP_GET, 'k'],
+      [OP_DELETE, 'k'],
+      [OP_DELETE, 'k'],
+      [OP_HAS, 'k'],
+      [OP_SET, 'a', ''],
+      [OP_SIZE, ''],
+      [OP_CLEAR, ''],
+      [OP_SIZE, ''],
+    ];
+    expect(send(makeShard(), calls)).toEqual([
+      undefined,
+      { tag: 5, bytes: Buffer.from('one') },
+      undefined,
+      { tag: 5, bytes: Buffer.from('two') },
+      true,
+      false,
+      false,
+      undefined,
+      1,
+      1,
+      0,
+    ]);
+  });
+
+  test('that say nothing are answered by their count', () => {
+    expect(
+      send(makeShard(), [
+        [OP_SET, 'a', '1'],
+        [OP_NONE, ''],
+        [OP_GET, 'none'],
+      ]),
+    ).toBe(3);
+    expect(send(makeShard(), [])).toBe(0);
+  });
+
+  test('fail one by one: an unknown operation, a value too large', () => {
+    const target = makeShard({ bytesMax: 1_000 });
+    expect(
+      send(target, [
+        [99, 'k'],
+        [OP_SET, 'k', 'x'.repeat(2_000)],
+        [OP_SET, 'k', 'fits'],
+      ]),
+    ).toEqual([
+      expect.objectContaining({ code: 'PROTOCOL_ERROR' }),
+      expect.objectContaining({ code: 'VALUE_TOO_LARGE' }),
+      undefined,
+    ]);
+    expect(target.get('k')).toBe('fits');
+  });
+
+  test('may all be about one bucket that grows, moves and empties while they run', () => {
+    const target = makeShard({ bytesMax: 64 * 1024 });
+    const calls = Array.from({ length: FRAME_CALLS_MAX }, (_, i): [number, string, string?] =>
+      i % 3 === 2 ? [OP_DELETE, `${i % 500}`] : [OP_SET, `${i % 700}`, 'v'.repeat(i % 90)],
+    );
+    for (let round = 0; round < 5; round++) {
+      expect(send(target, calls)).toHaveLength(FRAME_CALLS_MAX);
+      target.shard.check();
+    }
+  });
+});
+
+test('metrics add up the frames, the calls and what clients counted, those that left included', () => {
+  const target = makeShard();
+  send(target, [
+    [OP_SET, 'a', '123'],
+    [OP_GET, 'a'],
+    [OP_GET, 'b'],
+  ]);
+  target.read('a');
+  target.read('b');
+  target.shard.disconnect(target.client);
+  target.shard.disconnect(target.client);
+  expect(send(target, [[OP_METRICS, '']])).toEqual([
+    expect.objectContaining({ frames: 2, calls: 4, sets: 1, hits: 2, misses: 2, entries: 1, payloadBytes: 4 }),
+  ]);
+});

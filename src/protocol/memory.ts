@@ -35,7 +35,6 @@ export const HEADER_SEQ_HIGH = 2;
 /** The block being moved by the arena, `from` and `to`; `to` is 0 when none is. A new owner finishes the move. */
 export const HEADER_MOVE_FROM = 3;
 export const HEADER_MOVE_TO = 4;
-export const HEADER_ENTRIES = 5;
 const HEADER_WORDS = 16;
 
 /** Stripes: `hash & STRIPE_MASK`. Bucket counts are multiples of it at birth, so a chain lies in one stripe for ever. */

@@ -25,11 +25,16 @@ const ARRAY32 = 0xdd;
 const PAIR = 0x92;
 const HEAD_BYTES = 5;
 const INITIAL_BYTES = 1024;
+/** A buffer that has grown past this is not kept for the next reply. */
+const KEPT_BYTES = 2 * 1024 * 1024;
+/** A reply takes one value of any size, but no second one that would make it larger than this. */
+export const REPLY_BYTES_MAX = 64 * 1024 * 1024;
 
 export class ReplyWriter {
   #buffer = Buffer.allocUnsafeSlow(INITIAL_BYTES);
   #length = HEAD_BYTES;
   #count = 0;
+  #valueBytes = 0;
   #plain = true;
 
   /** Done, or nothing there. */
@@ -53,6 +58,11 @@ export class ReplyWriter {
     this.#finish();
   }
 
+  /** Whether a value of this size still belongs into this reply. */
+  admits(valueBytes: number): boolean {
+    return this.#valueBytes === 0 || this.#valueBytes + valueBytes <= REPLY_BYTES_MAX;
+  }
+
   value(tag: number, bytes: Uint8Array): void {
     this.#reserve(7 + bytes.length);
     const buffer = this.#buffer;
@@ -62,6 +72,7 @@ export class ReplyWriter {
     buffer.writeUInt32BE(bytes.length, this.#length + 3);
     buffer.set(bytes, this.#length + 7);
     this.#length += 7 + bytes.length;
+    this.#valueBytes += bytes.length;
     this.#finish();
   }
 
@@ -78,7 +89,11 @@ export class ReplyWriter {
     const reply = this.#plain ? this.#count : this.#close();
     this.#length = HEAD_BYTES;
     this.#count = 0;
+    this.#valueBytes = 0;
     this.#plain = true;
+    if (this.#buffer.length > KEPT_BYTES) {
+      this.#buffer = Buffer.allocUnsafeSlow(INITIAL_BYTES);
+    }
     return reply;
   }
 

@@ -20,7 +20,7 @@ import {
   OP_SET,
   OP_SIZE,
 } from '../protocol/operations.ts';
-import { ReplyWriter } from '../protocol/reply.ts';
+import { REPLY_BYTES_MAX, ReplyWriter } from '../protocol/reply.ts';
 import { PolicyFault, type Shard } from './shard.ts';
 
 /** Calls whose blocks are touched ahead: more would push each other out of the first-level cache. */
@@ -138,9 +138,15 @@ export class Dispatch {
   #answer(block: number): void {
     if (block === 0) {
       this.#reply.done();
+      return;
+    }
+    const { blocks } = this.#shard;
+    const value = blocks.valueOf(block);
+    if (this.#reply.admits(value.length)) {
+      this.#reply.value(blocks.tagOf(block), value);
     } else {
-      const { blocks } = this.#shard;
-      this.#reply.value(blocks.tagOf(block), blocks.valueOf(block));
+      const message = `The values asked for at once are more than ${REPLY_BYTES_MAX} bytes: ask for fewer`;
+      this.#fail('OVERLOADED', message);
     }
   }
 

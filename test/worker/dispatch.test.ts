@@ -83,6 +83,27 @@ describe('the calls of a frame', () => {
     expect(target.get('k')).toBe('fits');
   });
 
+  test('whose values together are too much for one reply fail with OVERLOADED, but one of any size goes', () => {
+    const target = makeShard({ bytesMax: 256 * 1024 * 1024 });
+    const half = 'x'.repeat(40 * 1024 * 1024);
+    send(target, [[OP_SET, 'a', half]]);
+    send(target, [[OP_SET, 'b', half]]);
+    send(target, [[OP_SET, 'big', half + half]]);
+    const results = send(
+      target,
+      ['a', 'b', 'none', 'big'].map((key): [number, string] => [OP_GET, key]),
+    ) as unknown[];
+    expect(results[0]).toMatchObject({ tag: 5 });
+    expect(results[1]).toMatchObject({ code: 'OVERLOADED' });
+    expect(results[2]).toBeUndefined();
+    expect(results[3]).toMatchObject({ code: 'OVERLOADED' });
+    const alone = send(target, [
+      [OP_HAS, 'a'],
+      [OP_GET, 'big'],
+    ]) as [boolean, { bytes: Buffer }];
+    expect(alone[1].bytes).toHaveLength(80 * 1024 * 1024);
+  });
+
   test('may all be about one bucket that grows, moves and empties while they run', () => {
     const target = makeShard({ bytesMax: 64 * 1024 });
     const calls = Array.from({ length: FRAME_CALLS_MAX }, (_, i): [number, string, string?] =>

@@ -3,7 +3,7 @@
  *
  * The frame is read twice. The first pass checks every record, so that a damaged frame changes nothing, and notes the
  * bucket of each; the second applies them, WARM_CALLS at a time, after it has touched the first block of each of their
- * buckets. Loads made for no other reason do not wait for each other, while those of the calls themselves would: at 1 M
+ * buckets and the entries that will have to go. Loads made for no other reason do not wait for each other, while those of the calls themselves would: at 1 M
  * entries a set takes 1.03 us instead of 1.13.
  */
 import type { CacheErrorCode } from '../protocol/errors.ts';
@@ -97,7 +97,7 @@ export class Dispatch {
     for (let i = from; i < to; i++) {
       warmed ^= words[heads[this.#buckets[i] as number] as number] as number;
     }
-    this.warmed ^= warmed;
+    this.warmed ^= warmed ^ this.#shard.warmVictims();
   }
 
   #apply(record: FrameReader): void {

@@ -17,5 +17,6 @@ export function createFifo({ slots }: PolicyContext): EvictionPolicy {
     remove: (slot) => list.remove(slot),
     clear: () => list.clear(),
     victim: () => list.oldest,
+    ahead: (into) => list.oldestInto(into),
   };
 }

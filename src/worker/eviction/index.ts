@@ -38,6 +38,11 @@ export interface EvictionPolicy {
   clear(): void;
   /** The slot of the live entry that should go next; -1 when there is none. Asking changes nothing that matters. */
   victim(): number;
+  /**
+   * Optional. Writes the slots that would go next as things stand, soonest first, and says how many: the shard loads their
+   * memory ahead, all at once. A guess that turns out wrong costs nothing but the loads.
+   */
+  ahead?(into: Int32Array): number;
 }
 
 export type PolicyFactory = (context: PolicyContext) => EvictionPolicy;

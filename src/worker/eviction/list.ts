@@ -21,6 +21,17 @@ export class SlotList {
     return at === this.#end ? -1 : at >> 1;
   }
 
+  /** Writes the slots at the old end, oldest first, and says how many. */
+  oldestInto(slots: Int32Array): number {
+    const links = this.#links;
+    let count = 0;
+    for (let at = links[this.#end + NEWER] as number; at !== this.#end && count < slots.length; ) {
+      slots[count++] = at >> 1;
+      at = links[at + NEWER] as number;
+    }
+    return count;
+  }
+
   push(slot: number): void {
     const links = this.#links;
     const at = slot << 1;

@@ -23,5 +23,6 @@ export function createLru({ slots }: PolicyContext): EvictionPolicy {
     remove: (slot) => list.remove(slot),
     clear: () => list.clear(),
     victim: () => list.oldest,
+    ahead: (into) => list.oldestInto(into),
   };
 }

@@ -3,8 +3,8 @@
  *
  * The frame is read twice. The first pass checks every record, so that a damaged frame changes nothing, and notes the
  * bucket of each; the second applies them, WARM_CALLS at a time, after it has touched the first block of each of their
- * buckets and the entries that will have to go. Loads made for no other reason do not wait for each other, while those of the calls themselves would: at 1 M
- * entries a set takes 1.03 us instead of 1.13.
+ * buckets and the entries that will have to go. Loads made for no other reason do not wait for each other, while those of
+ * the calls themselves would: at 1 M entries a set takes 1.03 us instead of 1.13.
  */
 import type { CacheErrorCode } from '../protocol/errors.ts';
 import { FRAME_CALLS_MAX, FrameReader } from '../protocol/frame.ts';

@@ -37,6 +37,8 @@ export interface SetOptions extends CallOptions {
 
 /** How many calls of one method go by between two looks at the queues. A power of two. */
 const CROWD_CHECK = 64;
+/** Up to so many calls of one method are one message to a shard. More are several, and the shard starts on the first. */
+const ONE_MESSAGE_CALLS = 1_000;
 const CLOSE_TIMEOUT_MS = 5_000;
 /** Shared by all misses: a promise of undefined is like any other. */
 const MISSED: Promise<undefined> = Promise.resolve(undefined);
@@ -305,11 +307,23 @@ export class Cache<V = unknown, K extends string = string> {
       } catch (error) {
         gathering.reject(error);
       }
-      if (i % CROWD_CHECK === 0) {
-        await this.#elbowRoom();
+      if ((i + 1) % CROWD_CHECK === 0) {
+        if (items.length > ONE_MESSAGE_CALLS) {
+          this.#hurry();
+        }
+        // Only then: an await would end the turn, and the frame with it.
+        if (this.#crowded().length > 0) {
+          await this.#elbowRoom();
+        }
       }
     }
     return await gathering.results;
+  }
+
+  #hurry(): void {
+    for (const { lane } of this.#shards) {
+      lane.hurry();
+    }
   }
 
   async #elbowRoom(): Promise<void> {

@@ -22,12 +22,10 @@ import { EVER } from './units.ts';
 
 /** Two keep the shard busy while the client reads the reply to one and fills the next. */
 const FLIGHTS_MAX = 2;
-/**
- * A frame of this many calls leaves at once, so that the shard works on it while the turn makes more: 1.4 times the sets
- * with 1,024 in flight. What one method sends at once travels in larger frames: a thousand pairs are one message.
- */
+/** A frame of this many calls leaves early, so that the shard works on it while the turn makes more: 1.4 times the sets. */
 const EARLY_CALLS = 512;
-const EARLY_MANY = 1024;
+/** A turn that goes on and on may have so many frames out before it reads a reply: 1.13 times the pairs of a long setMany. */
+const EARLY_FLIGHTS_MAX = 8;
 
 export interface LaneLimits {
   readonly timeoutMs: number;
@@ -110,13 +108,38 @@ export class Lane {
    */
   call(op: number, key: KeyEncoder, text: string | undefined, limits: CallLimits, value = NO_VALUE): Promise<Result> {
     return new Promise((resolve, reject) => {
-      this.#submit(op, key, new Call(text, { resolve, reject }, 0), limits, value, EARLY_CALLS);
+      this.submit(op, key, new Call(text, { resolve, reject }, 0), limits, value);
+      this.hurry();
     });
   }
 
-  /** As `call`, for one of many calls whose outcomes go to one waiter. */
+  /** As `call`, for one of many calls whose outcomes go to one waiter. They leave with the turn, or when they hurry. */
   submit(op: number, key: KeyEncoder, call: Call, limits: CallLimits, value: CallValue): void {
-    this.#submit(op, key, call, limits, value, EARLY_MANY);
+    if (this.#end !== undefined) {
+      return call.reject(this.#ended(call, 'not-sent'));
+    }
+    const bytes = recordBytes(key.byteLength, value.byteLength);
+    if (this.#isFull(bytes)) {
+      return call.reject(this.#overloaded(call));
+    }
+    const outbox = this.#outbox;
+    const place = outbox.add(call, op, key, value);
+    this.#pendingCalls++;
+    this.#pendingBytes += bytes;
+    this.#writes.note(op, key, outbox.openId, place);
+    if (limits !== UNLIMITED) {
+      this.#watch(call, limits, place);
+    }
+    if (!this.#scheduled) {
+      this.#schedule();
+    }
+  }
+
+  /** Lets a long frame leave before the turn ends. */
+  hurry(): void {
+    if (this.#outbox.openCalls >= EARLY_CALLS) {
+      this.#depart(EARLY_FLIGHTS_MAX);
+    }
   }
 
   /** Rejects every call, now and from now on. The first reason stays. */
@@ -140,30 +163,6 @@ export class Lane {
     this.#wake();
   }
 
-  #submit(op: number, key: KeyEncoder, call: Call, limits: CallLimits, value: CallValue, early: number): void {
-    if (this.#end !== undefined) {
-      return call.reject(this.#ended(call, 'not-sent'));
-    }
-    const bytes = recordBytes(key.byteLength, value.byteLength);
-    if (this.#isFull(bytes)) {
-      return call.reject(this.#overloaded(call));
-    }
-    const outbox = this.#outbox;
-    const place = outbox.add(call, op, key, value);
-    this.#pendingCalls++;
-    this.#pendingBytes += bytes;
-    this.#writes.note(op, key, outbox.openId, place);
-    if (limits !== UNLIMITED) {
-      this.#watch(call, limits, place);
-    }
-    if (!this.#scheduled) {
-      this.#schedule();
-    }
-    if (outbox.openCalls >= early && this.#flights.length < FLIGHTS_MAX) {
-      this.#depart();
-    }
-  }
-
   #schedule(): void {
     this.#scheduled = true;
     this.#deadline ??= this.#armDeadline(this.#outbox.deadlineMs);
@@ -175,9 +174,9 @@ export class Lane {
     });
   }
 
-  /** Sends what is waiting, as far as flights may be out. */
-  #depart(): void {
-    while (this.#flights.length < FLIGHTS_MAX && this.#end === undefined) {
+  /** Sends what is waiting, while fewer than `flightsMax` are out. */
+  #depart(flightsMax = FLIGHTS_MAX): void {
+    while (this.#flights.length < flightsMax && this.#end === undefined) {
       const flight = this.#outbox.take();
       if (flight === undefined) {
         return;

@@ -385,6 +385,23 @@ test('a thousand sets of one turn to one shard are at most two frames', async ()
   expect(after.calls - before.calls - 1).toBe(1_000);
 });
 
+test('a thousand pairs are one message, more leave early, whatever phase of the event loop they are set in', async () => {
+  const cache = await make({ shards: 1 });
+  for (const [pairs, messages] of [
+    [1_000, 1],
+    [1_024, 2],
+  ] as const) {
+    const before = (await cache.metrics()).messages;
+    await new Promise((resolve) => setImmediate(resolve));
+    await new Promise<void>((resolve, reject) => {
+      setImmediate(() => {
+        cache.setMany(Array.from({ length: pairs }, (_, i) => [`k${i}`, i] as const)).then(resolve, reject);
+      });
+    });
+    expect((await cache.metrics()).messages - before - 1).toBe(messages);
+  }
+});
+
 test('more calls than may wait reject with OVERLOADED, and those that were taken succeed', async () => {
   const cache = await make({ shards: 1, maxPendingCalls: 100 });
   const outcomes = await Promise.allSettled(Array.from({ length: 150 }, (_, i) => cache.set(`k${i}`, i)));

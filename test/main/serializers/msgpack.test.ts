@@ -57,6 +57,8 @@ const values: [string, unknown][] = [
   ['an array', [1, 'a', null, undefined, [], {}]],
   // biome-ignore lint/suspicious/noSparseArray: holes are the point
   ['an array with holes', [1, , 3]],
+  ['an array with properties', Object.assign([1, 2], { index: 5, groups: undefined })],
+  ['the match of a regular expression', /(b)/.exec('abc')],
   ['-0 inside', { a: [-0] }],
   ['a lone surrogate inside', ['\udfff']],
   ['an own __proto__ key', JSON.parse('{"__proto__": 1, "a": 2}')],
@@ -96,6 +98,7 @@ describe('msgpack values', () => {
     ['a WeakMap', new WeakMap()],
     ['a symbol key', { [Symbol('s')]: 1 }],
     ['an object without prototype', Object.create(null)],
+    ['a function on an array', Object.assign([1], { run: () => 1 })],
     ['a function in a map', new Map([[1, () => 1]])],
   ])('%s is refused with SERIALIZATION_ERROR, by encode and by check', (_name, value) => {
     expect(() => codec.encode(value)).toThrow(expect.objectContaining({ code: 'SERIALIZATION_ERROR' }));

@@ -35,8 +35,6 @@ export interface SetOptions extends CallOptions {
   ttl?: number | string | null;
 }
 
-/** How many calls of one method go by between two looks at the queues. A power of two. */
-const CROWD_CHECK = 64;
 /** Up to so many calls of one method are one message to a shard. More are several, and the shard starts on the first. */
 const ONE_MESSAGE_CALLS = 1_000;
 const CLOSE_TIMEOUT_MS = 5_000;
@@ -307,14 +305,12 @@ export class Cache<V = unknown, K extends string = string> {
       } catch (error) {
         gathering.reject(error);
       }
-      if ((i + 1) % CROWD_CHECK === 0) {
-        if (items.length > ONE_MESSAGE_CALLS) {
-          this.#hurry();
-        }
-        // Only then: an await would end the turn, and the frame with it.
-        if (this.#crowded().length > 0) {
-          await this.#elbowRoom();
-        }
+      if (items.length > ONE_MESSAGE_CALLS) {
+        this.#hurry();
+      }
+      // An await ends the turn, and the frame with it: only where there is need.
+      if (this.#isCrowded()) {
+        await this.#elbowRoom();
       }
     }
     return await gathering.results;
@@ -326,14 +322,21 @@ export class Cache<V = unknown, K extends string = string> {
     }
   }
 
+  /** Waits until every lane has room for more calls of one method. */
   async #elbowRoom(): Promise<void> {
-    for (let crowded = this.#crowded(); crowded.length > 0; crowded = this.#crowded()) {
+    while (this.#isCrowded()) {
+      const crowded = this.#shards.filter(({ lane }) => lane.isCrowded);
       await Promise.race(crowded.map(({ lane }) => lane.progress()));
     }
   }
 
-  #crowded(): ShardView[] {
-    return this.#shards.filter(({ lane }) => lane.isCrowded);
+  #isCrowded(): boolean {
+    for (const { lane } of this.#shards) {
+      if (lane.isCrowded) {
+        return true;
+      }
+    }
+    return false;
   }
 
   /** The value that the view's reader has just found. */

@@ -118,14 +118,13 @@ export class Lane {
     if (this.#end !== undefined) {
       return call.reject(this.#ended(call, 'not-sent'));
     }
-    const bytes = recordBytes(key.byteLength, value.byteLength);
-    if (this.#isFull(bytes)) {
+    if (this.#isFull) {
       return call.reject(this.#overloaded(call));
     }
     const outbox = this.#outbox;
     const place = outbox.add(call, op, key, value);
     this.#pendingCalls++;
-    this.#pendingBytes += bytes;
+    this.#pendingBytes += recordBytes(key.byteLength, value.byteLength);
     this.#writes.note(op, key, outbox.openId, place);
     if (limits !== UNLIMITED) {
       this.#watch(call, limits, place);
@@ -292,10 +291,9 @@ export class Lane {
     }
   }
 
-  /** An idle lane takes one call of any size. */
-  #isFull(bytes: number): boolean {
-    const { callsMax, bytesMax } = this.#limits;
-    return this.#pendingCalls >= callsMax || (this.#pendingCalls > 0 && this.#pendingBytes + bytes > bytesMax);
+  /** Judged by what waits already: a lane with room takes a call of any size. */
+  get #isFull(): boolean {
+    return this.#pendingCalls >= this.#limits.callsMax || this.#pendingBytes >= this.#limits.bytesMax;
   }
 
   readonly #onUnreadable = (cause: unknown): void => {

@@ -13,7 +13,7 @@ import { ENTRY_COLUMN_BYTES, type ShardLimits, type ShardMemory, TOUCHED_MAX } f
 import type { ShardCounts } from '../protocol/operations.ts';
 import { Arena, type Moves } from './arena.ts';
 import { Blocks, keyMeta } from './blocks.ts';
-import type { EvictionPolicy, PolicyFactory, RemovalCause } from './eviction/index.ts';
+import type { EvictionPolicy, PolicyFactory, RemovalCause } from './eviction/policy.ts';
 import { ShardMap } from './map.ts';
 import { NO_SLOT, Slots } from './slots.ts';
 

@@ -138,6 +138,15 @@ describe.each(['shared', 'owner'] as const)('reads: %s', (reads) => {
     expect((await cache.getMany(Array.from({ length: 5_000 }, (_, i) => `k${i}`))).size).toBe(5_000);
   });
 
+  test('values larger than a queue holds go through setMany', async () => {
+    const cache = await make({ reads, maxPendingBytes: '1mb', maxBytes: '128mb', shards: 1 });
+    await cache.setMany(Array.from({ length: 12 }, (_, i) => [`k${i}`, Buffer.alloc(3_000_000 + i, i)] as const));
+    const found = await cache.getMany(Array.from({ length: 12 }, (_, i) => `k${i}`));
+    expect([...found.values()].map((value) => (value as Buffer).length)).toEqual(
+      Array.from({ length: 12 }, (_, i) => 3_000_000 + i),
+    );
+  });
+
   test('clear removes everything, says how much, and the cache goes on', async () => {
     const cache = await make({ reads });
     await cache.setMany(Array.from({ length: 100 }, (_, i) => [`k${i}`, i] as const));

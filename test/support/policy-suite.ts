@@ -1,7 +1,7 @@
 /** What every eviction policy must do, whichever entry it prefers. A policy that cannot lists the test and why. */
 import { describe, expect, test } from 'vitest';
 import { decodeKey } from '../../src/protocol/key.ts';
-import type { EvictionPolicy, PolicyFactory } from '../../src/worker/eviction/index.ts';
+import type { EvictionPolicy, PolicyFactory } from '../../src/worker/eviction/policy.ts';
 import { seededRandom } from './random.ts';
 
 export interface PolicyException {

@@ -1,8 +1,9 @@
 /**
  * First in, first out. An overwrite keeps its place; hits change nothing and cost nothing.
  */
-import type { EvictionPolicy, PolicyContext } from './index.ts';
+
 import { SlotList } from './list.ts';
+import type { EvictionPolicy, PolicyContext } from './policy.ts';
 
 export function createFifo({ slots }: PolicyContext): EvictionPolicy {
   const list = new SlotList(slots);

@@ -4,8 +4,9 @@
  * Exact for what one client does in sequence. Good where recency is all there is (corda), bad at loops a little larger
  * than the cache, where it hits nothing.
  */
-import type { EvictionPolicy, PolicyContext } from './index.ts';
+
 import { SlotList } from './list.ts';
+import type { EvictionPolicy, PolicyContext } from './policy.ts';
 
 export function createLru({ slots }: PolicyContext): EvictionPolicy {
   const list = new SlotList(slots);

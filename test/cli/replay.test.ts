@@ -98,6 +98,15 @@ describe('a replay', () => {
     expect(stdout).not.toContain('\x1b');
   });
 
+  test.each(['shared', 'owner'])(
+    'a key that is asked for twice in a row hits the second time: reads %s',
+    async (reads) => {
+      const twice = folder.write('twice.txt', Array.from({ length: 20_000 }, (_, i) => `key:${i >> 1}\n`).join(''));
+      const args = [twice, '--reads', reads, '--max-entries', '1000', '--concurrency', '64'];
+      expect(await replayed(args)).toMatchObject({ requests: 20_000, hits: 10_000, misses: 10_000 });
+    },
+  );
+
   test('asks the owner where it is told to, and finds the same', async () => {
     expect(await replayed([plain, '--reads', 'owner'])).toMatchObject({ requests: 20_000, hits: 10_000 });
   });

@@ -188,7 +188,8 @@ export class Driver {
     while (this.#at < this.#batch.count && nowMs < this.#turnEndsMs && !this.#isOver) {
       const index = this.#at++;
       const key = this.#keys[index] as string;
-      if (!this.#asks) {
+      const asks = this.#asks || this.#underWay.has(key);
+      if (!asks) {
         // Written out, since this is all there is to most requests: a method of its own takes a fifth longer.
         const askedMs = nowMs;
         let value: Buffer | undefined;
@@ -205,7 +206,7 @@ export class Driver {
         }
       }
       const { sizes, ttls } = this.#batch;
-      await this.#settle(key, sizes?.[index] ?? UNSET, ttls?.[index] ?? UNSET);
+      await this.#settle(key, sizes?.[index] ?? UNSET, ttls?.[index] ?? UNSET, asks);
       if (this.#clients > 1) {
         return;
       }
@@ -217,26 +218,31 @@ export class Driver {
   }
 
   /**
-   * Brings a request to its end that has not hit at once, when no other works on its key. Requests of one key keep their
-   * order that way; else a key that is asked for again before its first miss is stored would miss again. Asked of their
-   * owners, half of corda's hits would be lost.
+   * Brings a request to its end that has not hit at once, when no other works on its key; with `asks` it has yet to get.
+   * Requests of one key keep their order that way; else a key that is asked for again before its first miss is stored
+   * would miss again. Asked of their owners, half of corda's hits would be lost.
    */
-  async #settle(key: string, size: number, ttlSeconds: number): Promise<void> {
+  async #settle(key: string, size: number, ttlSeconds: number, asks: boolean): Promise<void> {
     let hasWaited = false;
     for (let other = this.#underWay.get(key); other !== undefined; other = this.#underWay.get(key)) {
       hasWaited = true;
       queueMicrotask(this.#start);
       await other;
     }
-    const done = this.#getOrFill(key, size, ttlSeconds, this.#asks || hasWaited);
+    const look = asks ? 'get' : hasWaited ? 'peek' : 'none';
+    const done = this.#getOrFill(key, size, ttlSeconds, look);
     this.#underWay.set(key, done);
     await done;
   }
 
-  /** Does not reject: what must end the replay is kept. */
-  async #getOrFill(key: string, size: number, ttlSeconds: number, asks: boolean): Promise<void> {
+  /**
+   * Does not reject: what must end the replay is kept. Whoever has had a miss and waited for another that stored the key
+   * peeks, so that each request is one get for the cache that counts them.
+   */
+  async #getOrFill(key: string, size: number, ttlSeconds: number, look: 'get' | 'peek' | 'none'): Promise<void> {
     try {
-      if (asks && (await this.#get(key)) !== undefined) {
+      const value = look === 'get' ? await this.#get(key) : look === 'peek' ? await this.#cache.peek(key) : undefined;
+      if (value !== undefined) {
         this.hits++;
         return;
       }

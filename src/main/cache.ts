@@ -250,11 +250,15 @@ export class Cache<V = unknown, K extends string = string> {
     return this.toString();
   }
 
-  /** Encodes the key and names its shard. Throws INVALID_KEY or CACHE_CLOSED. */
-  #aim(key: K): ShardView {
+  #assertOpen(): void {
     if (this.#closing !== undefined) {
       throw new CacheError('CACHE_CLOSED', 'The cache is closed', { outcome: 'not-sent' });
     }
+  }
+
+  /** Encodes the key and names its shard. Throws INVALID_KEY or CACHE_CLOSED. */
+  #aim(key: K): ShardView {
+    this.#assertOpen();
     this.#key.encode(key);
     return this.#shards[shardOf(this.#key.hashHigh, this.#shards.length)] as ShardView;
   }
@@ -278,9 +282,7 @@ export class Cache<V = unknown, K extends string = string> {
 
   async #askAll(op: number, options: CallOptions | undefined): Promise<Result[]> {
     const limits = callLimits(options);
-    if (this.#closing !== undefined) {
-      throw new CacheError('CACHE_CLOSED', 'The cache is closed', { outcome: 'not-sent' });
-    }
+    this.#assertOpen();
     this.#key.encode('');
     return await Promise.all(this.#shards.map((view) => this.#ask(view, op, undefined, limits)));
   }

@@ -43,7 +43,6 @@ export const STRIPE_MASK = STRIPES - 1;
 export const STRIPES_AT = HEADER_WORDS;
 export const BUCKETS_MIN = STRIPES;
 
-export const BLOCK_SIZE = 0;
 export const BLOCK_SLOT = 1;
 export const BLOCK_HASH = 2;
 export const BLOCK_NEXT = 3;

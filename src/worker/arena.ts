@@ -337,7 +337,7 @@ export class Arena {
   }
 }
 
-export function granulesFor(words: number): number {
+function granulesFor(words: number): number {
   return Math.max(GRANULES_MIN, (words + 1) >>> 1);
 }
 

@@ -188,6 +188,8 @@ export class Driver {
     while (this.#at < this.#batch.count && nowMs < this.#turnEndsMs && !this.#isOver) {
       const index = this.#at++;
       const key = this.#keys[index] as string;
+      // Taken now: another client may bring the next batch while this one waits.
+      const { sizes, ttls } = this.#batch;
       const asks = this.#asks || this.#underWay.has(key);
       if (!asks) {
         // Written out, since this is all there is to most requests: a method of its own takes a fifth longer.
@@ -205,7 +207,6 @@ export class Driver {
           continue;
         }
       }
-      const { sizes, ttls } = this.#batch;
       await this.#settle(key, sizes?.[index] ?? UNSET, ttls?.[index] ?? UNSET, asks);
       if (this.#clients > 1) {
         return;

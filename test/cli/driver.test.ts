@@ -44,14 +44,18 @@ class FakeCache {
   }
 }
 
-function makeDriver(cache: FakeCache, lines: readonly string[], options: Partial<DriverOptions> = {}): Driver {
+function batchOf(lines: readonly string[]): Batch {
   const builder = new BatchBuilder(100);
   for (const line of lines) {
     const [key = '', size, ttl] = line.split(' ');
     const bytes = Buffer.from(key);
     builder.add(bytes, 0, bytes.length, size === undefined ? UNSET : Number(size), ttl ? Number(ttl) : UNSET);
   }
-  const batches: Batch[] = [builder.take()];
+  return builder.take();
+}
+
+function makeDriver(cache: FakeCache, lines: readonly string[], options: Partial<DriverOptions> = {}): Driver {
+  const batches = [batchOf(lines)];
   return new Driver(cache as unknown as Cache<Buffer>, {
     concurrency: 1,
     valueBytes: 100,
@@ -88,6 +92,21 @@ test('values have the size and the TTL of their request, or the settings', async
   await makeDriver(cache, ['a', 'b 0', 'c 7 2.5']).run();
   expect([...cache.values.values()].map((value) => value.length)).toEqual([100, 0, 7]);
   expect([...cache.ttls.values()]).toEqual([undefined, undefined, 2_500]);
+});
+
+test('a request keeps its size when the next batch comes while its get waits', async () => {
+  const cache = new FakeCache();
+  const get = cache.get.bind(cache);
+  cache.get = async (key) => {
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    return await get(key);
+  };
+  const batches = [batchOf(['a 10']), batchOf(['b 20'])];
+  await makeDriver(cache, [], { concurrency: 2, next: async () => batches.shift() }).run();
+  expect([...cache.values].map(([key, value]) => [key, value.length])).toEqual([
+    ['a', 10],
+    ['b', 20],
+  ]);
 });
 
 test('TTLs are left out where they do not count', async () => {

@@ -24,6 +24,7 @@ const LEAVES = [
   'src/worker/blocks.ts',
   'src/worker/map.ts',
   'src/worker/slots.ts',
+  'src/worker/wheel.ts',
 ];
 
 /**

@@ -20,16 +20,23 @@ export interface CallLimits {
 
 export const UNLIMITED: CallLimits = { signal: undefined, timeoutMs: 0 };
 
-/** The value of a set: `bytes` may be longer than the value. */
-export interface CallValue {
+/** What a call carries beside its key, as `operations.ts` says for each: `bytes` may be longer than the value. */
+export interface CallBody {
   readonly tag: number;
-  /** 0 is for ever. */
-  readonly ttlMs: number;
+  readonly argument: number;
+  readonly flags: number;
   readonly bytes: Uint8Array;
   readonly byteLength: number;
 }
 
-export const NO_VALUE: CallValue = { tag: 0, ttlMs: 0, bytes: new Uint8Array(0), byteLength: 0 };
+const NOTHING = new Uint8Array(0);
+
+export const NO_BODY: CallBody = { tag: 0, argument: 0, flags: 0, bytes: NOTHING, byteLength: 0 };
+
+/** A body without a value. */
+export function bodyOf(argument: number, flags = 0): CallBody {
+  return { tag: 0, argument, flags, bytes: NOTHING, byteLength: 0 };
+}
 
 /** Where the outcomes of one or many calls go, by the index of the call. */
 export interface Waiter {

@@ -2,16 +2,20 @@
  * Boots and closes the shards' threads, and gives a client its way into each: a lane for calls, a reader for memory.
  * The only file that knows where the worker's code lies.
  */
+import { randomBytes } from 'node:crypto';
 import { MessageChannel, Worker } from 'node:worker_threads';
 import { ClientMemory } from '../protocol/client.ts';
 import { monotonic } from '../protocol/clock.ts';
 import { CacheError, misuse } from '../protocol/errors.ts';
 import { reserveShard, type ShardLimits, ShardMemory, type ShardRegions } from '../protocol/memory.ts';
 import { Reader } from '../protocol/reader.ts';
-import type { ConnectMessage, ShardBirth, ShardReady } from '../protocol/spec.ts';
+import type { ConnectMessage, ShardBirth, ShardReady, ShardSpec } from '../protocol/spec.ts';
 import { Lane } from './lane.ts';
+import type { ManualClock } from './manual-clock.ts';
+import type { Notices } from './notices.ts';
 import { type CacheConfig, shareLimits } from './options.ts';
 import { ShardView } from './shard-view.ts';
+import { EVER } from './units.ts';
 
 const WORKER = new URL('../worker/index.js', import.meta.url);
 
@@ -33,17 +37,22 @@ interface Death {
 }
 
 /** Opens all shards or none. */
-export async function openShards(config: CacheConfig): Promise<OpenShards> {
+export async function openShards(
+  config: CacheConfig,
+  clock: ManualClock | undefined,
+  notices: Notices,
+): Promise<OpenShards> {
   const limits = shareLimits(config);
   const regions = limits.map((each) => reserve(each, config));
-  const threads = limits.map((each, shard) => start(shard, each, regions[shard] as ShardRegions, config));
+  const specs = limits.map((each, shard) => specOf(shard, each, config));
+  const threads = specs.map((spec, shard) => start(spec, regions[shard] as ShardRegions, clock));
   try {
     const ready = await Promise.all(threads.map(whenReady));
     const views = threads.map((thread, shard) => {
       const memory = new ShardMemory(regions[shard] as ShardRegions);
-      const { lane, client } = connect(thread, shard, config);
+      const { lane, client } = connect(thread, shard, config, notices);
       const { hits } = ready[shard] as ShardReady;
-      const reader = new Reader(memory, monotonic);
+      const reader = new Reader(memory, clock ?? monotonic);
       return new ShardView(shard, limits[shard] as ShardLimits, lane, reader, client, hits, config.reads === 'shared');
     });
     if (config.unref) {
@@ -67,10 +76,20 @@ function reserve(limits: ShardLimits, config: CacheConfig): ShardRegions {
   }
 }
 
-function start(shard: number, limits: ShardLimits, regions: ShardRegions, config: CacheConfig): ShardThread {
-  const birth: ShardBirth = { spec: { shard, limits, eviction: config.eviction }, regions };
+function specOf(shard: number, limits: ShardLimits, { eviction, seed, cleanupInterval }: CacheConfig): ShardSpec {
+  return {
+    shard,
+    limits,
+    eviction,
+    seed: seed === undefined ? randomBytes(4).readInt32LE() : (seed + shard) | 0,
+    sweepIntervalMs: cleanupInterval === false ? EVER : cleanupInterval,
+  };
+}
+
+function start(spec: ShardSpec, regions: ShardRegions, clock: ManualClock | undefined): ShardThread {
+  const birth: ShardBirth = { spec, regions, ...(clock === undefined ? {} : { time: clock.buffer }) };
   // The application's own flags (loaders, inspectors, test runners) are none of the shard's business.
-  const worker = new Worker(WORKER, { workerData: birth, name: `shardstash ${shard}`, execArgv: [] });
+  const worker = new Worker(WORKER, { workerData: birth, name: `shardstash ${spec.shard}`, execArgv: [] });
   const death = new Promise<Death>((resolve) => {
     let cause: unknown;
     worker.once('error', (error) => {
@@ -94,6 +113,7 @@ function connect(
   { worker, death }: ShardThread,
   shard: number,
   config: CacheConfig,
+  notices: Notices,
 ): { lane: Lane; client: ClientMemory } {
   const { port1, port2 } = new MessageChannel();
   const client = new ClientMemory();
@@ -103,9 +123,12 @@ function connect(
     bytesMax: config.maxPendingBytes,
   });
   worker.postMessage({ connect: port2, client: client.buffer } satisfies ConnectMessage, [port2]);
-  void death.then(({ code, cause }) =>
-    lane.fail('SHARD_DOWN', cause === undefined ? `ended with code ${code}` : 'ended with an error', cause),
-  );
+  void death.then(({ code, cause }) => {
+    const how = cause === undefined ? `ended with code ${code}` : 'ended with an error';
+    if (lane.fail('SHARD_DOWN', how, cause)) {
+      notices.tell('shard:down', `Shard ${shard} ${how}`, { shard, code, cause });
+    }
+  });
   return { lane, client };
 }
 

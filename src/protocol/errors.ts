@@ -6,6 +6,9 @@
 export type MisuseCode = 'INVALID_CONFIG' | 'INVALID_KEY' | 'INVALID_TTL' | 'SERIALIZATION_ERROR' | 'UNKNOWN_PLUGIN';
 
 export type CacheErrorCode =
+  | 'KEY_NOT_FOUND'
+  | 'KEY_EXPIRED'
+  | 'KEY_EXISTS'
   | 'VALUE_TOO_LARGE'
   | 'CACHE_FULL'
   | 'OVERLOADED'

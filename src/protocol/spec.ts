@@ -3,6 +3,8 @@ import type { ShardLimits, ShardRegions } from './memory.ts';
 
 export type PolicyName = 'lru' | 'fifo';
 
+export type FilterName = 'blocked-bloom';
+
 /** How a policy learns of hits: not at all, from the byte that readers store, or in order from their rings. */
 export type HitMode = 'none' | 'byte' | 'ring';
 
@@ -10,12 +12,18 @@ export interface ShardSpec {
   readonly shard: number;
   readonly limits: ShardLimits;
   readonly eviction: PolicyName;
+  /** For what draws lots; the same seed and the same calls give the same victims. */
+  readonly seed: number;
+  /** What has expired is swept this often at most; Infinity for never. */
+  readonly sweepIntervalMs: number;
 }
 
 /** `workerData` of a shard's thread. */
 export interface ShardBirth {
   readonly spec: ShardSpec;
   readonly regions: ShardRegions;
+  /** The hands of a clock that is turned by hand. */
+  readonly time?: SharedArrayBuffer;
 }
 
 /** First message of the shard's thread: it is ready, and its policy wants hits this way. */

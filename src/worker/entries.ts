@@ -1,0 +1,507 @@
+/**
+ * The entries of one shard: one door in, one door out, and room for those inside. The order in which map, arena, policy,
+ * wheel and filter are consulted is told here and nowhere else.
+ *
+ * What holds after every call: entries and accounted bytes are within their limits, and whatever changed is already
+ * visible to every reader. Room is made of what has expired first, then of what the policy names.
+ */
+import type { ClientMemory } from '../protocol/client.ts';
+import type { Clock } from '../protocol/clock.ts';
+import type { ErrorRecord } from '../protocol/errors.ts';
+import { columnBytes, ENTRY_COLUMN_BYTES, type ShardLimits, type ShardMemory, TOUCHED_MAX } from '../protocol/memory.ts';
+import { Arena } from './arena.ts';
+import { Blocks, type EntrySource, type Expiry, type KeySource, keyMeta, metaOf } from './blocks.ts';
+import type { EvictionPolicy, PolicyFactory, RemovalCause } from './eviction/policy.ts';
+import { ExpiredMarks } from './expired-marks.ts';
+import { ShardMap } from './map.ts';
+import { NO_SLOT, Slots } from './slots.ts';
+import { Tally } from './tally.ts';
+import { TimingWheel } from './wheel.ts';
+
+/** Entries whose memory is loaded before the calls that will evict them. */
+const WARM_VICTIMS = 64;
+/** Timers that are sorted out before an eviction, so that the expired go before the living. */
+const EVICTION_TIMERS = 64;
+/** Timers that are sorted out before valid entries are counted: 10 ms at most. */
+const GAUGE_TIMERS = 100_000;
+
+/** A policy broke its contract. The call that met it is answered with POLICY_ERROR; the shard lives on. */
+export class PolicyFault extends Error {}
+
+export interface EntriesSetup {
+  readonly limits: ShardLimits;
+  readonly memory: ShardMemory;
+  readonly createPolicy: PolicyFactory;
+  readonly clock: Clock;
+  /** For what draws lots. */
+  readonly seed?: number;
+}
+
+export class Entries {
+  readonly blocks: Blocks;
+  readonly policy: EvictionPolicy;
+  readonly tally = new Tally();
+  readonly expired = new ExpiredMarks();
+  /** When the first of the timers that were set since the last sweep is due. */
+  soonestMs = Number.POSITIVE_INFINITY;
+  readonly #limits: ShardLimits;
+  readonly #memory: ShardMemory;
+  readonly #clock: Clock;
+  readonly #map: ShardMap;
+  readonly #arena: Arena;
+  readonly #slots: Slots;
+  readonly #wheel: TimingWheel;
+  readonly #clients = new Set<ClientMemory>();
+  #columnBytes = 0;
+  #payloadBytes = 0;
+  #popAt = 0;
+  readonly #victims = new Int32Array(WARM_VICTIMS);
+  #evictedAtWarm = 0;
+
+  constructor({ limits, memory, createPolicy, clock, seed = 0 }: EntriesSetup) {
+    this.#limits = limits;
+    this.#memory = memory;
+    this.#clock = clock;
+    this.#map = new ShardMap(memory);
+    this.#arena = new Arena(memory.words, (from, to, length) => this.#map.relocate(from, to, length));
+    this.blocks = new Blocks(memory);
+    this.#slots = new Slots(memory);
+    const deadlineOf = (slot: number) => this.blocks.expiresAt(this.#slots.blockOf(slot));
+    this.#wheel = new TimingWheel(memory.slots.length, deadlineOf, clock.now());
+    this.policy = createPolicy({
+      slots: memory.slots.length,
+      entriesMax: limits.entriesMax,
+      touched: memory.touched,
+      seed,
+      keyOf: (slot) => this.#keyOf(slot),
+    });
+  }
+
+  get count(): number {
+    return this.#map.entries;
+  }
+
+  /** Entries that are not known to have expired. */
+  get validCount(): number {
+    return this.#map.entries - this.#wheel.due;
+  }
+
+  /** Bytes of live blocks and columns. */
+  get bytes(): number {
+    return this.#arena.liveBytes + this.#columnBytes;
+  }
+
+  /** What the arena has moved since birth to make room. */
+  get moved(): Arena['moved'] {
+    return this.#arena.moved;
+  }
+
+  /** Readers whose hits the policy hears of. */
+  get clients(): Iterable<ClientMemory> {
+    return this.#clients;
+  }
+
+  connect(client: ClientMemory): void {
+    this.#clients.add(client);
+  }
+
+  disconnect(client: ClientMemory): void {
+    if (this.#clients.delete(client)) {
+      client.drain(this.#onHit);
+      client.addCounts(this.tally.read);
+    }
+  }
+
+  /** The block of the source's key, expired or not; 0 where there is none. */
+  find(source: KeySource): number {
+    return this.#map.find(source, keyMeta(source));
+  }
+
+  /** Reads no clock for an entry without expiry. */
+  isExpired(block: number): boolean {
+    return this.blocks.expires(block) && this.blocks.expiresAt(block) <= this.#clock.now();
+  }
+
+  /** The live block of the source's key, as a write must find it: hits are taken in, and an expired entry leaves now. */
+  claim(source: KeySource): number {
+    this.drainHits();
+    const block = this.find(source);
+    if (block !== 0 && this.isExpired(block)) {
+      this.remove(block, 'expire');
+      return 0;
+    }
+    return block;
+  }
+
+  /** A reader used the entry. */
+  use(block: number): void {
+    const slot = this.blocks.slotOf(block);
+    if (this.policy.hits === 'ring') {
+      this.drainHits();
+      this.policy.hit(slot);
+    } else if (this.policy.hits === 'byte') {
+      const { touched } = this.#memory;
+      touched[slot] = Math.min(TOUCHED_MAX, (touched[slot] as number) + 1);
+    }
+    if (this.blocks.slides(block)) {
+      this.blocks.slide(block, this.#clock.now());
+    }
+  }
+
+  /**
+   * The one door in: publishes an entry, in the place of `old`, the block of its key that `claim` found, if that is not 0.
+   * Evicts what it must, but nothing for a value that could never fit.
+   */
+  put(source: EntrySource, expiry: Expiry, old: number): ErrorRecord | undefined {
+    const meta = metaOf(source, expiry);
+    const length = this.blocks.wordsOf(source, meta);
+    const columns = columnBytes(meta);
+    const need = Arena.bytesFor(length);
+    if (need > this.#arena.bytesMax || need + columns > this.#limits.bytesMax) {
+      return this.#tooLarge(source, columns);
+    }
+    const previous = old === 0 ? NO_SLOT : this.blocks.slotOf(old);
+    const block = this.#makeRoom(length, columns, previous);
+    if (block === 0) {
+      return this.#full();
+    }
+    const slot = this.#slots.take();
+    this.blocks.write(block, slot, source, meta, expiry);
+    // Making room may have evicted the old entry, or moved it.
+    const replaced = this.#slots.blockOf(previous);
+    if (replaced !== 0) {
+      this.#replace(replaced, previous, block, slot);
+    } else {
+      this.#insert(block, slot);
+    }
+    return undefined;
+  }
+
+  /** Writes over the number that is the value of a live entry. To the policy it is an overwrite. */
+  writeNumber(block: number, value: number): void {
+    const hash = this.blocks.hashLowOf(block);
+    this.#map.lock(hash);
+    this.blocks.writeNumber(block, value);
+    this.#map.unlock(hash);
+    this.#overwritten(block);
+  }
+
+  /** Gives a live entry another expiry. To the policy it is an overwrite with the same value. */
+  expire(block: number, expiry: Expiry): ErrorRecord | undefined {
+    const { blocks } = this;
+    if (!blocks.expires(block)) {
+      return expiry.atMs === Number.POSITIVE_INFINITY ? undefined : this.put(blocks.copyOf(block), expiry, block);
+    }
+    const hash = blocks.hashLowOf(block);
+    this.#deschedule(block);
+    this.#map.lock(hash);
+    blocks.writeExpiry(block, expiry);
+    this.#map.unlock(hash);
+    this.#schedule(block);
+    this.#overwritten(block);
+    return undefined;
+  }
+
+  /** The one door out. */
+  remove(block: number, cause: RemovalCause): void {
+    const slot = this.blocks.slotOf(block);
+    if (cause === 'expire') {
+      this.expired.add(this.blocks.hashLowOf(block), this.blocks.hashHighOf(block));
+    }
+    this.#release(block, slot);
+    this.policy.remove(slot, cause);
+    this.tally.removed[cause]++;
+  }
+
+  /** The live entry that should leave next; one that the policy does not care to name, where it names none. 0 when empty. */
+  first(): number {
+    this.drainHits();
+    while (this.count > 0) {
+      const victim = this.#victim();
+      const block = victim === NO_SLOT ? this.#anyone() : this.#slots.blockOf(victim);
+      if (!this.isExpired(block)) {
+        return block;
+      }
+      this.remove(block, 'expire');
+    }
+    return 0;
+  }
+
+  /** Removes every entry and says how many there were. */
+  clear(): number {
+    const entries = this.#map.entries;
+    for (const client of this.#clients) {
+      client.drain(() => {});
+    }
+    this.blocks.nextSequence();
+    this.#map.clear();
+    this.#arena.clear();
+    this.policy.clear();
+    this.#slots.clear();
+    this.#wheel.clear();
+    this.expired.clear();
+    this.soonestMs = Number.POSITIVE_INFINITY;
+    this.#popAt = 0;
+    this.#columnBytes = 0;
+    this.#payloadBytes = 0;
+    this.tally.removed.clear += entries;
+    return entries;
+  }
+
+  /** Removes at most `budget` expired entries, and says how many. There may be more to remove while `isDue`. */
+  sweep(budget: number): number {
+    const nowMs = this.#clock.now();
+    this.#wheel.advance(nowMs, budget);
+    let removed = 0;
+    for (let i = 0; i < budget && this.#removeDue(); i++) {
+      removed++;
+    }
+    this.soonestMs = this.#wheel.nextAtMs;
+    return removed;
+  }
+
+  /** Whether a sweep would find something to do now. */
+  get isDue(): boolean {
+    return this.#wheel.due > 0 || this.soonestMs <= this.#clock.now();
+  }
+
+  /** Loads the memory that the next evictions will need. The result means nothing. */
+  warmVictims(): number {
+    const evicted = this.tally.removed.evict;
+    if (evicted === this.#evictedAtWarm || this.policy.ahead === undefined) {
+      return 0;
+    }
+    this.#evictedAtWarm = evicted;
+    return this.#map.warm(this.#victims, this.policy.ahead(this.#victims));
+  }
+
+  /** Hands the readers' hits to the policy, in order. */
+  drainHits(): void {
+    if (this.policy.hits === 'ring') {
+      for (const client of this.#clients) {
+        client.drain(this.#onHit);
+      }
+    }
+  }
+
+  gauges(): { entries: number; validEntries: number; bytes: number; payloadBytes: number } {
+    this.#wheel.advance(this.#clock.now(), GAUGE_TIMERS);
+    return {
+      entries: this.count,
+      validEntries: this.validCount,
+      bytes: this.bytes,
+      payloadBytes: this.#payloadBytes,
+    };
+  }
+
+  /** Throws on the first broken invariant. For tests and fuzzers. */
+  check(): void {
+    this.#map.check();
+    this.#arena.check();
+    this.#wheel.check();
+    let payload = 0;
+    let timers = 0;
+    let bytes = 0;
+    let columns = 0;
+    for (let slot = 0; slot < this.#slots.used; slot++) {
+      const block = this.#slots.blockOf(slot);
+      if (block !== 0) {
+        payload += this.blocks.payloadOf(block);
+        timers += this.#isTimed(block) ? 1 : 0;
+        bytes += this.#arena.bytesOf(block);
+        columns += this.blocks.columnsOf(block);
+      }
+    }
+    const { bytesMax, entriesMax } = this.#limits;
+    assert(this.bytes <= bytesMax, `${this.bytes} bytes, at most ${bytesMax}`);
+    assert(this.count <= entriesMax, `${this.count} entries, at most ${entriesMax}`);
+    assert(payload === this.#payloadBytes, `${payload} bytes of payload, ${this.#payloadBytes} counted`);
+    assert(columns === this.#columnBytes, `${columns} bytes of columns, ${this.#columnBytes} counted`);
+    assert(timers === this.#wheel.size, `${timers} entries expire, the wheel has ${this.#wheel.size}`);
+    assert(bytes === this.#arena.liveBytes, `${bytes} bytes in live slots, ${this.#arena.liveBytes} in the arena`);
+  }
+
+  /** Publishes a new entry. One that the policy refuses leaves at once, as if it had been evicted. */
+  #insert(block: number, slot: number): void {
+    const hash = this.blocks.hashLowOf(block);
+    this.#memory.touched[slot] = 0;
+    this.expired.take(hash, this.blocks.hashHighOf(block));
+    this.#account(block, 1);
+    this.#map.link(block);
+    this.#schedule(block);
+    let admitted = false;
+    try {
+      admitted = this.policy.add(slot, hash);
+    } finally {
+      if (!admitted) {
+        this.#release(block, slot);
+      }
+    }
+    this.tally.rise(this.count, this.validCount);
+  }
+
+  /** Publishes an entry in the place of one with the same key. */
+  #replace(old: number, previous: number, block: number, slot: number): void {
+    this.#memory.touched[slot] = this.#memory.touched[previous] as number;
+    this.#account(old, -1);
+    this.#account(block, 1);
+    this.#deschedule(old);
+    this.#map.replace(old, block);
+    this.#schedule(block);
+    this.#arena.free(old);
+    this.#slots.give(previous);
+    this.policy.update(slot, previous);
+  }
+
+  #overwritten(block: number): void {
+    const slot = this.blocks.slotOf(block);
+    this.policy.update(slot, slot);
+  }
+
+  #release(block: number, slot: number): void {
+    this.blocks.nextSequence();
+    this.#account(block, -1);
+    this.#deschedule(block);
+    this.#map.unlink(block);
+    this.#arena.free(block);
+    this.#slots.give(slot);
+  }
+
+  /** A block for an entry of `length` words, with room for it in every limit; 0 when nobody gives up enough. */
+  #makeRoom(length: number, columns: number, previous: number): number {
+    const arena = this.#arena;
+    const { bytesMax, entriesMax } = this.#limits;
+    const need = Arena.bytesFor(length);
+    for (;;) {
+      const old = this.#slots.blockOf(previous);
+      const freed = old === 0 ? 0 : arena.bytesOf(old);
+      const freedColumns = old === 0 ? 0 : this.blocks.columnsOf(old);
+      const fits =
+        arena.liveBytes + need - freed <= arena.bytesMax &&
+        this.bytes + need + columns - freed - freedColumns <= bytesMax &&
+        (old !== 0 || this.count < entriesMax);
+      const block = fits ? arena.allocate(length) : 0;
+      if (block !== 0) {
+        return block;
+      }
+      if (!this.#giveUpOne()) {
+        return 0;
+      }
+    }
+  }
+
+  /** Removes one entry: an expired one if there is any, else a victim. False when the policy names none. */
+  #giveUpOne(): boolean {
+    if (this.#wheel.size > 0) {
+      this.#wheel.advance(this.#clock.now(), EVICTION_TIMERS);
+      if (this.#removeDue()) {
+        return true;
+      }
+    }
+    const victim = this.#victim();
+    if (victim === NO_SLOT) {
+      return false;
+    }
+    const block = this.#slots.blockOf(victim);
+    this.remove(block, this.isExpired(block) ? 'expire' : 'evict');
+    return true;
+  }
+
+  /** Removes an entry that the wheel found due. One that has been read since lives on. */
+  #removeDue(): boolean {
+    for (let slot = this.#wheel.firstDue; slot !== NO_SLOT; slot = this.#wheel.firstDue) {
+      const block = this.#slots.blockOf(slot);
+      if (this.isExpired(block)) {
+        this.remove(block, 'expire');
+        return true;
+      }
+      this.#deschedule(block);
+      this.#schedule(block);
+    }
+    return false;
+  }
+
+  #victim(): number {
+    const victim = this.policy.victim();
+    if (victim !== NO_SLOT && !this.#slots.isLive(victim)) {
+      throw new PolicyFault(`The eviction policy named slot ${victim} as victim, which holds no entry`);
+    }
+    return victim;
+  }
+
+  /** Some live block, where the policy names none: the next one in the order of slots. */
+  #anyone(): number {
+    for (;;) {
+      this.#popAt = this.#popAt + 1 < this.#slots.used ? this.#popAt + 1 : 0;
+      const block = this.#slots.blockOf(this.#popAt);
+      if (block !== 0) {
+        return block;
+      }
+    }
+  }
+
+  #isTimed(block: number): boolean {
+    return this.blocks.expiresAt(block) !== Number.POSITIVE_INFINITY;
+  }
+
+  #schedule(block: number): void {
+    const atMs = this.blocks.expiresAt(block);
+    if (atMs !== Number.POSITIVE_INFINITY) {
+      this.#wheel.schedule(this.blocks.slotOf(block), atMs);
+      this.soonestMs = Math.min(this.soonestMs, atMs);
+    }
+  }
+
+  #deschedule(block: number): void {
+    if (this.#isTimed(block)) {
+      this.#wheel.deschedule(this.blocks.slotOf(block));
+    }
+  }
+
+  #account(block: number, sign: 1 | -1): void {
+    this.#payloadBytes += sign * this.blocks.payloadOf(block);
+    this.#columnBytes += sign * this.blocks.columnsOf(block);
+  }
+
+  #keyOf(slot: number): string {
+    if (!this.#slots.isLive(slot)) {
+      throw new PolicyFault(`The eviction policy asked for the key of slot ${slot}, which holds no entry`);
+    }
+    return this.blocks.keyOf(this.#slots.blockOf(slot));
+  }
+
+  #tooLarge(source: EntrySource, columns: number): ErrorRecord {
+    const bytes = source.keyBytes + source.valueBytes;
+    const bytesMax = Math.min(this.#arena.bytesMax, this.#limits.bytesMax - columns);
+    return {
+      code: 'VALUE_TOO_LARGE',
+      message:
+        `A key and value of ${bytes} bytes do not fit a shard that holds at most ${bytesMax} in one entry. ` +
+        'Raise `maxBytes`, use fewer `shards`, or store less',
+    };
+  }
+
+  #full(): ErrorRecord {
+    const { bytesMax, entriesMax } = this.#limits;
+    const most = entriesMax === Number.POSITIVE_INFINITY ? '' : ` of at most ${entriesMax}`;
+    return {
+      code: 'CACHE_FULL',
+      message:
+        `The shard is full (${this.count} entries${most}, ${this.bytes} bytes of at most ${bytesMax}) and its eviction ` +
+        "policy gives none up. Delete entries, raise `maxEntries` or `maxBytes`, or choose another `eviction` than 'none'",
+    };
+  }
+
+  readonly #onHit = (slot: number, seqLow: number): void => {
+    const block = this.#slots.blockOf(slot);
+    if (block !== 0 && this.blocks.seqLowOf(block) === seqLow) {
+      this.policy.hit(slot);
+    }
+  };
+}
+
+function assert(holds: boolean, message: string): void {
+  if (!holds) {
+    throw new Error(`entries: ${message}`);
+  }
+}

@@ -45,7 +45,7 @@ export class Shard {
   readonly #victims = new Int32Array(WARM_VICTIMS);
   #evictedAtWarm = 0;
 
-  constructor(limits: ShardLimits, memory: ShardMemory, createPolicy: PolicyFactory, clock: Clock) {
+  constructor(limits: ShardLimits, memory: ShardMemory, createPolicy: PolicyFactory, clock: Clock, seed = 0) {
     this.#limits = limits;
     this.#touched = memory.touched;
     this.#clock = clock;
@@ -58,6 +58,7 @@ export class Shard {
       slots: memory.slots.length,
       entriesMax: limits.entriesMax,
       touched: memory.touched,
+      seed,
       keyOf: (slot) => this.#keyOf(slot),
     });
   }
@@ -129,6 +130,9 @@ export class Shard {
     const old = this.#findForWrite(record);
     const previous = old === 0 ? NO_SLOT : this.#blocks.slotOf(old);
     const block = this.#makeRoom(length, previous);
+    if (block === 0) {
+      return this.#full();
+    }
     const slot = this.#slots.take();
     const expiresAtMs = record.ttlMs > 0 ? this.#clock.now() + record.ttlMs : Number.POSITIVE_INFINITY;
     this.#blocks.write(block, slot, record, expiresAtMs);
@@ -292,7 +296,10 @@ export class Shard {
     this.#slots.give(slot);
   }
 
-  /** A block for a new entry of `length` words, with room for it in every limit; evicts until there is. */
+  /**
+   * A block for a new entry of `length` words, with room for it in every limit; evicts until there is. 0 when the policy
+   * gives up too few entries for that.
+   */
   #makeRoom(length: number, previous: number): number {
     const arena = this.#arena;
     const limits = this.#limits;
@@ -309,16 +316,23 @@ export class Shard {
       if (block !== 0) {
         return block;
       }
-      this.#evict();
+      if (!this.#evict()) {
+        return 0;
+      }
     }
   }
 
-  #evict(): void {
+  /** False when the policy gives none up. */
+  #evict(): boolean {
     const victim = this.#policy.victim();
+    if (victim === NO_SLOT && this.#map.entries > 0) {
+      return false;
+    }
     if (!this.#slots.isLive(victim)) {
       throw new PolicyFault(`The eviction policy named slot ${victim} as victim, which holds no entry`);
     }
     this.#remove(this.#slots.blockOf(victim), 'evict');
+    return true;
   }
 
   /** The live block of the record's key; an expired one leaves now. */
@@ -357,6 +371,16 @@ export class Shard {
       message:
         `A key and value of ${bytes} bytes do not fit a shard that holds at most ${this.#blockBytesMax} in one entry. ` +
         'Raise `maxBytes`, use fewer `shards`, or store less',
+    };
+  }
+
+  #full(): ErrorRecord {
+    return {
+      code: 'CACHE_FULL',
+      message:
+        `The shard is full: ${this.#map.entries} entries in ${this.bytes} bytes leave no room for this one, and the eviction ` +
+        "policy gives none of them up ('none' never does). Delete entries, raise `maxEntries` or `maxBytes`, or choose " +
+        'another `eviction`',
     };
   }
 

@@ -106,7 +106,7 @@ describe('lru', () => {
 });
 
 test.each([
-  ['-1', () => -1],
+  ['-2', () => -2],
   ['a slot without an entry', () => 50],
   ['a slot that there is not', () => 1e9],
   ['no number', () => Number.NaN],

@@ -65,7 +65,7 @@ const DEFAULT_SHARDS_MAX = 8;
 /** Fewer entries a shard than this and the split itself loses hits: 0.1 points at 128, 0.4 at 64, 1.5 at 16. */
 const ENTRIES_PER_SHARD_MIN = 256;
 const TIMER_MAX_MS = 2 ** 31 - 1;
-const POLICIES: readonly PolicyName[] = ['lru', 'fifo'];
+const POLICIES: readonly PolicyName[] = ['lru', 'fifo', 'random', 'sieve', 'none'];
 const KNOWN = [
   'shards',
   'maxBytes',

@@ -1,7 +1,7 @@
 /** What a shard's thread is told at birth. Plain data: it crosses a thread boundary once. */
 import type { ShardLimits, ShardRegions } from './memory.ts';
 
-export type PolicyName = 'lru' | 'fifo';
+export type PolicyName = 'lru' | 'fifo' | 'random' | 'sieve' | 'none';
 
 export type FilterName = 'blocked-bloom';
 

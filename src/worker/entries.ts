@@ -482,13 +482,12 @@ export class Entries {
   }
 
   #full(): ErrorRecord {
-    const { bytesMax, entriesMax } = this.#limits;
-    const most = entriesMax === Number.POSITIVE_INFINITY ? '' : ` of at most ${entriesMax}`;
     return {
       code: 'CACHE_FULL',
       message:
-        `The shard is full (${this.count} entries${most}, ${this.bytes} bytes of at most ${bytesMax}) and its eviction ` +
-        "policy gives none up. Delete entries, raise `maxEntries` or `maxBytes`, or choose another `eviction` than 'none'",
+        `The shard is full: ${this.count} entries in ${this.bytes} bytes leave no room for this one, and the eviction ` +
+        "policy gives none of them up ('none' never does). Delete entries, raise `maxEntries` or `maxBytes`, or choose " +
+        'another `eviction`',
     };
   }
 

@@ -74,7 +74,11 @@ describe('options', () => {
 
   test('an unknown policy is refused with the names of those there are', () => {
     const error = errorOf(() => resolveOptions({ eviction: hostile('lur') }));
-    expect(error).toMatchObject({ code: 'UNKNOWN_PLUGIN', option: 'eviction', available: ['lru', 'fifo'] });
+    expect(error).toMatchObject({
+      code: 'UNKNOWN_PLUGIN',
+      option: 'eviction',
+      available: ['lru', 'fifo', 'random', 'sieve', 'none'],
+    });
     expect(error['message']).toContain('lru, fifo');
   });
 

@@ -1,6 +1,7 @@
 /**
- * What a shard should hold, as plain as it can be said: a Map in the order of eviction, oldest first. An expired entry
- * keeps its place until somebody writes to its key, or a sweep finds it.
+ * What a shard should hold, as plain as it can be said: a Map in the order of arrival, for LRU of use, oldest first. An
+ * expired entry keeps its place until somebody writes to its key, or a sweep finds it. The victims of `random` are not the
+ * model's to name: whoever tests it gives no bound and removes those that are gone.
  */
 import type { PolicyName } from '../../src/protocol/spec.ts';
 
@@ -11,12 +12,15 @@ export interface ModelEntry {
 
 export class CacheModel {
   readonly entries = new Map<string, ModelEntry>();
-  readonly #policy: PolicyName;
-  readonly #entriesMax: number;
+  readonly policy: PolicyName;
+  readonly entriesMax: number;
+  /** SIEVE: who was used since the hand came by, and who it comes to next; nobody is the oldest. */
+  readonly #used = new Set<string>();
+  #hand: string | undefined;
 
   constructor(policy: PolicyName, entriesMax = Number.POSITIVE_INFINITY) {
-    this.#policy = policy;
-    this.#entriesMax = entriesMax;
+    this.policy = policy;
+    this.entriesMax = entriesMax;
   }
 
   peek(key: string, nowMs: number): string | undefined {
@@ -26,32 +30,48 @@ export class CacheModel {
 
   get(key: string, nowMs: number): string | undefined {
     const value = this.peek(key, nowMs);
-    if (value !== undefined && this.#policy === 'lru') {
-      this.#renew(key, this.entries.get(key) as ModelEntry);
+    if (value !== undefined) {
+      this.#use(key);
     }
     return value;
   }
 
-  set(key: string, value: string, expiresAtMs: number, nowMs: number): void {
+  /** False when the cache is full and its policy gives no entry up. */
+  set(key: string, value: string, expiresAtMs: number, nowMs: number): boolean {
     this.#dropExpired(key, nowMs);
-    const entry = { value, expiresAtMs };
     if (this.entries.has(key)) {
-      if (this.#policy === 'lru') {
-        this.#renew(key, entry);
-      } else {
-        this.entries.set(key, entry);
+      this.entries.set(key, { value, expiresAtMs });
+      this.#use(key);
+      return true;
+    }
+    while (this.entries.size >= this.entriesMax) {
+      if (this.policy === 'none') {
+        return false;
       }
-      return;
+      this.remove(this.#victim());
     }
-    while (this.entries.size >= this.#entriesMax) {
-      this.entries.delete(this.entries.keys().next().value as string);
-    }
-    this.entries.set(key, entry);
+    this.entries.set(key, { value, expiresAtMs });
+    return true;
   }
 
   delete(key: string, nowMs: number): boolean {
     this.#dropExpired(key, nowMs);
+    return this.remove(key);
+  }
+
+  /** Whatever the cause, and whether it has expired or not. */
+  remove(key: string): boolean {
+    if (key === this.#hand) {
+      this.#hand = this.#newerThan(key);
+    }
+    this.#used.delete(key);
     return this.entries.delete(key);
+  }
+
+  clear(): void {
+    this.entries.clear();
+    this.#used.clear();
+    this.#hand = undefined;
   }
 
   sweep(nowMs: number): void {
@@ -60,15 +80,38 @@ export class CacheModel {
     }
   }
 
-  #dropExpired(key: string, nowMs: number): void {
-    const entry = this.entries.get(key);
-    if (entry !== undefined && entry.expiresAtMs <= nowMs) {
+  #use(key: string): void {
+    if (this.policy === 'lru') {
+      const entry = this.entries.get(key) as ModelEntry;
       this.entries.delete(key);
+      this.entries.set(key, entry);
+    } else if (this.policy === 'sieve') {
+      this.#used.add(key);
     }
   }
 
-  #renew(key: string, entry: ModelEntry): void {
-    this.entries.delete(key);
-    this.entries.set(key, entry);
+  #victim(): string {
+    const oldest = this.entries.keys().next().value as string;
+    if (this.policy !== 'sieve') {
+      return oldest;
+    }
+    let victim = this.#hand ?? oldest;
+    while (this.#used.delete(victim)) {
+      victim = this.#newerThan(victim) ?? oldest;
+    }
+    this.#hand = victim;
+    return victim;
+  }
+
+  #newerThan(key: string): string | undefined {
+    const keys = [...this.entries.keys()];
+    return keys[keys.indexOf(key) + 1];
+  }
+
+  #dropExpired(key: string, nowMs: number): void {
+    const entry = this.entries.get(key);
+    if (entry !== undefined && entry.expiresAtMs <= nowMs) {
+      this.remove(key);
+    }
   }
 }

@@ -10,6 +10,7 @@ import type { PolicyName } from '../../src/protocol/spec.ts';
 import { Dispatch } from '../../src/worker/dispatch.ts';
 import { policies } from '../../src/worker/eviction/index.ts';
 import { Shard } from '../../src/worker/shard.ts';
+import { SEED } from './random.ts';
 
 /** A clock whose hands the test turns. */
 export class ManualClock {
@@ -44,10 +45,11 @@ export function makeShard(
   limits: Partial<ShardLimits> = {},
   eviction: PolicyName = 'lru',
   clock = new ManualClock(),
+  seed = SEED,
 ): ShardUnderTest {
   const full: ShardLimits = { bytesMax: 1024 * 1024, entriesMax: Number.POSITIVE_INFINITY, ...limits };
   const memory = new ShardMemory(reserveShard(full));
-  const shard = new Shard(full, memory, policies[eviction], clock);
+  const shard = new Shard(full, memory, policies[eviction], clock, seed);
   const dispatch = new Dispatch(shard, memory);
   const client = new ClientMemory();
   shard.connect(client);
@@ -86,6 +88,8 @@ export function makeShard(
       client.countHit();
       if (shard.policy.hits === 'ring') {
         client.push(reader.slot, reader.seqLow);
+      } else if (shard.policy.hits === 'byte') {
+        reader.touchByte();
       }
       return reader.value.toString();
     },

@@ -19,6 +19,8 @@ export interface PolicyContext {
   keyOf(slot: number): string;
   /** How often a reader used the entry since it was stored, saturating at 3. Only for policies of `hits: 'byte'`. */
   readonly touched: Uint8Array;
+  /** An int32 for policies that draw lots: the same seed and the same calls name the same victims. */
+  readonly seed: number;
 }
 
 export interface EvictionPolicy {
@@ -28,13 +30,19 @@ export interface EvictionPolicy {
   add(slot: number, hash: number): boolean;
   /** A reader used the entry. */
   hit(slot: number): void;
-  /** The entry was overwritten and lives in `slot` now; `previous` is no longer its slot. */
+  /**
+   * The entry was overwritten and lives in `slot` now; `previous` is no longer its slot. Its count in `touched` moved with
+   * it. `slot` may equal `previous`: an entry changed in place.
+   */
   update(slot: number, previous: number): void;
   /** The entry left, whoever chose it. */
   remove(slot: number, cause: RemovalCause): void;
   /** All entries left. */
   clear(): void;
-  /** The slot of the live entry that should go next; -1 when there is none. Asking changes nothing that matters. */
+  /**
+   * The slot of the live entry that should go next. Asking changes nothing that matters: asked again at once, it names
+   * the same. -1 when there is none, or when the policy gives none up: the call that needs room gets CACHE_FULL then.
+   */
   victim(): number;
   /**
    * Optional. Writes the slots that would go next as things stand, soonest first, and says how many: the shard loads their

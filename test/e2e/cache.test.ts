@@ -257,6 +257,34 @@ describe.each(['shared', 'owner'] as const)('reads: %s', (reads) => {
     expect(await cache.has('b')).toBe(true);
   });
 
+  test('SIEVE keeps what was used since its hand came by', async () => {
+    const cache = await make({ reads, shards: 1, maxEntries: 3, eviction: 'sieve' });
+    for (const key of ['a', 'b', 'c']) await cache.set(key, key);
+    await cache.get('a');
+    expect(cache.getSync('b')).toBe('b');
+    await cache.has('c');
+    await cache.peek('c');
+    await cache.set('d', 'd');
+    expect([await cache.has('a'), await cache.has('b'), await cache.has('c')]).toEqual([true, true, false]);
+    cache.getSync('a');
+    await cache.set('e', 'e');
+    expect([...(await cache.getMany(['a', 'b', 'd', 'e'])).keys()]).toEqual(['a', 'd', 'e']);
+  });
+
+  test("a full cache with eviction 'none' refuses new keys with CACHE_FULL and keeps the old", async () => {
+    const cache = await make({ reads, shards: 1, maxBytes: '1mb', maxEntries: 2, eviction: 'none' });
+    await cache.set('a', 1);
+    await cache.set('b', 1);
+    const refused = cache.set('c', 1);
+    await expect(refused).rejects.toMatchObject({ name: 'CacheError', code: 'CACHE_FULL', key: 'c', shard: 0 });
+    await cache.set('a', Buffer.alloc(900_000));
+    await expect(cache.set('b', Buffer.alloc(900_000))).rejects.toMatchObject({ code: 'CACHE_FULL', key: 'b' });
+    expect([await cache.get('b'), cache.getSync('b'), await cache.has('c')]).toEqual([1, 1, false]);
+    await cache.delete('a');
+    await cache.set('c', 1);
+    expect(await cache.metrics()).toMatchObject({ evictions: 0, currentTotalKeys: 2 });
+  });
+
   test('an overwrite at capacity evicts nobody', async () => {
     const cache = await make({ reads, shards: 1, maxEntries: 2 });
     await cache.set('a', 1);

@@ -13,6 +13,7 @@ import { reserveShard, ShardMemory } from '../src/protocol/memory.ts';
 import { OP_SET } from '../src/protocol/operations.ts';
 import { Dispatch } from '../src/worker/dispatch.ts';
 import { policies } from '../src/worker/eviction/index.ts';
+import { FrameClock } from '../src/worker/frame-clock.ts';
 import { Shard } from '../src/worker/shard.ts';
 import type { Bench, Report, RunOptions } from './support/bench.ts';
 import { keyOf, shuffled } from './support/keys.ts';
@@ -99,8 +100,9 @@ class FullShard implements Contender {
     this.#entries = entries;
     const limits = { bytesMax: entries * ENTRY_BYTES, entriesMax: entries };
     this.#memory = new ShardMemory(reserveShard(limits));
-    this.#shard = new Shard(limits, this.#memory, policies[eviction], monotonic);
-    this.#dispatch = new Dispatch(this.#shard, this.#memory);
+    const clock = new FrameClock(monotonic);
+    this.#shard = new Shard(limits, this.#memory, policies[eviction], clock);
+    this.#dispatch = new Dispatch(this.#shard, this.#memory, clock);
     while (this.#id < entries) {
       this.#apply(this.#nextFrame());
     }

@@ -16,15 +16,7 @@
 import { CacheError, type ErrorRecord } from './errors.ts';
 import type { ShardCounts, StoredEntry, StoredPage, StoredValue } from './operations.ts';
 
-export type Result =
-  | undefined
-  | boolean
-  | number
-  | StoredValue
-  | StoredEntry
-  | StoredPage
-  | ShardCounts
-  | CacheError;
+export type Result = undefined | boolean | number | StoredValue | StoredEntry | StoredPage | ShardCounts | CacheError;
 
 const NIL = 0xc0;
 const FALSE = 0xc2;

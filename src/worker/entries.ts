@@ -8,7 +8,12 @@
 import type { ClientMemory } from '../protocol/client.ts';
 import type { Clock } from '../protocol/clock.ts';
 import type { ErrorRecord } from '../protocol/errors.ts';
-import { columnBytes, ENTRY_COLUMN_BYTES, type ShardLimits, type ShardMemory, TOUCHED_MAX } from '../protocol/memory.ts';
+import {
+  columnBytes,
+  type ShardLimits,
+  type ShardMemory,
+  TOUCHED_MAX,
+} from '../protocol/memory.ts';
 import { Arena } from './arena.ts';
 import { Blocks, type EntrySource, type Expiry, type KeySource, keyMeta, metaOf } from './blocks.ts';
 import type { EvictionPolicy, PolicyFactory, RemovalCause } from './eviction/policy.ts';
@@ -189,8 +194,11 @@ export class Entries {
   /** Gives a live entry another expiry. To the policy it is an overwrite with the same value. */
   expire(block: number, expiry: Expiry): ErrorRecord | undefined {
     const { blocks } = this;
+    if (expiry.atMs === Number.POSITIVE_INFINITY && !this.#isTimed(block)) {
+      return undefined;
+    }
     if (!blocks.expires(block)) {
-      return expiry.atMs === Number.POSITIVE_INFINITY ? undefined : this.put(blocks.copyOf(block), expiry, block);
+      return this.put(blocks.copyOf(block), expiry, block);
     }
     const hash = blocks.hashLowOf(block);
     this.#deschedule(block);

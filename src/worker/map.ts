@@ -30,7 +30,7 @@ import {
 const LINE_WORDS = 16;
 
 /** The part of a key's source that finding takes. */
-interface KeySource {
+export interface KeyWords {
   readonly hashLow: number;
   readonly keyBytes: number;
   keyWord(index: number): number;
@@ -53,7 +53,7 @@ export class ShardMap {
   }
 
   /** The block of a key whose META_KEY_MASK bits are `meta`, or 0. */
-  find(key: KeySource, meta: number): number {
+  find(key: KeyWords, meta: number): number {
     const { heads, words, header } = this.#memory;
     const hash = key.hashLow;
     const head = bucketOf(hash, header[HEADER_BUCKETS] as number) << 1;
@@ -201,7 +201,7 @@ export class ShardMap {
     }
   }
 
-  #holds(block: number, key: KeySource): boolean {
+  #holds(block: number, key: KeyWords): boolean {
     const words = this.#memory.words;
     const at = block + headWords(words[block + BLOCK_META] as number);
     const count = wordsFor(key.keyBytes);

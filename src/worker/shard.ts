@@ -181,7 +181,7 @@ export class Shard {
       return this.absent(record);
     }
     const expiry = this.#expiryOf(record);
-    if (this.#entries.blocks.slides(block) && expiry !== FOR_EVER) {
+    if (this.#entries.blocks.slideOf(block) > 0 && expiry !== FOR_EVER) {
       this.#expiry.slideMs = record.argument;
     }
     return this.#entries.expire(block, expiry);

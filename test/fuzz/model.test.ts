@@ -4,91 +4,39 @@
  */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { ErrorRecord } from '../../src/protocol/errors.ts';
 import { ENTRY_COLUMN_BYTES, type ShardLimits } from '../../src/protocol/memory.ts';
 import type { PolicyName } from '../../src/protocol/spec.ts';
 import { policies } from '../../src/worker/eviction/index.ts';
 import { CacheModel } from '../support/cache-model.ts';
 import { SEED, seededRandom } from '../support/random.ts';
 import { makeShard, type ShardUnderTest } from '../support/shard.ts';
-
-type Step =
-  | { do: 'set'; key: string; length: number; ttlMs: number }
-  | { do: 'get' | 'read' | 'peek' | 'has' | 'delete'; key: string }
-  | { do: 'clear' | 'size' | 'sweep' }
-  | { do: 'wait'; ms: number };
+import { type KeyStep, ShardPair, type Step } from '../support/shard-pair.ts';
 
 /** Few, so that they meet again; of both encodings, with an empty one, and some whose bytes nearly agree. */
 const KEYS = ['', '\0', '\0\0', 'a', 'ab', 'abc', 'abcd', 'abcde', 'ÿ', 'Ā', '\u0100\u0100', '🂡', 'key-of-some-length'];
-const SWEEP_ALL = 1_000_000;
 
 const key = fc.constantFrom(...KEYS, ...Array.from({ length: 12 }, (_, i) => `key ${i}`));
 
 function anySteps(lengthMax: number): fc.Arbitrary<Step[]> {
+  const onKey = (...names: KeyStep['do'][]) =>
+    fc.record({
+      do: fc.constantFrom(...names),
+      key,
+      length: fc.oneof(fc.integer({ min: 0, max: 40 }), fc.integer({ min: 0, max: lengthMax })),
+      ttlMs: fc.oneof(fc.constant(0), fc.integer({ min: 1, max: 20 }), fc.constantFrom(0.5, 2 ** 40, 1 / 0)),
+      flag: fc.boolean(),
+    });
   const step: fc.Arbitrary<Step> = fc.oneof(
-    {
-      weight: 12,
-      arbitrary: fc.record({
-        do: fc.constant('set' as const),
-        key,
-        length: fc.oneof(fc.integer({ min: 0, max: 40 }), fc.integer({ min: 0, max: lengthMax })),
-        ttlMs: fc.oneof(fc.constant(0), fc.integer({ min: 1, max: 20 }), fc.constantFrom(0.5, 2 ** 40, 1 / 0)),
-      }),
-    },
-    {
-      weight: 10,
-      arbitrary: fc.record({ do: fc.constantFrom('get', 'read', 'read', 'peek', 'has', 'delete' as const), key }),
-    },
-    { weight: 3, arbitrary: fc.record({ do: fc.constant('wait' as const), ms: fc.integer({ min: 1, max: 12 }) }) },
-    { weight: 2, arbitrary: fc.record({ do: fc.constantFrom('size', 'sweep' as const) }) },
+    { weight: 12, arbitrary: onKey('set') },
+    { weight: 10, arbitrary: onKey('get', 'read', 'read', 'peek', 'has', 'touch', 'demand', 'lookUp', 'ttl') },
+    { weight: 8, arbitrary: onKey('add', 'update', 'increment', 'increment', 'expire', 'delete', 'pop') },
+    { weight: 5, arbitrary: onKey('lease', 'fill', 'release') },
+    { weight: 3, arbitrary: fc.record({ do: fc.constant('wait' as const), by: fc.integer({ min: 1, max: 12 }) }) },
+    { weight: 2, arbitrary: fc.record({ do: fc.constantFrom('size', 'sweep', 'popItem' as const) }) },
+    { weight: 1, arbitrary: fc.record({ do: fc.constant('scan' as const), by: fc.integer({ min: 1, max: 9 }) }) },
     { weight: 1, arbitrary: fc.record({ do: fc.constant('clear' as const) }) },
   );
   return fc.array(step, { minLength: 1, maxLength: 150, size: 'max' });
-}
-
-/** A value that names its write, so that a stale or foreign one is seen. */
-function textOf(index: number, length: number): string {
-  return `${index}:`.padEnd(length, '.').slice(0, length);
-}
-
-/** Applies a step to both and compares what they say. */
-function apply(step: Step, index: number, target: ShardUnderTest, model: CacheModel): void {
-  const { clock } = target;
-  switch (step.do) {
-    case 'set': {
-      const value = textOf(index, step.length);
-      const expiresAtMs = step.ttlMs > 0 ? clock.nowMs + step.ttlMs : Number.POSITIVE_INFINITY;
-      const refusal = target.set(step.key, value, step.ttlMs) as ErrorRecord | undefined;
-      if (refusal?.code === 'VALUE_TOO_LARGE') {
-        return;
-      }
-      if (refusal?.code === 'CACHE_FULL' && model.entriesMax === Number.POSITIVE_INFINITY) {
-        // How many bytes fit is the shard's to say.
-        return expect(model.policy).toBe('none');
-      }
-      const isStored = model.set(step.key, value, expiresAtMs, clock.nowMs);
-      return expect(refusal?.code).toBe(isStored ? undefined : 'CACHE_FULL');
-    }
-    case 'get':
-    case 'read':
-      return expect(target[step.do](step.key)).toBe(model.get(step.key, clock.nowMs));
-    case 'peek':
-      return expect(target.peek(step.key)).toBe(model.peek(step.key, clock.nowMs));
-    case 'has':
-      return expect(target.has(step.key)).toBe(model.peek(step.key, clock.nowMs) !== undefined);
-    case 'delete':
-      return expect(target.delete(step.key)).toBe(model.delete(step.key, clock.nowMs));
-    case 'clear':
-      expect(target.clear()).toBe(model.entries.size);
-      return model.clear();
-    case 'size':
-      return expect(target.size()).toBe(model.entries.size);
-    case 'sweep':
-      target.shard.sweep(SWEEP_ALL);
-      return model.sweep(clock.nowMs);
-    case 'wait':
-      clock.nowMs += step.ms;
-  }
 }
 
 /** Every key reads, by frame and through shared memory, as the model says. */
@@ -99,12 +47,6 @@ function compareAll(target: ShardUnderTest, model: CacheModel): void {
     target.key.encode(known);
     expect(target.reader.probe(target.key) !== 0).toBe(expected !== undefined);
   }
-}
-
-/** An eviction may take an expired entry, which nobody can see leave: where victims are learnt, both sweep first. */
-function sweepBoth(target: ShardUnderTest, model: CacheModel): void {
-  target.shard.sweep(SWEEP_ALL);
-  model.sweep(target.clock.nowMs);
 }
 
 /** Drops from the model what the shard has evicted. Whatever the shard still has must be right. */
@@ -125,11 +67,13 @@ describe.each(Object.keys(policies) as PolicyName[])('%s', (policy) => {
         const target = makeShard({ entriesMax, bytesMax: 256 * 1024 }, policy);
         const isDrawn = policy === 'random';
         const model = new CacheModel(policy, isDrawn ? Number.POSITIVE_INFINITY : entriesMax);
+        const pair = new ShardPair(target, model);
         steps.forEach((step, index) => {
           if (isDrawn) {
-            sweepBoth(target, model);
+            pair.sweep();
           }
-          apply(step, index, target, model);
+          pair.sweepIfAmbiguous();
+          pair.apply(step, index);
           target.shard.check();
           if (isDrawn) {
             const kept = Math.min(model.entries.size, entriesMax);
@@ -152,18 +96,19 @@ describe.each(Object.keys(policies) as PolicyName[])('%s', (policy) => {
         fc.property(anySteps(Math.ceil(bytesMax * 1.2)), (steps) => {
           const target = makeShard(limits, policy);
           const model = new CacheModel(policy);
+          const pair = new ShardPair(target, model);
           let evictions = 0;
           steps.forEach((step, index) => {
-            sweepBoth(target, model);
+            pair.sweep();
             const bytesBefore = target.shard.bytes;
-            apply(step, index, target, model);
+            pair.apply(step, index);
             target.shard.check();
             forgetEvicted(target, model, step.do === 'set' ? step.key : undefined);
             const counts = target.shard.counts();
             expect(counts.entries).toBe(model.entries.size);
             if (counts.evictions > evictions) {
               // Room is made only when there is none: what left was needed, up to one large block and the headroom.
-              expect(step.do).toBe('set');
+              expect(['set', 'add', 'update', 'increment', 'expire', 'fill']).toContain(step.do);
               expect(policy).not.toBe('none');
               expect(bytesBefore).toBeGreaterThan(0);
             }

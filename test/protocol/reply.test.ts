@@ -17,6 +17,12 @@ const COUNTS: ShardCounts = {
   frames: 10,
   calls: 11,
   droppedTouches: 12,
+  failures: 13,
+  entriesPeak: 14,
+  validEntries: 15,
+  validPeak: 16,
+  filterNegatives: 17,
+  filterFalsePositives: 18,
 };
 
 /** One result of each kind. */

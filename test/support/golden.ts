@@ -49,7 +49,7 @@ export function differenceMax({ policy, entries }: Cell, requests: number): numb
 function hitRatio(policy: PolicyName, entriesMax: number, keys: Int32Array, seed: number): number {
   const limits = { entriesMax, bytesMax: 4096 + entriesMax * ENTRY_BYTES };
   const memory = new ShardMemory(reserveShard(limits));
-  const shard = new Shard(limits, memory, policies[policy], performance, seed);
+  const shard = new Shard(limits, memory, policies[policy], performance, { seed });
   const reader = new Reader(memory, performance);
   const forged = new Forged(VALUE_BYTES);
   const { key, record } = forged;

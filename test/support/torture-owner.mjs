@@ -56,9 +56,9 @@ function round(profile) {
   const regions = reserveShard(limits);
   const memory = new ShardMemory(regions);
   // Time stands still within a frame, so that a value can carry the deadline that the shard will give it.
-  const clock = { nowMs: performance.now(), now: () => clock.nowMs };
+  const clock = { nowMs: performance.now(), now: () => clock.nowMs, hold() {}, release() {} };
   const shard = new Shard(limits, memory, policies[profile.policy], clock);
-  const dispatch = new Dispatch(shard, memory);
+  const dispatch = new Dispatch(shard, memory, clock);
   const floors = new Int32Array(new SharedArrayBuffer(profile.keys * 4));
   const versions = new Int32Array(profile.keys);
   Atomics.store(control, ACKS, 0);

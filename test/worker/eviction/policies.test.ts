@@ -38,7 +38,7 @@ describe.each(['lru', 'fifo', 'sieve'] as const)('%s is exact', (policy) => {
       if (dice < 40) {
         const ttlMs = random.oneIn(10) ? 1 + random.below(50) : 0;
         target.set(key, `${step}`, ttlMs);
-        model.set(key, `${step}`, ttlMs > 0 ? clock.nowMs + ttlMs : Number.POSITIVE_INFINITY, clock.nowMs);
+        model.set(key, `${step}`, ttlMs, false, clock.nowMs);
       } else if (dice < 95) {
         const found = dice < 75 ? target.read(key) : target.get(key);
         if (found !== model.get(key, clock.nowMs)) {

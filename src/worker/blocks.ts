@@ -1,6 +1,6 @@
 /** The fields of an entry's block, as its owner writes and reads them. `protocol/memory.ts` draws them. */
 import type { FrameReader } from '../protocol/frame.ts';
-import { decodeKey } from '../protocol/key.ts';
+import { type CacheKey, decodeKey } from '../protocol/key.ts';
 import {
   BLOCK_EXPIRES_AT,
   BLOCK_HASH,
@@ -117,7 +117,7 @@ export class Blocks {
     return this.#memory.bytes.subarray(start, start + this.#valueLengthOf(block));
   }
 
-  keyOf(block: number): string {
+  keyOf(block: number): CacheKey {
     const meta = this.#metaOf(block);
     const start = (block + headWords(meta)) * 4;
     const bytes = this.#memory.bytes.subarray(start, start + (meta & 0xffff));

@@ -9,6 +9,7 @@ import type { ClientCounts, ClientMemory } from '../protocol/client.ts';
 import type { Clock } from '../protocol/clock.ts';
 import type { ErrorRecord } from '../protocol/errors.ts';
 import type { FrameReader } from '../protocol/frame.ts';
+import type { CacheKey } from '../protocol/key.ts';
 import { ENTRY_COLUMN_BYTES, type ShardLimits, type ShardMemory, TOUCHED_MAX } from '../protocol/memory.ts';
 import type { ShardCounts } from '../protocol/operations.ts';
 import { Arena, type Moves } from './arena.ts';
@@ -343,7 +344,7 @@ export class Shard {
     }
   }
 
-  #keyOf(slot: number): string {
+  #keyOf(slot: number): CacheKey {
     if (!this.#slots.isLive(slot)) {
       throw new PolicyFault(`The eviction policy asked for the key of slot ${slot}, which holds no entry`);
     }

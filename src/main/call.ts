@@ -1,6 +1,7 @@
 /** One call to a shard, from the options that its caller gave to the moment it settles, which happens once. */
 import { setMaxListeners } from 'node:events';
 import { misuse } from '../protocol/errors.ts';
+import type { CacheKey } from '../protocol/key.ts';
 import type { Result } from '../protocol/reply.ts';
 import { resolveTimeout } from './options.ts';
 
@@ -64,14 +65,14 @@ export function callLimits(options: CallOptions | undefined): CallLimits {
 }
 
 export class Call {
-  /** The text of the key, for error messages. */
-  readonly key: string | undefined;
+  /** As its caller gave it, for error messages. */
+  readonly key: CacheKey | undefined;
   readonly #waiter: Waiter;
   readonly #index: number;
   #settled = false;
   #release: (() => void) | undefined;
 
-  constructor(key: string | undefined, waiter: Waiter, index: number) {
+  constructor(key: CacheKey | undefined, waiter: Waiter, index: number) {
     this.key = key;
     this.#waiter = waiter;
     this.#index = index;

@@ -13,7 +13,7 @@ import { type Endpoint, wrap } from 'comlink';
 import { type ComlinkEndpoint, endpointOf } from '../protocol/endpoint.ts';
 import { CacheError, type CacheErrorCode, type Outcome } from '../protocol/errors.ts';
 import { FRAME_HEAD_BYTES, FrameReader, recordBytes } from '../protocol/frame.ts';
-import type { KeyEncoder } from '../protocol/key.ts';
+import type { CacheKey, KeyEncoder } from '../protocol/key.ts';
 import { type Result, readReply } from '../protocol/reply.ts';
 import { Call, type CallBody, type CallLimits, NO_BODY, UNLIMITED } from './call.ts';
 import { type Flight, Outbox } from './outbox.ts';
@@ -103,12 +103,18 @@ export class Lane {
   }
 
   /**
-   * Asks the shard. `text` is the key as the caller gave it. Rejects with OVERLOADED, TIMEOUT, SHARD_DOWN, CACHE_CLOSED,
+   * Asks the shard. `given` is the key as the caller gave it. Rejects with OVERLOADED, TIMEOUT, SHARD_DOWN, CACHE_CLOSED,
    * `signal.reason`, or what the shard answers.
    */
-  call(op: number, key: KeyEncoder, text: string | undefined, limits: CallLimits, body = NO_BODY): Promise<Result> {
+  call(
+    op: number,
+    key: KeyEncoder,
+    given: CacheKey | undefined,
+    limits: CallLimits,
+    body: CallBody = NO_BODY,
+  ): Promise<Result> {
     return new Promise((resolve, reject) => {
-      this.submit(op, key, new Call(text, { resolve, reject }, 0), limits, body);
+      this.submit(op, key, new Call(given, { resolve, reject }, 0), limits, body);
       this.hurry();
     });
   }

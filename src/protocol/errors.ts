@@ -2,6 +2,8 @@
  * Every error a user can meet, by code. Misuse of the API is a TypeError with a `code`; what the world does to a cache
  * is a CacheError. The shards report theirs as plain records in a reply, since a thread hop would strip class and code.
  */
+import { types } from 'node:util';
+import type { CacheKey } from './key.ts';
 
 export type MisuseCode = 'INVALID_CONFIG' | 'INVALID_KEY' | 'INVALID_TTL' | 'SERIALIZATION_ERROR' | 'UNKNOWN_PLUGIN';
 
@@ -23,7 +25,7 @@ export type CacheErrorCode =
 export type Outcome = 'unknown' | 'not-sent';
 
 export interface CacheErrorDetails {
-  readonly key?: string | undefined;
+  readonly key?: CacheKey | undefined;
   readonly shard?: number | undefined;
   readonly outcome?: Outcome | undefined;
   readonly cause?: unknown;
@@ -34,7 +36,7 @@ export interface CacheErrorDetails {
  */
 export class CacheError extends Error {
   readonly code: CacheErrorCode;
-  readonly key?: string;
+  readonly key?: CacheKey;
   readonly shard?: number;
   readonly outcome?: Outcome;
 
@@ -62,27 +64,94 @@ export function misuse(code: MisuseCode, expected: string, got: unknown, extra: 
   return Object.assign(new TypeError(`Expected ${expected}, got ${describe(got)}`), { code }, extra);
 }
 
+/** Of a text, of a list and of lists in each other, no more than this stands in a message. */
+const TEXT_MAX = 40;
+const LIST_MAX = 4;
+const LISTS_MAX = 2;
+const BIGINT_BITS_MAX = 256;
+
 /** A value as an error message shows it: short, and with its type where that is not plain to see. */
 export function describe(value: unknown): string {
-  if (typeof value === 'string') {
-    return `'${value.length > 40 ? `${value.slice(0, 40)}...` : value}' (string)`;
+  switch (typeof value) {
+    case 'string': {
+      const type = value.length > TEXT_MAX ? `string of ${value.length} characters` : 'string';
+      return `${sketch(value, 0)} (${type})`;
+    }
+    case 'number':
+    case 'bigint':
+    case 'boolean':
+      return `${sketch(value, 0)} (${typeof value})`;
+    default:
+      return sketch(value, 0);
   }
-  if (typeof value === 'number' || typeof value === 'bigint' || typeof value === 'boolean') {
-    return `${String(value)} (${typeof value})`;
+}
+
+/** Shows the content of plain data, and of everything else what it is. Bounded, whatever the value. */
+function sketch(value: unknown, depth: number): string {
+  switch (typeof value) {
+    case 'string':
+      return `'${shortText(value)}'`;
+    case 'bigint':
+      return BigInt.asIntN(BIGINT_BITS_MAX, value) === value
+        ? `${value}n`
+        : `a number of more than ${BIGINT_BITS_MAX} bits`;
+    case 'function':
+      return `function ${value.name || '(anonymous)'}`;
+    case 'object':
+      return value === null ? 'null' : sketchObject(value, depth);
+    default:
+      return String(value);
   }
-  if (value === null || value === undefined) {
-    return String(value);
-  }
-  if (typeof value === 'function') {
-    return `function ${value.name || '(anonymous)'}`;
-  }
-  if (typeof value === 'symbol') {
-    return value.toString();
-  }
+}
+
+/** Runs no code of the value: it may be in a message because its code is in the way. */
+function sketchObject(value: object, depth: number): string {
+  const part = (item: unknown) => sketch(item, depth + 1);
   const prototype = Object.getPrototypeOf(value);
-  if (prototype === null) {
-    return 'an object without prototype';
+  if (prototype === Array.prototype && Array.isArray(value)) {
+    return `[${listed(Array.prototype.values.call(value), part, depth)}]`;
+  }
+  if (prototype === Map.prototype && types.isMap(value)) {
+    const entry = ([key, item]: readonly unknown[]) => `${part(key)} => ${part(item)}`;
+    return `Map ${braced(listed(Map.prototype.entries.call(value), entry, depth))}`;
+  }
+  if (prototype === Set.prototype && types.isSet(value)) {
+    return `Set ${braced(listed(Set.prototype.values.call(value), part, depth))}`;
+  }
+  if (prototype === Date.prototype && types.isDate(value)) {
+    const ms = Date.prototype.getTime.call(value);
+    return Number.isNaN(ms) ? 'an invalid Date' : `the Date ${new Date(ms).toISOString()}`;
+  }
+  if (prototype === Object.prototype || prototype === null) {
+    const property = (name: string | symbol) => {
+      const { get, value: item } = Object.getOwnPropertyDescriptor(value, name) ?? {};
+      return `${shortText(String(name))}: ${get === undefined ? part(item) : 'an accessor'}`;
+    };
+    return braced(listed(Reflect.ownKeys(value), property, depth));
   }
   const name = prototype.constructor?.name;
-  return typeof name === 'string' && name !== 'Object' ? `a ${name}` : 'an object';
+  if (typeof name !== 'string' || name === '' || name === 'Object') {
+    return 'an object';
+  }
+  return `${/^[AEIOU]/.test(name) ? 'an' : 'a'} ${name}`;
+}
+
+function shortText(text: string): string {
+  return (text.length > TEXT_MAX ? `${text.slice(0, TEXT_MAX)}...` : text).toWellFormed();
+}
+
+function listed<T>(items: Iterable<T>, text: (item: T) => string, depth: number): string {
+  const shown: string[] = [];
+  for (const item of items) {
+    if (shown.length === LIST_MAX || depth === LISTS_MAX) {
+      shown.push('...');
+      break;
+    }
+    shown.push(text(item));
+  }
+  return shown.join(', ');
+}
+
+function braced(list: string): string {
+  return list === '' ? '{}' : `{ ${list} }`;
 }

@@ -1,5 +1,5 @@
 /** The fields of an entry's block, as its owner writes and reads them. `protocol/memory.ts` draws them. */
-import { decodeKey } from '../protocol/key.ts';
+import { type CacheKey, decodeKey } from '../protocol/key.ts';
 import {
   BLOCK_EXPIRES_AT,
   BLOCK_HASH,
@@ -225,7 +225,7 @@ export class Blocks {
     return this.#memory.bytes.subarray(start, start + (meta & 0xffff));
   }
 
-  keyOf(block: number): string {
+  keyOf(block: number): CacheKey {
     return decodeKey(this.keyBytesOf(block), this.encodingOf(block));
   }
 

@@ -8,6 +8,7 @@
 import type { ClientMemory } from '../protocol/client.ts';
 import type { Clock } from '../protocol/clock.ts';
 import type { ErrorRecord } from '../protocol/errors.ts';
+import type { CacheKey } from '../protocol/key.ts';
 import {
   columnBytes,
   type ShardLimits,
@@ -471,7 +472,7 @@ export class Entries {
     this.#columnBytes += sign * this.blocks.columnsOf(block);
   }
 
-  #keyOf(slot: number): string {
+  #keyOf(slot: number): CacheKey {
     if (!this.#slots.isLive(slot)) {
       throw new PolicyFault(`The eviction policy asked for the key of slot ${slot}, which holds no entry`);
     }

@@ -2,11 +2,12 @@
  * npm run long -- NAME [options]: checks that take minutes. `npm test` runs each with a small budget.
  */
 import { golden } from './golden.ts';
+import { keys } from './keys.ts';
 import { occupancy } from './occupancy.ts';
 import { torture } from './torture.ts';
 
 /** Each resolves to whether all is well. */
-const SCRIPTS = { golden, occupancy, torture } satisfies Record<string, (args: string[]) => Promise<boolean>>;
+const SCRIPTS = { golden, keys, occupancy, torture } satisfies Record<string, (args: string[]) => Promise<boolean>>;
 
 const [name = '', ...args] = process.argv.slice(2);
 const script = Object.hasOwn(SCRIPTS, name) ? SCRIPTS[name as keyof typeof SCRIPTS] : undefined;

@@ -4,6 +4,7 @@
  * A policy knows entries by slot and keeps its state in flat arrays by slot. It is told of everything that happens to
  * an entry, each in its own call, and asked for a victim; it never changes the cache itself. Everything is O(1).
  */
+import type { CacheKey } from '../../protocol/key.ts';
 import type { HitMode } from '../../protocol/spec.ts';
 
 /** Why an entry left. */
@@ -16,7 +17,7 @@ export interface PolicyContext {
   /** Entries that fit at most; Infinity when only bytes bound the shard. */
   readonly entriesMax: number;
   /** The key of a live entry. Costs a decode: not for the hot path. */
-  keyOf(slot: number): string;
+  keyOf(slot: number): CacheKey;
   /** How often a reader used the entry since it was stored, saturating at 3. Only for policies of `hits: 'byte'`. */
   readonly touched: Uint8Array;
   /** An int32 for policies that draw lots: the same seed and the same calls name the same victims. */

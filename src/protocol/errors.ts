@@ -3,7 +3,13 @@
  * is a CacheError. The shards report theirs as plain records in a reply, since a thread hop would strip class and code.
  */
 
-export type MisuseCode = 'INVALID_CONFIG' | 'INVALID_KEY' | 'INVALID_TTL' | 'SERIALIZATION_ERROR' | 'UNKNOWN_PLUGIN';
+export type MisuseCode =
+  | 'INVALID_CONFIG'
+  | 'INVALID_KEY'
+  | 'INVALID_TTL'
+  | 'SERIALIZATION_ERROR'
+  | 'UNKNOWN_PLUGIN'
+  | 'DUPLICATE_PLUGIN';
 
 export type CacheErrorCode =
   | 'VALUE_TOO_LARGE'

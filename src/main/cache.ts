@@ -56,7 +56,7 @@ import {
   warningsOf,
 } from './options.ts';
 import { type ScanOptions, scanEntries, scanKeys } from './pages.ts';
-import { loadCodec, type ValueCodec } from './serializers/index.ts';
+import { createCodec, loadSerializer, resolveSerializer, type ValueCodec } from './serializers/index.ts';
 import type { ShardView } from './shard-view.ts';
 import { type OpenShards, openShards } from './shards.ts';
 import { EVER } from './units.ts';
@@ -112,7 +112,7 @@ export async function openCache<V = unknown, K extends CacheKey = CacheKey>(
   const config = resolveOptions(options);
   const notices = new Notices(resolveLogger(options.logger), nameOf(config));
   const clock = resolveClock(options.clock);
-  const codec = await loadCodec(options.serializer);
+  const codec = createCodec(await loadSerializer(resolveSerializer(options.serializer)));
   for (const warning of warningsOf(config)) {
     notices.tell('warning', warning);
   }

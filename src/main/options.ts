@@ -9,7 +9,7 @@ import { SHARD_BYTES_MAX, type ShardLimits } from '../protocol/memory.ts';
 import type { FilterName, PolicyName } from '../protocol/spec.ts';
 import { ManualClock } from './manual-clock.ts';
 import { type CacheLogger, LEVELS } from './notices.ts';
-import { resolveSerializer, type SerializerOption } from './serializers/index.ts';
+import { type ResolvedModule, type ResolvedSerializer, resolveSerializer, type SerializerOption } from './serializers/index.ts';
 import { EVER, parseDuration, parseSize } from './units.ts';
 
 export interface CacheOptions {
@@ -75,8 +75,8 @@ export interface CacheConfig {
   readonly ttl: number;
   readonly sliding: boolean;
   readonly eviction: PolicyName;
-  /** The serializer's name. */
-  readonly serializer: string;
+  /** The serializer's name, or where its module is. */
+  readonly serializer: string | ResolvedModule;
   readonly filter: FilterConfig | false;
   readonly reads: 'shared' | 'owner';
   /** Milliseconds. */
@@ -161,7 +161,7 @@ export function resolveOptions(options: CacheOptions = {}): CacheConfig {
     ttl: resolveTtl(options.ttl, EVER),
     sliding: flag('sliding', options.sliding ?? false),
     eviction: policy(options.eviction ?? 'lru'),
-    serializer: resolveSerializer(options.serializer ?? 'msgpack'),
+    serializer: nameOf(resolveSerializer(options.serializer)),
     filter: filter(options.filter ?? true),
     reads: choice('reads', options.reads ?? 'shared', ['shared', 'owner'] as const),
     cleanupInterval: cleanupInterval(options.cleanupInterval ?? DEFAULT_CLEANUP_MS),
@@ -319,6 +319,10 @@ function filter(value: unknown): FilterConfig | false {
     throw optionError('filter', 'an object of `type` and `falsePositiveRate`', unknown);
   }
   return Object.freeze({ type: known, falsePositiveRate });
+}
+
+function nameOf(serializer: ResolvedSerializer): string | ResolvedModule {
+  return typeof serializer === 'string' || 'module' in serializer ? serializer : serializer.name;
 }
 
 function cleanupInterval(value: unknown): number | false {

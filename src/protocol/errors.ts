@@ -5,7 +5,13 @@
 import { types } from 'node:util';
 import type { CacheKey } from './key.ts';
 
-export type MisuseCode = 'INVALID_CONFIG' | 'INVALID_KEY' | 'INVALID_TTL' | 'SERIALIZATION_ERROR' | 'UNKNOWN_PLUGIN';
+export type MisuseCode =
+  | 'INVALID_CONFIG'
+  | 'INVALID_KEY'
+  | 'INVALID_TTL'
+  | 'SERIALIZATION_ERROR'
+  | 'UNKNOWN_PLUGIN'
+  | 'DUPLICATE_PLUGIN';
 
 export type CacheErrorCode =
   | 'KEY_NOT_FOUND'

@@ -5,9 +5,13 @@ import { golden } from './golden.ts';
 import { keys } from './keys.ts';
 import { occupancy } from './occupancy.ts';
 import { torture } from './torture.ts';
+import { values } from './values.ts';
 
 /** Each resolves to whether all is well. */
-const SCRIPTS = { golden, keys, occupancy, torture } satisfies Record<string, (args: string[]) => Promise<boolean>>;
+const SCRIPTS = { golden, keys, occupancy, torture, values } satisfies Record<
+  string,
+  (args: string[]) => Promise<boolean>
+>;
 
 const [name = '', ...args] = process.argv.slice(2);
 const script = Object.hasOwn(SCRIPTS, name) ? SCRIPTS[name as keyof typeof SCRIPTS] : undefined;

@@ -248,7 +248,13 @@ export class Cache<V = unknown, K extends CacheKey = CacheKey> {
   /** Stores a value in the place of another. Rejects with KEY_NOT_FOUND or KEY_EXPIRED. */
   update(key: K, value: V, options?: UpdateOptions): Promise<void> {
     try {
-      return this.#store(OP_UPDATE, key, value, options, flagOr('keepTtl', options?.keepTtl, false) ? FLAG_KEEP_TTL : 0);
+      return this.#store(
+        OP_UPDATE,
+        key,
+        value,
+        options,
+        flagOr('keepTtl', options?.keepTtl, false) ? FLAG_KEEP_TTL : 0,
+      );
     } catch (error) {
       return Promise.reject(error);
     }

@@ -104,11 +104,7 @@ export class Flights {
   }
 }
 
-function waitFor(
-  value: Promise<StoredValue>,
-  key: CacheKey,
-  { signal, timeoutMs }: CallLimits,
-): Promise<StoredValue> {
+function waitFor(value: Promise<StoredValue>, key: CacheKey, { signal, timeoutMs }: CallLimits): Promise<StoredValue> {
   return new Promise((resolve, reject) => {
     const call = new Call(key, { resolve: (result) => resolve(result as StoredValue), reject }, 0);
     call.watch(

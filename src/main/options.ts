@@ -9,7 +9,12 @@ import { SHARD_BYTES_MAX, type ShardLimits } from '../protocol/memory.ts';
 import type { FilterName, PolicyName } from '../protocol/spec.ts';
 import { ManualClock } from './manual-clock.ts';
 import { type CacheLogger, LEVELS } from './notices.ts';
-import { type ResolvedModule, type ResolvedSerializer, resolveSerializer, type SerializerOption } from './serializers/index.ts';
+import {
+  type ResolvedModule,
+  type ResolvedSerializer,
+  resolveSerializer,
+  type SerializerOption,
+} from './serializers/index.ts';
 import { EVER, parseDuration, parseSize } from './units.ts';
 
 export interface CacheOptions {
@@ -249,7 +254,9 @@ export function warningsOf({ shards, maxEntries }: CacheConfig): string[] {
   const each = Math.floor(maxEntries / shards);
   const warnings: string[] = [];
   if (shards > cores) {
-    warnings.push(`${shards} shards share ${cores} cores: more threads than cores wait for each other. Use fewer \`shards\``);
+    warnings.push(
+      `${shards} shards share ${cores} cores: more threads than cores wait for each other. Use fewer \`shards\``,
+    );
   }
   if (shards > 1 && each < ENTRIES_PER_SHARD_MIN) {
     warnings.push(

@@ -112,6 +112,9 @@ function sketch(value: unknown, depth: number): string {
 
 /** Runs no code of the value: it may be in a message because its code is in the way. */
 function sketchObject(value: object, depth: number): string {
+  if (types.isProxy(value)) {
+    return 'a Proxy';
+  }
   const part = (item: unknown) => sketch(item, depth + 1);
   const prototype = Object.getPrototypeOf(value);
   if (prototype === Array.prototype && Array.isArray(value)) {

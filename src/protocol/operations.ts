@@ -85,12 +85,6 @@ export function isWide(op: number): boolean {
   return op === OP_CLEAR || op === OP_POP_ITEM;
 }
 
-/**
- * The one tag with a meaning outside the serializers: the value is a number, eight bytes, a little-endian float64. Every
- * serializer reads it so, because the owner of a shard counts in place.
- */
-export const TAG_NUMBER = 6;
-
 /** A value as it left a shard: the codec's tag and its bytes, which alias the reply. */
 export interface StoredValue {
   readonly tag: number;

@@ -9,12 +9,7 @@ import type { ClientMemory } from '../protocol/client.ts';
 import type { Clock } from '../protocol/clock.ts';
 import type { ErrorRecord } from '../protocol/errors.ts';
 import type { CacheKey } from '../protocol/key.ts';
-import {
-  columnBytes,
-  type ShardLimits,
-  type ShardMemory,
-  TOUCHED_MAX,
-} from '../protocol/memory.ts';
+import { columnBytes, type ShardLimits, type ShardMemory, TOUCHED_MAX } from '../protocol/memory.ts';
 import { Arena } from './arena.ts';
 import { Blocks, type EntrySource, type Expiry, type KeySource, keyMeta, metaOf } from './blocks.ts';
 import type { EvictionPolicy, PolicyFactory, RemovalCause } from './eviction/policy.ts';

@@ -38,7 +38,7 @@ test.each(['lru', 'fifo', 'sieve'] as const)('the made-up workload has the hits 
   for (let i = 0; i < limit; i++) {
     const key = `${sampler.next()}`;
     if (model.get(key, 0) === undefined) {
-      model.set(key, '', Number.POSITIVE_INFINITY, 0);
+      model.set(key, '', 0, false, 0);
     } else {
       hits++;
     }

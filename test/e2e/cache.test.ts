@@ -339,29 +339,46 @@ describe.each(['shared', 'owner'] as const)('reads: %s', (reads) => {
     }
   });
 
-  test.each([7, null, undefined, {}, Symbol('s'), '\ud800', 'a\udc00', 'x'.repeat(65_536), '\u7f13'.repeat(32_768)])(
-    'a key that cannot be one is refused by every method: %o',
-    async (key) => {
-      const cache = await make({ reads });
-      const bad = key as string;
-      const calls = [
-        cache.get(bad),
-        cache.set(bad, 1),
-        cache.delete(bad),
-        cache.has(bad),
-        cache.peek(bad),
-        cache.getMany([bad]),
-        cache.setMany([[bad, 1]]),
-        cache.deleteMany([bad]),
-      ];
-      for (const outcome of await Promise.allSettled(calls)) {
-        expect(outcome).toMatchObject({ status: 'rejected', reason: { code: 'INVALID_KEY' } });
-        expect((outcome as PromiseRejectedResult).reason).toBeInstanceOf(TypeError);
-      }
-      expect(() => cache.getSync(bad)).toThrow(expect.objectContaining({ code: 'INVALID_KEY' }));
-      expect(await cache.size()).toBe(0);
-    },
-  );
+  test.each([
+    undefined,
+    new Error('e'),
+    () => {},
+    [, 1],
+    Symbol('s'),
+    '\ud800',
+    'a\udc00',
+    'x'.repeat(65_536),
+    '\u7f13'.repeat(32_768),
+  ])('a key that cannot be one is refused by every method: %o', async (key) => {
+    const cache = await make({ reads });
+    const bad = key as string;
+    const calls = [
+      cache.get(bad),
+      cache.set(bad, 1),
+      cache.delete(bad),
+      cache.has(bad),
+      cache.peek(bad),
+      cache.getMany([bad]),
+      cache.setMany([[bad, 1]]),
+      cache.deleteMany([bad]),
+      cache.getOrThrow(bad),
+      cache.lookup(bad),
+      cache.add(bad, 1),
+      cache.update(bad, 1),
+      cache.pop(bad),
+      cache.increment(bad),
+      cache.expire(bad, 1),
+      cache.ttl(bad),
+      cache.touch(bad),
+      cache.getOrSet(bad, () => 1),
+    ];
+    for (const outcome of await Promise.allSettled(calls)) {
+      expect(outcome).toMatchObject({ status: 'rejected', reason: { code: 'INVALID_KEY' } });
+      expect((outcome as PromiseRejectedResult).reason).toBeInstanceOf(TypeError);
+    }
+    expect(() => cache.getSync(bad)).toThrow(expect.objectContaining({ code: 'INVALID_KEY' }));
+    expect(await cache.size()).toBe(0);
+  });
 
   test.each([0, -1, Number.NaN, '5', true])('a ttl of %o is refused and nothing is stored', async (ttl) => {
     const cache = await make({ reads });

@@ -53,8 +53,8 @@ export async function setMany(
     client.codec.check(value);
   }
   await gather(client.views, pairs, ([key, value], waiter, index) => {
-    const view = client.aim(key);
-    const body = client.bodyOf(view, key, value, ttlMs, flags);
+    const body = client.bodyOf(value, ttlMs, flags);
+    const view = client.aimWith(body, key);
     view.lane.submit(OP_SET, client.key, new Call(key, waiter, index), limits, body);
   });
 }

@@ -458,9 +458,8 @@ export class Cache<V = unknown, K extends CacheKey = CacheKey> {
       const limits = callLimits(options);
       const ttlMs = this.#ttlOf(options);
       const client = this.#client;
-      const view = client.aim(key);
-      const body = client.bodyOf(view, key, value, ttlMs, flags | this.#slidingFlag(options));
-      return client.ask(view, op, key, limits, body) as Promise<undefined>;
+      const body = client.bodyOf(value, ttlMs, flags | this.#slidingFlag(options));
+      return client.ask(client.aimWith(body, key), op, key, limits, body) as Promise<undefined>;
     } catch (error) {
       return Promise.reject(error);
     }

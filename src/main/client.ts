@@ -58,10 +58,19 @@ export class Client {
     return Promise.all(this.views.map((view) => this.askShard(view, op, limits)));
   }
 
-  /** What a call that stores a value carries. Throws SERIALIZATION_ERROR or VALUE_TOO_LARGE. */
-  bodyOf(view: ShardView, key: CacheKey, value: unknown, argument: number, flags: number): CallBody {
+  /**
+   * What a call that stores a value carries. Throws SERIALIZATION_ERROR. To be made before the key is aimed at: encoding
+   * a value may run code of the user's, and that may use this client.
+   */
+  bodyOf(value: unknown, argument: number, flags: number): CallBody {
     this.codec.encode(value);
     const { tag, bytes, byteLength } = this.codec;
+    return { tag, argument, flags, bytes, byteLength };
+  }
+
+  /** As `aim`, for a key that is to hold what a body carries. Throws VALUE_TOO_LARGE, too. */
+  aimWith({ byteLength }: CallBody, key: CacheKey): ShardView {
+    const view = this.aim(key);
     if (byteLength > view.limits.bytesMax) {
       throw new CacheError(
         'VALUE_TOO_LARGE',
@@ -69,7 +78,7 @@ export class Client {
         { key, shard: view.shard, outcome: 'not-sent' },
       );
     }
-    return { tag, argument, flags, bytes, byteLength };
+    return view;
   }
 
   /** The value that the view's reader has just found. */

@@ -475,7 +475,7 @@ describe('bytes that are no key', () => {
     ['a bigint without digits', '0600'],
     ['more than a key', '0101'],
     ['a list longer than its bytes', '0affffffff0f01'],
-    ['a list too deep', '0a01'.repeat(200)],
+    ['a list too deep', `${'0a01'.repeat(200)}01`],
   ])('%s are refused', (_, hex) => {
     const refusal = expect.objectContaining({ name: 'CacheError', code: 'PROTOCOL_ERROR' });
     expect(() => decodeStructured(Buffer.from(hex, 'hex'))).toThrow(refusal);

@@ -172,7 +172,7 @@ export function bytesTagOf(value: unknown): Tag | undefined {
 
 /** A Buffer with memory of its own, not a part of Node's pool. */
 export function decodeBuffer(bytes: Uint8Array, byteLength: number): Buffer {
-  return Buffer.from(decodeUint8Array(bytes, byteLength).buffer);
+  return Buffer.from(Uint8Array.prototype.slice.call(bytes, 0, byteLength).buffer);
 }
 
 export function decodeUint8Array(bytes: Uint8Array, byteLength: number): Uint8Array<ArrayBuffer> {

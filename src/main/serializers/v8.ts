@@ -1,6 +1,8 @@
 /**
- * V8's structured serializer for every structure. Against msgpack: larger and slower for small objects, faster for Maps,
- * Sets and typed arrays; and its bytes are only for processes with the same major version of Node.
+ * V8's structured serializer for every structure. It keeps what msgpack does not: an object that occurs twice in a value
+ * comes back as one object. Against msgpack a plain object takes 3 times as long to encode, 5 times to decode, and a
+ * quarter more bytes; Maps, Sets and typed arrays take the same, since msgpack leaves them to V8. The bytes are only
+ * for processes with the same major version of Node.
  */
 import { isPlain } from './allow-list.ts';
 import { BareCodec } from './bare-values.ts';

@@ -3,6 +3,7 @@ import { createCodec, type Serializer, serializers } from '../../../src/main/ser
 import { tagged, untagged } from '../../../src/main/serializers/json-tags.ts';
 import { type CodecExceptions, runCodecSuite } from '../../support/codec-suite.ts';
 import { ALLOWED } from '../../support/codec-values.ts';
+import { roundTrip } from '../../support/codec-verdict.ts';
 
 const BYTES = ['a Buffer', 'an empty Buffer', 'a Uint8Array', 'a view in the middle of other bytes'];
 
@@ -44,4 +45,10 @@ for (const serializer of [text, binary]) {
 
 test('a codec knows its name', () => {
   expect(Object.entries(serializers).map(([name, create]) => create().name === name)).not.toContain(false);
+});
+
+test('v8 keeps one object one', () => {
+  const shared = { id: 1 };
+  const copy = roundTrip(createCodec('v8'), { a: shared, b: [shared] }) as { a: object; b: object[] };
+  expect(copy.b[0]).toBe(copy.a);
 });

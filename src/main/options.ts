@@ -4,9 +4,10 @@
 import { randomBytes } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import { misuse } from '../protocol/errors.ts';
+import type { FilterName } from '../protocol/filter.ts';
 import type { HashSeed } from '../protocol/key.ts';
 import { SHARD_BYTES_MAX, type ShardLimits } from '../protocol/memory.ts';
-import type { FilterName, PolicyName } from '../protocol/spec.ts';
+import type { PolicyName } from '../protocol/spec.ts';
 import { ManualClock } from './manual-clock.ts';
 import { type CacheLogger, LEVELS } from './notices.ts';
 import {

@@ -7,6 +7,7 @@ import { MessageChannel, Worker } from 'node:worker_threads';
 import { ClientMemory } from '../protocol/client.ts';
 import { monotonic } from '../protocol/clock.ts';
 import { CacheError, misuse } from '../protocol/errors.ts';
+import { FilterReader } from '../protocol/filter.ts';
 import { reserveShard, type ShardLimits, ShardMemory, type ShardRegions } from '../protocol/memory.ts';
 import { Reader } from '../protocol/reader.ts';
 import type { ConnectMessage, ShardBirth, ShardReady, ShardSpec } from '../protocol/spec.ts';
@@ -53,7 +54,9 @@ export async function openShards(
       const { lane, client } = connect(thread, shard, config, notices);
       const { hits } = ready[shard] as ShardReady;
       const reader = new Reader(memory, clock ?? monotonic);
-      return new ShardView(shard, limits[shard] as ShardLimits, lane, reader, client, hits, config.reads === 'shared');
+      const filter = config.filter === false ? undefined : new FilterReader(memory.filter);
+      const looks = config.reads === 'shared';
+      return new ShardView(shard, limits[shard] as ShardLimits, lane, reader, filter, client, hits, looks);
     });
     if (config.unref) {
       for (const { worker } of threads) worker.unref();
@@ -67,7 +70,7 @@ export async function openShards(
 
 function reserve(limits: ShardLimits, config: CacheConfig): ShardRegions {
   try {
-    return reserveShard(limits);
+    return reserveShard(limits, config.filter === false ? 0 : config.filter.falsePositiveRate);
   } catch (cause) {
     const error = misuse('INVALID_CONFIG', '`maxBytes` that this machine can reserve', config.maxBytes, {
       option: 'maxBytes',
@@ -76,11 +79,16 @@ function reserve(limits: ShardLimits, config: CacheConfig): ShardRegions {
   }
 }
 
-function specOf(shard: number, limits: ShardLimits, { eviction, seed, cleanupInterval }: CacheConfig): ShardSpec {
+function specOf(
+  shard: number,
+  limits: ShardLimits,
+  { eviction, filter, seed, cleanupInterval }: CacheConfig,
+): ShardSpec {
   return {
     shard,
     limits,
     eviction,
+    filter,
     seed: seed === undefined ? randomBytes(4).readInt32LE() : (seed + shard) | 0,
     sweepIntervalMs: cleanupInterval === false ? EVER : cleanupInterval,
   };

@@ -1,5 +1,5 @@
 /**
- * The memory of one shard: six regions of shared memory that its owner writes and every thread reads.
+ * The memory of one shard: seven regions of shared memory that its owner writes and every thread reads.
  *
  *   header   words 0-15: see the `HEADER_*` offsets; words 16 up: one sequence lock per stripe
  *   heads    one pair of words per bucket: [ first block | tags ]
@@ -8,6 +8,7 @@
  *            whole one, whenever its owner may be stopped.
  *   touched  one byte per slot, stored by readers without a lock (saturates at TOUCHED_MAX)
  *   lastRead one float64 per slot: when a reader last used an entry whose expiry slides, stored without a lock
+ *   filter   see filter.ts; empty for a shard without one
  *   arena    blocks, 8-byte aligned, named by the index of their first word; 0 is no block
  *
  * A live block is one entry, in one piece:
@@ -29,6 +30,8 @@
  *
  * Every region is reserved at its full size when the cache opens; the system hands out pages when they are touched.
  */
+
+import { filterBytes } from './filter.ts';
 
 export const HEADER_BUCKETS = 0;
 /** High-water mark of the write sequence, so that a new owner never reuses one. */
@@ -99,11 +102,15 @@ export interface ShardRegions {
   readonly slots: SharedArrayBuffer;
   readonly touched: SharedArrayBuffer;
   readonly lastRead: SharedArrayBuffer;
+  readonly filter: SharedArrayBuffer;
   readonly arena: SharedArrayBuffer;
 }
 
-/** Reserves the regions of a shard. Throws RangeError when the machine cannot reserve that much. */
-export function reserveShard(limits: ShardLimits): ShardRegions {
+/**
+ * Reserves the regions of a shard; that of the filter for this rate of false positives, 0 for none. Throws RangeError when
+ * the machine cannot reserve that much.
+ */
+export function reserveShard(limits: ShardLimits, falsePositiveRate = 0): ShardRegions {
   const slots = slotsFor(limits);
   const arenaBytes = Math.min(ARENA_BYTES_MAX, Math.max(ARENA_BYTES_MIN, Math.floor(limits.bytesMax / 8) * 8));
   return {
@@ -112,6 +119,7 @@ export function reserveShard(limits: ShardLimits): ShardRegions {
     slots: new SharedArrayBuffer(slots * 4),
     touched: new SharedArrayBuffer(slots),
     lastRead: new SharedArrayBuffer(slots * 8),
+    filter: new SharedArrayBuffer(falsePositiveRate > 0 ? filterBytes(slots, falsePositiveRate) : 0),
     arena: new SharedArrayBuffer(arenaBytes),
   };
 }
@@ -129,6 +137,7 @@ export class ShardMemory {
   readonly touched: Uint8Array;
   /** Monotonic milliseconds. */
   readonly lastRead: Float64Array;
+  readonly filter: Int32Array;
   readonly words: Int32Array;
   readonly bytes: Uint8Array;
   /** The arena as float64: the expiry of block `b` is at `(b + BLOCK_EXPIRES_AT) >> 1`. */
@@ -140,6 +149,7 @@ export class ShardMemory {
     this.slots = new Int32Array(regions.slots);
     this.touched = new Uint8Array(regions.touched);
     this.lastRead = new Float64Array(regions.lastRead);
+    this.filter = new Int32Array(regions.filter);
     this.words = new Int32Array(regions.arena);
     this.bytes = new Uint8Array(regions.arena);
     this.doubles = new Float64Array(regions.arena);

@@ -21,6 +21,7 @@ export class Dispatch {
   readonly #clock: FrameClock;
   readonly #answers: Answers;
   readonly #buckets = new Int32Array(FRAME_CALLS_MAX);
+  readonly #hashes = new Int32Array(FRAME_CALLS_MAX);
   /** Where loads leave what they found, so that no compiler may leave them out. */
   warmed = 0;
 
@@ -74,6 +75,7 @@ export class Dispatch {
       reader.next();
       const bucket = bucketOf(reader.hashLow, buckets) << 1;
       this.#buckets[i] = bucket;
+      this.#hashes[i] = reader.hashLow;
       this.warmed ^= heads[bucket] as number;
     }
     reader.rewind();
@@ -85,6 +87,7 @@ export class Dispatch {
     let warmed = 0;
     for (let i = from; i < to; i++) {
       warmed ^= words[heads[this.#buckets[i] as number] as number] as number;
+      warmed ^= this.#shard.warmFilter(this.#hashes[i] as number);
     }
     this.warmed ^= warmed ^ this.#shard.warmVictims();
   }

@@ -8,12 +8,17 @@
 import type { ClientMemory } from '../protocol/client.ts';
 import type { Clock } from '../protocol/clock.ts';
 import type { ErrorRecord } from '../protocol/errors.ts';
+import { FilterReader } from '../protocol/filter.ts';
 import type { CacheKey } from '../protocol/key.ts';
 import { columnBytes, type ShardLimits, type ShardMemory, TOUCHED_MAX } from '../protocol/memory.ts';
+import type { ShardSpec } from '../protocol/spec.ts';
 import { Arena } from './arena.ts';
 import { Blocks, type EntrySource, type Expiry, type KeySource, keyMeta, metaOf } from './blocks.ts';
 import type { EvictionPolicy, PolicyFactory, RemovalCause } from './eviction/policy.ts';
 import { ExpiredMarks } from './expired-marks.ts';
+import type { HashSource, MembershipFilter } from './filter/filter.ts';
+import { filters } from './filter/index.ts';
+import { noFilter } from './filter/none.ts';
 import { ShardMap } from './map.ts';
 import { NO_SLOT, Slots } from './slots.ts';
 import { Tally } from './tally.ts';
@@ -36,6 +41,7 @@ export interface EntriesSetup {
   readonly clock: Clock;
   /** For what draws lots. */
   readonly seed?: number;
+  readonly filter?: ShardSpec['filter'];
 }
 
 export class Entries {
@@ -52,6 +58,9 @@ export class Entries {
   readonly #arena: Arena;
   readonly #slots: Slots;
   readonly #wheel: TimingWheel;
+  readonly #filter: MembershipFilter;
+  /** Undefined without a filter. */
+  readonly #ruling: FilterReader | undefined;
   readonly #clients = new Set<ClientMemory>();
   #columnBytes = 0;
   #payloadBytes = 0;
@@ -59,7 +68,7 @@ export class Entries {
   readonly #victims = new Int32Array(WARM_VICTIMS);
   #evictedAtWarm = 0;
 
-  constructor({ limits, memory, createPolicy, clock, seed = 0 }: EntriesSetup) {
+  constructor({ limits, memory, createPolicy, clock, seed = 0, filter = false }: EntriesSetup) {
     this.#limits = limits;
     this.#memory = memory;
     this.#clock = clock;
@@ -69,6 +78,8 @@ export class Entries {
     this.#slots = new Slots(memory);
     const deadlineOf = (slot: number) => this.blocks.expiresAt(this.#slots.blockOf(slot));
     this.#wheel = new TimingWheel(memory.slots.length, deadlineOf, clock.now());
+    this.#filter = filter === false ? noFilter : this.#createFilter(filter);
+    this.#ruling = filter === false ? undefined : new FilterReader(memory.filter);
     this.policy = createPolicy({
       slots: memory.slots.length,
       entriesMax: limits.entriesMax,
@@ -243,6 +254,7 @@ export class Entries {
     this.policy.clear();
     this.#slots.clear();
     this.#wheel.clear();
+    this.#filter.clear();
     this.expired.clear();
     this.soonestMs = Number.POSITIVE_INFINITY;
     this.#popAt = 0;
@@ -267,6 +279,16 @@ export class Entries {
   /** Whether a sweep would find something to do now. */
   get isDue(): boolean {
     return this.#wheel.due > 0 || this.soonestMs <= this.#clock.now();
+  }
+
+  /** Whether a key that is not there is one that the filter fails to rule out. */
+  isFalsePositive({ hashLow, hashHigh }: EntrySource): boolean {
+    return this.#ruling?.rulesOut(hashLow, hashHigh) === false;
+  }
+
+  /** Loads the memory of the filter that an insert of this key would need. The result means nothing. */
+  warmFilter(hashLow: number): number {
+    return this.#filter.touch(hashLow, 0);
   }
 
   /** Loads the memory that the next evictions will need. The result means nothing. */
@@ -303,6 +325,7 @@ export class Entries {
     this.#map.check();
     this.#arena.check();
     this.#wheel.check();
+    this.#filter.check();
     let payload = 0;
     let timers = 0;
     let bytes = 0;
@@ -329,8 +352,11 @@ export class Entries {
   #insert(block: number, slot: number): void {
     const hash = this.blocks.hashLowOf(block);
     this.#memory.touched[slot] = 0;
-    this.expired.take(hash, this.blocks.hashHighOf(block));
+    const hashHigh = this.blocks.hashHighOf(block);
+    this.expired.take(hash, hashHigh);
     this.#account(block, 1);
+    // Before anybody can see the entry: whoever has seen it must not be told by the filter that it is not there.
+    this.#filter.add(hash, hashHigh);
     this.#map.link(block);
     this.#schedule(block);
     let admitted = false;
@@ -350,6 +376,7 @@ export class Entries {
     this.#account(old, -1);
     this.#account(block, 1);
     this.#deschedule(old);
+    this.#filter.renew(this.blocks.hashLowOf(block), this.blocks.hashHighOf(block));
     this.#map.replace(old, block);
     this.#schedule(block);
     this.#arena.free(old);
@@ -366,6 +393,7 @@ export class Entries {
     this.blocks.nextSequence();
     this.#account(block, -1);
     this.#deschedule(block);
+    this.#filter.removed(this.blocks.hashLowOf(block), this.blocks.hashHighOf(block));
     this.#map.unlink(block);
     this.#arena.free(block);
     this.#slots.give(slot);
@@ -423,6 +451,34 @@ export class Entries {
       this.#schedule(block);
     }
     return false;
+  }
+
+  #createFilter({ type, falsePositiveRate }: Exclude<ShardSpec['filter'], false>): MembershipFilter {
+    const { filter: words, slots } = this.#memory;
+    return filters[type]({ words, slots: slots.length, falsePositiveRate, source: this.#hashes });
+  }
+
+  /** Where the filter finds the hashes of all entries, to be built anew. */
+  get #hashes(): HashSource {
+    const slots = this.#slots;
+    const { blocks } = this;
+    return {
+      get used() {
+        return slots.used;
+      },
+      hashesOf(from, to, into) {
+        let found = 0;
+        for (let slot = from; slot < to; slot++) {
+          const block = slots.blockOf(slot);
+          if (block !== 0) {
+            into[2 * found] = blocks.hashLowOf(block);
+            into[2 * found + 1] = blocks.hashHighOf(block);
+            found++;
+          }
+        }
+        return found;
+      },
+    };
   }
 
   #victim(): number {

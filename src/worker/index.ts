@@ -20,7 +20,7 @@ const opener = parentPort as MessagePort;
 const memory = new ShardMemory(regions);
 const manual = time === undefined ? undefined : new SharedClock(time);
 const clock = new FrameClock(manual ?? monotonic);
-const shard = new Shard(spec.limits, memory, policies[spec.eviction], clock, { seed: spec.seed });
+const shard = new Shard(spec.limits, memory, policies[spec.eviction], clock, { seed: spec.seed, filter: spec.filter });
 const dispatch = new Dispatch(shard, memory, clock);
 const sweeper = new Sweeper(shard, manual ?? monotonic, spec.sweepIntervalMs);
 

@@ -81,12 +81,7 @@ export class Shard {
   get(record: FrameReader): number {
     const block = this.touch(record);
     if ((record.flags & FLAG_COUNTED) === 0) {
-      const { read } = this.#entries.tally;
-      if (block === 0) {
-        read.misses++;
-      } else {
-        read.hits++;
-      }
+      this.#count(record, block);
     }
     return block;
   }
@@ -243,6 +238,11 @@ export class Shard {
     return this.#leases.redeem(record, record.argument) !== undefined;
   }
 
+  /** Loads the memory of the filter that an insert of this key would need. The result means nothing. */
+  warmFilter(hashLow: number): number {
+    return this.#entries.warmFilter(hashLow);
+  }
+
   /** Loads the memory that the next evictions will need. The result means nothing. */
   warmVictims(): number {
     return this.#entries.warmVictims();
@@ -274,6 +274,18 @@ export class Shard {
   /** Throws on the first broken invariant. For tests and fuzzers. */
   check(): void {
     this.#entries.check();
+  }
+
+  #count(record: FrameReader, block: number): void {
+    const { tally } = this.#entries;
+    if (block !== 0) {
+      tally.read.hits++;
+      return;
+    }
+    tally.read.misses++;
+    if (this.#entries.isFalsePositive(record)) {
+      tally.falsePositives++;
+    }
   }
 
   #put(record: FrameReader, expiry: Expiry, old: number): ErrorRecord | undefined {

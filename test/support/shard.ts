@@ -21,7 +21,7 @@ import {
 } from '../../src/protocol/operations.ts';
 import { MISS, Reader } from '../../src/protocol/reader.ts';
 import { type Result, readReply } from '../../src/protocol/reply.ts';
-import type { PolicyName } from '../../src/protocol/spec.ts';
+import type { PolicyName, ShardSpec } from '../../src/protocol/spec.ts';
 import { Dispatch } from '../../src/worker/dispatch.ts';
 import { policies } from '../../src/worker/eviction/index.ts';
 import { FrameClock } from '../../src/worker/frame-clock.ts';
@@ -66,11 +66,12 @@ export function makeShard(
   eviction: PolicyName = 'lru',
   clock = new HandClock(),
   seed = SEED,
+  filter: ShardSpec['filter'] = FILTER,
 ): ShardUnderTest {
   const full: ShardLimits = { bytesMax: 1024 * 1024, entriesMax: Number.POSITIVE_INFINITY, ...limits };
-  const memory = new ShardMemory(reserveShard(full));
+  const memory = new ShardMemory(reserveShard(full, filter === false ? 0 : filter.falsePositiveRate));
   const frameClock = new FrameClock(clock);
-  const shard = new Shard(full, memory, policies[eviction], frameClock, { seed });
+  const shard = new Shard(full, memory, policies[eviction], frameClock, { seed, filter });
   const dispatch = new Dispatch(shard, memory, frameClock);
   const client = new ClientMemory();
   shard.connect(client);
@@ -146,4 +147,5 @@ function textOf({ tag, bytes }: StoredValue): string {
   return tag === TAG_NUMBER ? `number ${bytes.readDoubleLE()}` : bytes.toString();
 }
 
+const FILTER = { type: 'blocked-bloom', falsePositiveRate: 0.01 } as const;
 const NOTHING = new Uint8Array(0);

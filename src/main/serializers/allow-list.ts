@@ -6,7 +6,8 @@
  * and symbols hung on a Date.
  */
 import { types } from 'node:util';
-import { describe, misuse } from '../../protocol/errors.ts';
+import { describe } from '../../protocol/describe.ts';
+import { misuse } from '../../protocol/errors.ts';
 import { isBuiltInError, partsOf } from './error-values.ts';
 
 /** Deeper than any data people cache; a cycle ends here. */

@@ -5,7 +5,8 @@
  * The promise: a value that is stored comes back equal, or the call that stores it fails with SERIALIZATION_ERROR. It
  * never comes back different, and it is always a copy.
  */
-import { describe, misuse } from '../../protocol/errors.ts';
+import { describe } from '../../protocol/describe.ts';
+import { misuse } from '../../protocol/errors.ts';
 
 /** From 0 to 127: which encoding the bytes are. It is stored beside them. */
 export type Tag = number;

@@ -5,6 +5,7 @@
  * then it queues behind the write, in the same lane. Every change is a call. Async methods always reject and never throw.
  */
 
+import { describe } from '../protocol/describe.ts';
 import { misuse } from '../protocol/errors.ts';
 import { type CacheKey, decodeKey } from '../protocol/key.ts';
 import {
@@ -301,7 +302,7 @@ export class Cache<V = unknown, K extends CacheKey = CacheKey> {
     const body = { tag: 0, argument: this.#ttlOf(options), flags: this.#slidingFlag(options), bytes, byteLength: 16 };
     const sum = await this.#client.ask(this.#client.aim(key), OP_INCREMENT, key, limits, body);
     if (sum === false) {
-      throw misuse('SERIALIZATION_ERROR', 'a number under the key', 'another value', { key });
+      throw notNumber(key);
     }
     return sum as number;
   }
@@ -567,6 +568,11 @@ function nameOf({ shards, maxBytes, maxEntries, eviction }: CacheConfig): string
 
 function hitOf<V>(value: V, ttlRemainingMs: number): Lookup<V> {
   return { status: 'hit', from: 'memory', value, ttlRemainingMs };
+}
+
+function notNumber(key: CacheKey): TypeError {
+  const message = `Expected a number under the key ${describe(key)}, to add to. Its value is another; \`set\` a number first`;
+  return Object.assign(new TypeError(message), { code: 'SERIALIZATION_ERROR', key });
 }
 
 function assertNumber(option: string, value: unknown): void {

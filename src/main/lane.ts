@@ -10,6 +10,7 @@
  */
 import type { MessagePort } from 'node:worker_threads';
 import { type Endpoint, wrap } from 'comlink';
+import { describe } from '../protocol/describe.ts';
 import { type ComlinkEndpoint, endpointOf } from '../protocol/endpoint.ts';
 import { CacheError, type CacheErrorCode, type Outcome } from '../protocol/errors.ts';
 import { FRAME_HEAD_BYTES, FrameReader, recordBytes } from '../protocol/frame.ts';
@@ -233,7 +234,9 @@ export class Lane {
       const call = calls[i] as Call;
       const result = typeof results === 'number' ? undefined : results[i];
       if (result instanceof CacheError) {
-        call.reject(new CacheError(result.code, result.message, { key: call.key, shard: this.#shard }));
+        const { code, message } = result;
+        const named = call.key === undefined ? message : `${message} (key: ${describe(call.key)})`;
+        call.reject(new CacheError(code, named, { key: call.key, shard: this.#shard }));
       } else {
         call.resolve(result);
       }

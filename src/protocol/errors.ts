@@ -42,9 +42,10 @@ export interface CacheErrorDetails {
  */
 export class CacheError extends Error {
   readonly code: CacheErrorCode;
-  readonly key?: CacheKey;
-  readonly shard?: number;
-  readonly outcome?: Outcome;
+  // Declared only: what is not known is no property, and does not show when an error is printed.
+  declare readonly key?: CacheKey;
+  declare readonly shard?: number;
+  declare readonly outcome?: Outcome;
 
   constructor(code: CacheErrorCode, message: string, details: CacheErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });

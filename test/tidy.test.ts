@@ -22,6 +22,7 @@ const EMPTY_NAMES = /^(utils?|helpers?|commons?|types?|constants?|misc|shared)$/
 /** Parts of the core that know nothing of each other. */
 const LEAVES = [
   'src/worker/eviction/',
+  'src/worker/filter/',
   'src/worker/arena.ts',
   'src/worker/blocks.ts',
   'src/worker/expired-marks.ts',

@@ -26,8 +26,10 @@ const HASH_HIGH_MASK = 0x7ff;
 const GOLDEN = 0x9e37_79b1;
 /** Blocks so crowded or so empty that fewer than one of 10^15 is are left out of the mixture. */
 const WEIGHT_MIN = 1e-15;
-/** Halvings of an interval of five orders of magnitude: what is left of it is less than a millionth of a key. */
-const HALVINGS = 40;
+/** Every load that a shape can have is between these, and found to a hundred-thousandth, which takes 2 ms. */
+const LOAD_MIN = 10;
+const LOAD_MAX = 10_000;
+const HALVINGS = 20;
 
 export interface BloomShape {
   /** Keys per block, on average, at which the filter is full. */
@@ -118,9 +120,10 @@ export function hasBits(
   return true;
 }
 
+/** The load at which so many probes reach the rate; LOAD_MIN if they never can. */
 function loadFor(rate: number, probes: number): number {
-  let low = 1e-1;
-  let high = 1e4;
+  let low = LOAD_MIN;
+  let high = LOAD_MAX;
   for (let i = 0; i < HALVINGS; i++) {
     const load = Math.sqrt(low * high);
     if (rateAt(load, probes) <= rate) {

@@ -9,7 +9,10 @@ import { torture } from './torture.ts';
 import { values } from './values.ts';
 
 /** Each resolves to whether all is well. */
-const SCRIPTS = { filter, golden, occupancy, torture } satisfies Record<string, (args: string[]) => Promise<boolean>>;
+const SCRIPTS = { filter, golden, keys, occupancy, torture, values } satisfies Record<
+  string,
+  (args: string[]) => Promise<boolean>
+>;
 
 const [name = '', ...args] = process.argv.slice(2);
 const script = Object.hasOwn(SCRIPTS, name) ? SCRIPTS[name as keyof typeof SCRIPTS] : undefined;

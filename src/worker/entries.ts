@@ -5,24 +5,24 @@
  * What holds after every call: entries and accounted bytes are within their limits, and whatever changed is already
  * visible to every reader. Room is made of what has expired first, then of what the policy names.
  */
-import type { ClientMemory } from '../protocol/client.ts';
 import type { Clock } from '../protocol/clock.ts';
 import type { ErrorRecord } from '../protocol/errors.ts';
 import { FilterReader } from '../protocol/filter.ts';
 import type { CacheKey } from '../protocol/key.ts';
-import { columnBytes, type ShardLimits, type ShardMemory, TOUCHED_MAX } from '../protocol/memory.ts';
+import { columnBytes, type ShardLimits, type ShardMemory } from '../protocol/memory.ts';
 import type { ShardSpec } from '../protocol/spec.ts';
 import { Arena } from './arena.ts';
 import { Blocks, type EntrySource, type Expiry, type KeySource, keyMeta, metaOf } from './blocks.ts';
 import type { EvictionPolicy, PolicyFactory, RemovalCause } from './eviction/policy.ts';
-import { ExpiredMarks } from './expired-marks.ts';
-import type { HashSource, MembershipFilter } from './filter/filter.ts';
+import { Expiries } from './expiries.ts';
+import type { MembershipFilter } from './filter/filter.ts';
 import { filters } from './filter/index.ts';
 import { noFilter } from './filter/none.ts';
+import { Hits } from './hits.ts';
+import { LiveHashes } from './live-hashes.ts';
 import { ShardMap } from './map.ts';
 import { NO_SLOT, Slots } from './slots.ts';
 import { Tally } from './tally.ts';
-import { TimingWheel } from './wheel.ts';
 
 /** Entries whose memory is loaded before the calls that will evict them. */
 const WARM_VICTIMS = 64;
@@ -48,20 +48,16 @@ export class Entries {
   readonly blocks: Blocks;
   readonly policy: EvictionPolicy;
   readonly tally = new Tally();
-  readonly expired = new ExpiredMarks();
-  /** When the first of the timers that were set since the last sweep is due. */
-  soonestMs = Number.POSITIVE_INFINITY;
+  readonly expiries: Expiries;
+  readonly hits: Hits;
   readonly #limits: ShardLimits;
   readonly #memory: ShardMemory;
-  readonly #clock: Clock;
   readonly #map: ShardMap;
   readonly #arena: Arena;
   readonly #slots: Slots;
-  readonly #wheel: TimingWheel;
   readonly #filter: MembershipFilter;
   /** Undefined without a filter. */
   readonly #ruling: FilterReader | undefined;
-  readonly #clients = new Set<ClientMemory>();
   #columnBytes = 0;
   #payloadBytes = 0;
   #popAt = 0;
@@ -71,13 +67,11 @@ export class Entries {
   constructor({ limits, memory, createPolicy, clock, seed = 0, filter = false }: EntriesSetup) {
     this.#limits = limits;
     this.#memory = memory;
-    this.#clock = clock;
     this.#map = new ShardMap(memory);
     this.#arena = new Arena(memory.words, (from, to, length) => this.#map.relocate(from, to, length));
     this.blocks = new Blocks(memory);
     this.#slots = new Slots(memory);
-    const deadlineOf = (slot: number) => this.blocks.expiresAt(this.#slots.blockOf(slot));
-    this.#wheel = new TimingWheel(memory.slots.length, deadlineOf, clock.now());
+    this.expiries = new Expiries(this.blocks, this.#slots, memory.slots.length, clock);
     this.#filter = filter === false ? noFilter : this.#createFilter(filter);
     this.#ruling = filter === false ? undefined : new FilterReader(memory.filter);
     this.policy = createPolicy({
@@ -87,6 +81,7 @@ export class Entries {
       seed,
       keyOf: (slot) => this.#keyOf(slot),
     });
+    this.hits = new Hits(this.policy, this.blocks, this.#slots, memory.touched, clock);
   }
 
   get count(): number {
@@ -95,7 +90,7 @@ export class Entries {
 
   /** Entries that are not known to have expired. */
   get validCount(): number {
-    return this.#map.entries - this.#wheel.due;
+    return this.#map.entries - this.expiries.due;
   }
 
   /** Bytes of live blocks and columns. */
@@ -108,56 +103,20 @@ export class Entries {
     return this.#arena.moved;
   }
 
-  /** Readers whose hits the policy hears of. */
-  get clients(): Iterable<ClientMemory> {
-    return this.#clients;
-  }
-
-  connect(client: ClientMemory): void {
-    this.#clients.add(client);
-  }
-
-  disconnect(client: ClientMemory): void {
-    if (this.#clients.delete(client)) {
-      client.drain(this.#onHit);
-      client.addCounts(this.tally.read);
-    }
-  }
-
   /** The block of the source's key, expired or not; 0 where there is none. */
   find(source: KeySource): number {
     return this.#map.find(source, keyMeta(source));
   }
 
-  /** Reads no clock for an entry without expiry. */
-  isExpired(block: number): boolean {
-    return this.blocks.expires(block) && this.blocks.expiresAt(block) <= this.#clock.now();
-  }
-
   /** The live block of the source's key, as a write must find it: hits are taken in, and an expired entry leaves now. */
   claim(source: KeySource): number {
-    this.drainHits();
+    this.hits.drain();
     const block = this.find(source);
-    if (block !== 0 && this.isExpired(block)) {
+    if (block !== 0 && this.expiries.isExpired(block)) {
       this.remove(block, 'expire');
       return 0;
     }
     return block;
-  }
-
-  /** A reader used the entry. */
-  use(block: number): void {
-    const slot = this.blocks.slotOf(block);
-    if (this.policy.hits === 'ring') {
-      this.drainHits();
-      this.policy.hit(slot);
-    } else if (this.policy.hits === 'byte') {
-      const { touched } = this.#memory;
-      touched[slot] = Math.min(TOUCHED_MAX, (touched[slot] as number) + 1);
-    }
-    if (this.blocks.slides(block)) {
-      this.blocks.slide(block, this.#clock.now());
-    }
   }
 
   /**
@@ -201,18 +160,18 @@ export class Entries {
   /** Gives a live entry another expiry. To the policy it is an overwrite with the same value. */
   expire(block: number, expiry: Expiry): ErrorRecord | undefined {
     const { blocks } = this;
-    if (expiry.atMs === Number.POSITIVE_INFINITY && !this.#isTimed(block)) {
+    if (expiry.atMs === Number.POSITIVE_INFINITY && !this.expiries.isTimed(block)) {
       return undefined;
     }
     if (!blocks.expires(block)) {
       return this.put(blocks.copyOf(block), expiry, block);
     }
     const hash = blocks.hashLowOf(block);
-    this.#deschedule(block);
+    this.expiries.deschedule(block);
     this.#map.lock(hash);
     blocks.writeExpiry(block, expiry);
     this.#map.unlock(hash);
-    this.#schedule(block);
+    this.expiries.schedule(block);
     this.#overwritten(block);
     return undefined;
   }
@@ -221,7 +180,7 @@ export class Entries {
   remove(block: number, cause: RemovalCause): void {
     const slot = this.blocks.slotOf(block);
     if (cause === 'expire') {
-      this.expired.add(this.blocks.hashLowOf(block), this.blocks.hashHighOf(block));
+      this.expiries.marks.add(this.blocks.hashLowOf(block), this.blocks.hashHighOf(block));
     }
     this.#release(block, slot);
     this.policy.remove(slot, cause);
@@ -230,11 +189,11 @@ export class Entries {
 
   /** The live entry that should leave next; one that the policy does not care to name, where it names none. 0 when empty. */
   first(): number {
-    this.drainHits();
+    this.hits.drain();
     while (this.count > 0) {
       const victim = this.#victim();
       const block = victim === NO_SLOT ? this.#anyone() : this.#slots.blockOf(victim);
-      if (!this.isExpired(block)) {
+      if (!this.expiries.isExpired(block)) {
         return block;
       }
       this.remove(block, 'expire');
@@ -245,18 +204,14 @@ export class Entries {
   /** Removes every entry and says how many there were. */
   clear(): number {
     const entries = this.#map.entries;
-    for (const client of this.#clients) {
-      client.drain(() => {});
-    }
+    this.hits.clear();
     this.blocks.nextSequence();
     this.#map.clear();
     this.#arena.clear();
     this.policy.clear();
     this.#slots.clear();
-    this.#wheel.clear();
+    this.expiries.clear();
     this.#filter.clear();
-    this.expired.clear();
-    this.soonestMs = Number.POSITIVE_INFINITY;
     this.#popAt = 0;
     this.#columnBytes = 0;
     this.#payloadBytes = 0;
@@ -264,21 +219,15 @@ export class Entries {
     return entries;
   }
 
-  /** Removes at most `budget` expired entries, and says how many. There may be more to remove while `isDue`. */
+  /** Removes at most `budget` expired entries, and says how many. There may be more to remove while `expiries.isDue`. */
   sweep(budget: number): number {
-    const nowMs = this.#clock.now();
-    this.#wheel.advance(nowMs, budget);
+    this.expiries.advance(budget);
     let removed = 0;
-    for (let i = 0; i < budget && this.#removeDue(); i++) {
+    while (removed < budget && this.#removeExpired()) {
       removed++;
     }
-    this.soonestMs = this.#wheel.nextAtMs;
+    this.expiries.rest();
     return removed;
-  }
-
-  /** Whether a sweep would find something to do now. */
-  get isDue(): boolean {
-    return this.#wheel.due > 0 || this.soonestMs <= this.#clock.now();
   }
 
   /** Whether a key that is not there is one that the filter fails to rule out. */
@@ -301,17 +250,8 @@ export class Entries {
     return this.#map.warm(this.#victims, this.policy.ahead(this.#victims));
   }
 
-  /** Hands the readers' hits to the policy, in order. */
-  drainHits(): void {
-    if (this.policy.hits === 'ring') {
-      for (const client of this.#clients) {
-        client.drain(this.#onHit);
-      }
-    }
-  }
-
   gauges(): { entries: number; validEntries: number; bytes: number; payloadBytes: number } {
-    this.#wheel.advance(this.#clock.now(), GAUGE_TIMERS);
+    this.expiries.advance(GAUGE_TIMERS);
     return {
       entries: this.count,
       validEntries: this.validCount,
@@ -324,7 +264,7 @@ export class Entries {
   check(): void {
     this.#map.check();
     this.#arena.check();
-    this.#wheel.check();
+    this.expiries.check();
     this.#filter.check();
     let payload = 0;
     let timers = 0;
@@ -334,7 +274,7 @@ export class Entries {
       const block = this.#slots.blockOf(slot);
       if (block !== 0) {
         payload += this.blocks.payloadOf(block);
-        timers += this.#isTimed(block) ? 1 : 0;
+        timers += this.expiries.isTimed(block) ? 1 : 0;
         bytes += this.#arena.bytesOf(block);
         columns += this.blocks.columnsOf(block);
       }
@@ -344,7 +284,7 @@ export class Entries {
     assert(this.count <= entriesMax, `${this.count} entries, at most ${entriesMax}`);
     assert(payload === this.#payloadBytes, `${payload} bytes of payload, ${this.#payloadBytes} counted`);
     assert(columns === this.#columnBytes, `${columns} bytes of columns, ${this.#columnBytes} counted`);
-    assert(timers === this.#wheel.size, `${timers} entries expire, the wheel has ${this.#wheel.size}`);
+    assert(timers === this.expiries.timers, `${timers} entries expire, the wheel has ${this.expiries.timers}`);
     assert(bytes === this.#arena.liveBytes, `${bytes} bytes in live slots, ${this.#arena.liveBytes} in the arena`);
   }
 
@@ -353,12 +293,12 @@ export class Entries {
     const hash = this.blocks.hashLowOf(block);
     this.#memory.touched[slot] = 0;
     const hashHigh = this.blocks.hashHighOf(block);
-    this.expired.take(hash, hashHigh);
+    this.expiries.marks.take(hash, hashHigh);
     this.#account(block, 1);
     // Before anybody can see the entry: whoever has seen it must not be told by the filter that it is not there.
     this.#filter.add(hash, hashHigh);
     this.#map.link(block);
-    this.#schedule(block);
+    this.expiries.schedule(block);
     let admitted = false;
     try {
       admitted = this.policy.add(slot, hash);
@@ -375,10 +315,10 @@ export class Entries {
     this.#memory.touched[slot] = this.#memory.touched[previous] as number;
     this.#account(old, -1);
     this.#account(block, 1);
-    this.#deschedule(old);
+    this.expiries.deschedule(old);
     this.#filter.renew(this.blocks.hashLowOf(block), this.blocks.hashHighOf(block));
     this.#map.replace(old, block);
-    this.#schedule(block);
+    this.expiries.schedule(block);
     this.#arena.free(old);
     this.#slots.give(previous);
     this.policy.update(slot, previous);
@@ -392,7 +332,7 @@ export class Entries {
   #release(block: number, slot: number): void {
     this.blocks.nextSequence();
     this.#account(block, -1);
-    this.#deschedule(block);
+    this.expiries.deschedule(block);
     this.#filter.removed(this.blocks.hashLowOf(block), this.blocks.hashHighOf(block));
     this.#map.unlink(block);
     this.#arena.free(block);
@@ -424,9 +364,9 @@ export class Entries {
 
   /** Removes one entry: an expired one if there is any, else a victim. False when the policy names none. */
   #giveUpOne(): boolean {
-    if (this.#wheel.size > 0) {
-      this.#wheel.advance(this.#clock.now(), EVICTION_TIMERS);
-      if (this.#removeDue()) {
+    if (this.expiries.timers > 0) {
+      this.expiries.advance(EVICTION_TIMERS);
+      if (this.#removeExpired()) {
         return true;
       }
     }
@@ -435,50 +375,28 @@ export class Entries {
       return false;
     }
     const block = this.#slots.blockOf(victim);
-    this.remove(block, this.isExpired(block) ? 'expire' : 'evict');
+    this.remove(block, this.expiries.isExpired(block) ? 'expire' : 'evict');
     return true;
   }
 
-  /** Removes an entry that the wheel found due. One that has been read since lives on. */
-  #removeDue(): boolean {
-    for (let slot = this.#wheel.firstDue; slot !== NO_SLOT; slot = this.#wheel.firstDue) {
-      const block = this.#slots.blockOf(slot);
-      if (this.isExpired(block)) {
-        this.remove(block, 'expire');
-        return true;
-      }
-      this.#deschedule(block);
-      this.#schedule(block);
+  /** False when none is known to have expired. */
+  #removeExpired(): boolean {
+    const block = this.expiries.next();
+    if (block === 0) {
+      return false;
     }
-    return false;
+    this.remove(block, 'expire');
+    return true;
   }
 
   #createFilter({ type, falsePositiveRate }: Exclude<ShardSpec['filter'], false>): MembershipFilter {
     const { filter: words, slots } = this.#memory;
-    return filters[type]({ words, slots: slots.length, falsePositiveRate, source: this.#hashes });
-  }
-
-  /** Where the filter finds the hashes of all entries, to be built anew. */
-  get #hashes(): HashSource {
-    const slots = this.#slots;
-    const { blocks } = this;
-    return {
-      get used() {
-        return slots.used;
-      },
-      hashesOf(from, to, into) {
-        let found = 0;
-        for (let slot = from; slot < to; slot++) {
-          const block = slots.blockOf(slot);
-          if (block !== 0) {
-            into[2 * found] = blocks.hashLowOf(block);
-            into[2 * found + 1] = blocks.hashHighOf(block);
-            found++;
-          }
-        }
-        return found;
-      },
-    };
+    return filters[type]({
+      words,
+      slots: slots.length,
+      falsePositiveRate,
+      source: new LiveHashes(this.blocks, this.#slots),
+    });
   }
 
   #victim(): number {
@@ -497,24 +415,6 @@ export class Entries {
       if (block !== 0) {
         return block;
       }
-    }
-  }
-
-  #isTimed(block: number): boolean {
-    return this.blocks.expiresAt(block) !== Number.POSITIVE_INFINITY;
-  }
-
-  #schedule(block: number): void {
-    const atMs = this.blocks.expiresAt(block);
-    if (atMs !== Number.POSITIVE_INFINITY) {
-      this.#wheel.schedule(this.blocks.slotOf(block), atMs);
-      this.soonestMs = Math.min(this.soonestMs, atMs);
-    }
-  }
-
-  #deschedule(block: number): void {
-    if (this.#isTimed(block)) {
-      this.#wheel.deschedule(this.blocks.slotOf(block));
     }
   }
 
@@ -550,13 +450,6 @@ export class Entries {
         'another `eviction`',
     };
   }
-
-  readonly #onHit = (slot: number, seqLow: number): void => {
-    const block = this.#slots.blockOf(slot);
-    if (block !== 0 && this.blocks.seqLowOf(block) === seqLow) {
-      this.policy.hit(slot);
-    }
-  };
 }
 
 function assert(holds: boolean, message: string): void {

@@ -66,15 +66,15 @@ export class Shard {
 
   /** When the next sweep has something to do; Infinity while nothing expires. */
   get sweepAtMs(): number {
-    return this.#entries.soonestMs;
+    return this.#entries.expiries.soonestMs;
   }
 
   connect(client: ClientMemory): void {
-    this.#entries.connect(client);
+    this.#entries.hits.connect(client);
   }
 
   disconnect(client: ClientMemory): void {
-    this.#entries.disconnect(client);
+    this.#entries.hits.disconnect(client, this.#entries.tally.read);
   }
 
   /** The block of the record's key. Counts and tells the policy, as a reader's get does. */
@@ -90,7 +90,7 @@ export class Shard {
   touch(record: FrameReader): number {
     const block = this.peek(record);
     if (block !== 0) {
-      this.#entries.use(block);
+      this.#entries.hits.use(block);
     }
     return block;
   }
@@ -98,11 +98,11 @@ export class Shard {
   /** As `get`, but neither the counters nor the policy notice. */
   peek(record: FrameReader): number {
     const block = this.#entries.find(record);
-    return block !== 0 && this.#entries.isExpired(block) ? 0 : block;
+    return block !== 0 && this.#entries.expiries.isExpired(block) ? 0 : block;
   }
 
   isExpired(block: number): boolean {
-    return this.#entries.isExpired(block);
+    return this.#entries.expiries.isExpired(block);
   }
 
   /** Milliseconds that a live entry has left; Infinity for ever. */
@@ -113,14 +113,14 @@ export class Shard {
 
   /** Whether a key that was not found has expired lately, and nobody has been told. */
   hasExpired(record: FrameReader): boolean {
-    return this.#entries.find(record) !== 0 || this.#entries.expired.has(record.hashLow, record.hashHigh);
+    return this.#entries.find(record) !== 0 || this.#entries.expiries.marks.has(record.hashLow, record.hashHigh);
   }
 
   /** The error for a key that was not found: KEY_EXPIRED once after each expiry. */
   absent(record: FrameReader): ErrorRecord {
     // An expired entry that still stands leaves, and its mark with it.
     this.#entries.claim(record);
-    return this.#entries.expired.take(record.hashLow, record.hashHigh)
+    return this.#entries.expiries.marks.take(record.hashLow, record.hashHigh)
       ? { code: 'KEY_EXPIRED', message: 'The key has expired' }
       : { code: 'KEY_NOT_FOUND', message: 'No entry has this key' };
   }
@@ -214,7 +214,7 @@ export class Shard {
 
   /** Whether another sweep would find something to do now. */
   get isDue(): boolean {
-    return this.#entries.isDue;
+    return this.#entries.expiries.isDue;
   }
 
   /** The token of a lease on an absent key, or 0 while somebody else has it. */
@@ -250,7 +250,7 @@ export class Shard {
 
   /** Hands the readers' hits to the policy, in order. */
   drainHits(): void {
-    this.#entries.drainHits();
+    this.#entries.hits.drain();
   }
 
   /** A frame of so many calls came. */
@@ -264,11 +264,11 @@ export class Shard {
   }
 
   counts(): ShardCounts {
-    return this.#entries.tally.counts(this.#entries.clients, this.#entries.gauges());
+    return this.#entries.tally.counts(this.#entries.hits.clients, this.#entries.gauges());
   }
 
   resetCounts(): void {
-    this.#entries.tally.reset(this.#entries.clients, this.#entries.gauges());
+    this.#entries.tally.reset(this.#entries.hits.clients, this.#entries.gauges());
   }
 
   /** Throws on the first broken invariant. For tests and fuzzers. */

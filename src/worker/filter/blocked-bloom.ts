@@ -16,7 +16,17 @@
  * The scan goes over the slots once. What it could miss is told to it: a key that is added, or that moves to another slot,
  * enters both generations. What it enters needlessly, entries that leave later, is stale like any other.
  *
- * A full cache of n entries is scanned once in 7/8 n adds: 1.14 slots an add, 8 to 11 while it is on, 64 at a time.
+ * A full cache of n entries is scanned once in 7/8 n adds: 1.14 slots an add, 9 to 11 while it is on, 64 at a time. One
+ * that grows from nothing is scanned about twice in all. Measured on a busy machine with entries of 80 bytes, in ns:
+ *
+ *     keys                                          10 k       1 M        10 M
+ *     add, no rebuild on                            18         27         50
+ *     add in a full cache, its rebuilds included               210        350
+ *     rulesOut of a stranger / of a key             32 / 21    40 / 32    100 / 80
+ *     a load that waits for the last / does not     10 / 3     23 / 5     156 / 9
+ *
+ * 20 times the entries of a full cache, sampled 200 times: rates of 10, 1 and 0.1 % were 9.8, 0.95 and 0.095 % at worst and
+ * 5.4, 0.35 and 0.025 % on average.
  */
 import {
   BLOOM_BLOCK_WORDS,

@@ -38,9 +38,19 @@ export interface BloomShape {
   readonly probes: number;
 }
 
+/** The last shape that was asked for: finding one takes 2 ms, and all shards of a cache have the same. */
+let latest = { rate: 0, shape: { load: 0, probes: 0 } };
+
 /** The smallest shape that answers wrongly for at most this share of strangers when it is full. */
 export function shapeFor(falsePositiveRate: number): BloomShape {
   const rate = Math.max(RATE_MIN, falsePositiveRate);
+  if (rate !== latest.rate) {
+    latest = { rate, shape: findShape(rate) };
+  }
+  return latest.shape;
+}
+
+function findShape(rate: number): BloomShape {
   let best: BloomShape = { load: 0, probes: 0 };
   for (let probes = 1; probes <= PROBES_MAX; probes++) {
     const load = loadFor(rate, probes);

@@ -420,11 +420,12 @@ export class Cache<V = unknown, K extends CacheKey = CacheKey> {
 
   /** Counts and gauges, summed and for each shard. All zero, and `enabled` false, for a cache without `metrics`. */
   async metrics(options?: CallOptions): Promise<CacheMetrics> {
+    const limits = callLimits(options);
     if (!this.config.metrics) {
       this.#client.assertOpen();
       return noMetrics(this.config.shards);
     }
-    return sumMetrics((await this.#client.askAll(OP_METRICS, callLimits(options))) as ShardCounts[]);
+    return sumMetrics((await this.#client.askAll(OP_METRICS, limits)) as ShardCounts[]);
   }
 
   /** Lets every count begin at zero again, and every peak at what there is. The entries stay. */

@@ -3,6 +3,7 @@ import { getEventListeners } from 'node:events';
 import type { Cache, CacheLogger } from 'shardstash';
 import { describe, expect, test } from 'vitest';
 import { cachesOfOneTest, pairs, READS, sharedCache } from '../support/caches.ts';
+import { withThreads } from '../support/threads.ts';
 
 /** A factory that runs until it is told what to make, and counts its runs. */
 function heldFactory() {
@@ -418,6 +419,19 @@ describe.each(READS)('reads: %s', (reads) => {
     expect(await cache.getOrSet('second', () => 2)).toBe(2);
     expect([await cache.has('first'), await cache.has('second')]).toEqual([true, false]);
     expect(lines.at(-1)?.[2]).toMatchObject({ cause: { code: 'CACHE_FULL' } });
+  });
+
+  test('a shard that dies while the factory runs costs nobody the value', async () => {
+    const lines: unknown[][] = [];
+    const { result: cache, threads } = await withThreads(() => make({ reads, shards: 1, logger: loggerInto(lines) }));
+    const held = heldFactory();
+    const waiting = [cache.getOrSet('k', held.make), cache.getOrSet('k', held.make)];
+    await held.running;
+    await threads[0]?.terminate();
+    held.resolve('value');
+    expect(await Promise.all(waiting)).toEqual(['value', 'value']);
+    expect(lines.filter(([level]) => level === 'warn')).toMatchObject([['warn', expect.anything(), { key: 'k' }]]);
+    await expect(cache.getOrSet('k', held.make)).rejects.toMatchObject({ code: 'SHARD_DOWN' });
   });
 
   test('close waits for what is being computed', async () => {

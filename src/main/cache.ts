@@ -6,7 +6,7 @@
  */
 
 import { describe } from '../protocol/describe.ts';
-import { misuse } from '../protocol/errors.ts';
+import { CacheError, misuse } from '../protocol/errors.ts';
 import { type CacheKey, decodeKey } from '../protocol/key.ts';
 import {
   FLAG_COUNTED,
@@ -52,7 +52,6 @@ import {
   resolveClock,
   resolveLogger,
   resolveOptions,
-  resolveTimeout,
   resolveTtl,
   warningsOf,
 } from './options.ts';
@@ -270,6 +269,7 @@ export class Cache<V = unknown, K extends CacheKey = CacheKey> {
     try {
       const { signal, timeoutMs } = callLimits(options);
       const ttlMs = this.#ttlOf(options);
+      const sliding = this.#slidingFlag(options);
       if (typeof factory !== 'function') {
         throw misuse('INVALID_CONFIG', 'a function that makes the value', factory, { option: 'factory' });
       }
@@ -279,7 +279,7 @@ export class Cache<V = unknown, K extends CacheKey = CacheKey> {
       if (seen === HIT) {
         return Promise.resolve(client.take(view) as V);
       }
-      const lease = bodyOf(ttlMs, this.#slidingFlag(options) | (seen === MISS ? FLAG_COUNTED : 0));
+      const lease = bodyOf(ttlMs, sliding | (seen === MISS ? FLAG_COUNTED : 0));
       const limits = { signal, timeoutMs: timeoutMs === 0 ? this.config.timeout : timeoutMs };
       return this.#flights.join(key, factory, lease, limits).then(this.#decode) as Promise<V>;
     } catch (error) {
@@ -346,7 +346,7 @@ export class Cache<V = unknown, K extends CacheKey = CacheKey> {
 
   /** The values that are there, by key, in the order of `keys`. Each key counts as a get. */
   async getMany(keys: Iterable<K>, options?: CallOptions): Promise<Map<K, V>> {
-    return (await getMany(this.#client, [...keys], callLimits(options))) as Map<K, V>;
+    return (await getMany(this.#client, listOf(keys), callLimits(options))) as Map<K, V>;
   }
 
   /**
@@ -360,7 +360,7 @@ export class Cache<V = unknown, K extends CacheKey = CacheKey> {
 
   /** Removes many keys and says how many had a live entry. */
   async deleteMany(keys: Iterable<K>, options?: CallOptions): Promise<number> {
-    return await deleteMany(this.#client, [...keys], callLimits(options));
+    return await deleteMany(this.#client, listOf(keys), callLimits(options));
   }
 
   /**
@@ -421,11 +421,12 @@ export class Cache<V = unknown, K extends CacheKey = CacheKey> {
 
   /** Counts and gauges, summed and for each shard. All zero, and `enabled` false, for a cache without `metrics`. */
   async metrics(options?: CallOptions): Promise<CacheMetrics> {
+    const limits = callLimits(options);
     if (!this.config.metrics) {
       this.#client.assertOpen();
       return noMetrics(this.config.shards);
     }
-    return sumMetrics((await this.#client.askAll(OP_METRICS, callLimits(options))) as ShardCounts[]);
+    return sumMetrics((await this.#client.askAll(OP_METRICS, limits)) as ShardCounts[]);
   }
 
   /** Lets every count begin at zero again, and every peak at what there is. The entries stay. */
@@ -437,9 +438,14 @@ export class Cache<V = unknown, K extends CacheKey = CacheKey> {
    * Waits up to `timeout` (default 5 s) for calls in flight, rejects those that are left with CACHE_CLOSED, and ends the
    * threads. Repeated calls return the same promise.
    */
-  close({ timeout }: { timeout?: number | string } = {}): Promise<void> {
-    this.#closing ??= this.#shutDown(timeout);
-    return this.#closing;
+  close(options?: Pick<CallOptions, 'timeout'>): Promise<void> {
+    try {
+      const { timeoutMs } = callLimits(options);
+      this.#closing ??= this.#shutDown(timeoutMs === 0 ? CLOSE_TIMEOUT_MS : timeoutMs);
+      return this.#closing;
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -544,16 +550,16 @@ export class Cache<V = unknown, K extends CacheKey = CacheKey> {
     return flagOr('sliding', options?.sliding, this.config.sliding) ? FLAG_SLIDING : 0;
   }
 
-  async #shutDown(timeout: number | string | undefined): Promise<void> {
+  async #shutDown(timeoutMs: number): Promise<void> {
     this.#client.close();
-    const deadline = performance.now() + resolveTimeout(timeout, CLOSE_TIMEOUT_MS);
-    const idle = Promise.all(this.#client.views.map(({ lane }) => lane.drained()));
+    const idle = Promise.all([...this.#client.views.map(({ lane }) => lane.drained()), this.#flights.drained()]);
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise((resolve) => {
-      timer = setTimeout(resolve, deadline - performance.now());
+      timer = setTimeout(resolve, timeoutMs);
     });
     await Promise.race([idle, late]);
     clearTimeout(timer);
+    this.#flights.fail(new CacheError('CACHE_CLOSED', 'The cache was closed before the value was computed'));
     await this.#open.close();
     this.#notices.tell('close', `Closed ${this}`);
   }
@@ -576,8 +582,8 @@ function notNumber(key: CacheKey): TypeError {
 }
 
 function assertNumber(option: string, value: unknown): void {
-  if (typeof value !== 'number' || Number.isNaN(value)) {
-    throw optionError(option, 'a number', value);
+  if (!Number.isFinite(value)) {
+    throw optionError(option, 'a finite number', value);
   }
 }
 
@@ -585,11 +591,25 @@ function sum(numbers: readonly number[]): number {
   return numbers.reduce((total, each) => total + each, 0);
 }
 
+/** A string could be one, of its letters, but nobody means that. */
+function listOf<K>(keys: Iterable<K>): readonly K[] {
+  if (typeof keys !== 'object' || keys === null || !(Symbol.iterator in keys)) {
+    throw misuse('INVALID_CONFIG', 'an array of keys, or another iterable', keys, { option: 'keys' });
+  }
+  return [...keys];
+}
+
 function pairsOf<K, V>(entries: Iterable<readonly [K, V]> | Readonly<Record<string, V>>): readonly (readonly [K, V])[] {
   if (typeof entries !== 'object' || entries === null) {
     throw misuse('INVALID_CONFIG', 'pairs of key and value, a Map, or an object', entries, { option: 'entries' });
   }
-  return Symbol.iterator in entries
-    ? [...(entries as Iterable<readonly [K, V]>)]
-    : (Object.entries(entries) as unknown as readonly (readonly [K, V])[]);
+  if (!(Symbol.iterator in entries)) {
+    return Object.entries(entries) as unknown as readonly (readonly [K, V])[];
+  }
+  const pairs = [...(entries as Iterable<readonly [K, V]>)];
+  const stranger = pairs.findIndex((pair) => !Array.isArray(pair) || pair.length !== 2);
+  if (stranger !== -1) {
+    throw misuse('INVALID_CONFIG', 'pairs of key and value', pairs[stranger], { option: 'entries' });
+  }
+  return pairs;
 }

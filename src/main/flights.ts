@@ -2,33 +2,31 @@
  * The computations of getOrSet, one a key: whoever asks for a key while its value is computed waits for that. The owner
  * of the key grants the right to compute it as a lease, so a value that somebody writes meanwhile is not overwritten by
  * one that was computed before, and a deleted key does not come back; the waiters get what was computed all the same.
+ * Everybody asks the owner first, so whoever comes after such a write waits for nothing that was begun before it.
  *
  * Each waiter has limits of his own. When he gives up the computation goes on, and what it brings is stored.
  */
 import { CacheError } from '../protocol/errors.ts';
-import type { CacheKey } from '../protocol/key.ts';
-import { OP_FILL, OP_LEASE, OP_RELEASE, type StoredValue } from '../protocol/operations.ts';
+import { type CacheKey, decodeKey, type KeyEncoder } from '../protocol/key.ts';
+import { FLAG_COUNTED, OP_FILL, OP_LEASE, OP_RELEASE, type StoredValue } from '../protocol/operations.ts';
 import { bodyOf, Call, type CallBody, type CallLimits, UNLIMITED } from './call.ts';
 import type { Client } from './client.ts';
+import { Gathering } from './gathering.ts';
 import type { Notices } from './notices.ts';
 
 /** What getOrSet runs when there is no value: gets the key, and may be async. */
 export type Factory<V, K> = (key: K) => V | Promise<V>;
 
-/** A flight that takes longer is not joined any more: the shard gives its lease to the next who asks. */
-const JOIN_MS = 30_000;
 /** How long to wait before asking again whether another client has computed the value. */
 const POLL_MS = 10;
-
-interface Flight {
-  readonly value: Promise<StoredValue>;
-  readonly sinceMs: number;
-}
 
 export class Flights {
   readonly #client: Client;
   readonly #notices: Notices;
-  readonly #out = new Map<string, Flight>();
+  /** By key, the last computation that this client has begun and not ended. */
+  readonly #out = new Map<string, Promise<StoredValue>>();
+  /** Whoever waits, and when he no longer does. */
+  readonly #waiters = new Map<Call, Promise<unknown>>();
 
   constructor(client: Client, notices: Notices) {
     this.#client = client;
@@ -40,46 +38,59 @@ export class Flights {
    * with what the factory throws, with SERIALIZATION_ERROR, TIMEOUT, or the signal's reason.
    */
   join(key: CacheKey, factory: Factory<unknown, never>, lease: CallBody, limits: CallLimits): Promise<StoredValue> {
-    const id = this.#client.key.id;
-    const flight = this.#under(id) ?? this.#launch(id, key, factory as Factory<unknown, CacheKey>, lease);
-    return waitFor(flight.value, key, limits);
+    const { id } = this.#client.key;
+    // The caller, or the factory, may go on to change a key that is an object.
+    const own = typeof key === 'object' ? copyOf(this.#client.key) : key;
+    const make = () => (factory as Factory<unknown, CacheKey>)(key);
+    return this.#wait(this.#valueOf(id, own, make, lease), key, limits);
   }
 
-  #under(id: string): Flight | undefined {
-    const flight = this.#out.get(id);
-    return flight !== undefined && performance.now() - flight.sinceMs < JOIN_MS ? flight : undefined;
+  /** Resolves when nobody waits. */
+  async drained(): Promise<void> {
+    await Promise.allSettled(this.#waiters.values());
   }
 
-  #launch(id: string, key: CacheKey, factory: Factory<unknown, CacheKey>, lease: CallBody): Flight {
-    const flight = { value: this.#fly(key, factory, lease), sinceMs: performance.now() };
+  /** Rejects whoever waits. */
+  fail(error: CacheError): void {
+    for (const call of this.#waiters.keys()) {
+      call.reject(error);
+    }
+  }
+
+  async #valueOf(id: string, key: CacheKey, make: () => unknown, lease: CallBody): Promise<StoredValue> {
+    for (let body = lease; ; body = { ...lease, flags: lease.flags | FLAG_COUNTED }) {
+      const answer = await this.#ask(OP_LEASE, key, body);
+      if (typeof answer === 'number') {
+        return await this.#launch(id, key, make, answer);
+      }
+      if (answer !== false) {
+        return answer as StoredValue;
+      }
+      const flight = this.#out.get(id);
+      if (flight !== undefined) {
+        return await flight;
+      }
+      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    }
+  }
+
+  #launch(id: string, key: CacheKey, make: () => unknown, token: number): Promise<StoredValue> {
+    const flight = this.#compute(key, make, token);
     this.#out.set(id, flight);
     const land = () => {
       if (this.#out.get(id) === flight) {
         this.#out.delete(id);
       }
     };
-    flight.value.then(land, land);
+    flight.then(land, land);
     return flight;
   }
 
-  async #fly(key: CacheKey, factory: Factory<unknown, CacheKey>, lease: CallBody): Promise<StoredValue> {
-    for (;;) {
-      const answer = await this.#ask(OP_LEASE, key, lease);
-      if (typeof answer === 'number') {
-        return await this.#compute(key, factory, answer);
-      }
-      if (answer !== false) {
-        return answer as StoredValue;
-      }
-      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
-    }
-  }
-
-  async #compute(key: CacheKey, factory: Factory<unknown, CacheKey>, token: number): Promise<StoredValue> {
+  async #compute(key: CacheKey, make: () => unknown, token: number): Promise<StoredValue> {
     const { codec } = this.#client;
     let value: StoredValue;
     try {
-      codec.encode(await factory(key));
+      codec.encode(await make());
       value = { tag: codec.tag, bytes: Buffer.from(codec.bytes.subarray(0, codec.byteLength)) };
     } catch (error) {
       await this.#try('given back', key, () => this.#ask(OP_RELEASE, key, bodyOf(token)));
@@ -102,11 +113,10 @@ export class Flights {
       this.#notices.tell('warning', `A computed value could not be ${done}`, { key, cause });
     }
   }
-}
 
-function waitFor(value: Promise<StoredValue>, key: CacheKey, { signal, timeoutMs }: CallLimits): Promise<StoredValue> {
-  return new Promise((resolve, reject) => {
-    const call = new Call(key, { resolve: (result) => resolve(result as StoredValue), reject }, 0);
+  #wait(value: Promise<StoredValue>, key: CacheKey, { signal, timeoutMs }: CallLimits): Promise<StoredValue> {
+    const gathering = new Gathering(1);
+    const call = new Call(key, gathering, 0);
     call.watch(
       { signal, timeoutMs },
       () => call.reject(signal?.reason),
@@ -116,7 +126,15 @@ function waitFor(value: Promise<StoredValue>, key: CacheKey, { signal, timeoutMs
       (stored) => call.resolve(stored),
       (error) => call.reject(error),
     );
-  });
+    this.#waiters.set(call, gathering.results);
+    const leave = () => this.#waiters.delete(call);
+    gathering.results.then(leave, leave);
+    return gathering.results.then(([stored]) => stored as StoredValue);
+  }
+}
+
+function copyOf({ bytes, byteLength, encoding }: KeyEncoder): CacheKey {
+  return decodeKey(bytes.subarray(0, byteLength), encoding);
 }
 
 function late(key: CacheKey, timeoutMs: number): CacheError {

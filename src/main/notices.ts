@@ -37,9 +37,14 @@ export class Notices {
     this.#cache = cache;
   }
 
+  /** A logger that throws is a warning of the process: it must not stand between a call and its answer. */
   tell(name: NoticeName, message: string, details: object = {}): void {
     const whole = { cache: this.#cache, message, ...details };
     channels[name].publish(whole);
-    this.#logger?.[levels[name]](message, whole);
+    try {
+      this.#logger?.[levels[name]](message, whole);
+    } catch (cause) {
+      process.emitWarning(cause instanceof Error ? cause : String(cause));
+    }
   }
 }

@@ -140,7 +140,7 @@ function damage(bytes: Buffer, random: Random): Buffer {
 }
 
 /** Changes everything in a value that can be changed. */
-function vandalize(value: unknown): void {
+export function vandalize(value: unknown): void {
   if (typeof value !== 'object' || value === null) {
     return;
   }

@@ -57,7 +57,7 @@ export function resolveSerializer(option: unknown = 'msgpack'): ResolvedSerializ
       option,
     );
   }
-  return 'module' in option ? moduleOf(option) : checked(option, 'serializer');
+  return 'module' in option ? moduleOf(option) : checked(option, '`serializer`');
 }
 
 /** Imports the serializer of a module. Rejects with INVALID_CONFIG or DUPLICATE_PLUGIN. */

@@ -24,6 +24,7 @@ import { type Result, readReply } from '../../src/protocol/reply.ts';
 import type { PolicyName } from '../../src/protocol/spec.ts';
 import { Dispatch } from '../../src/worker/dispatch.ts';
 import { policies } from '../../src/worker/eviction/index.ts';
+import type { PolicyFactory } from '../../src/worker/eviction/policy.ts';
 import { FrameClock } from '../../src/worker/frame-clock.ts';
 import { Shard } from '../../src/worker/shard.ts';
 import { SEED } from './random.ts';
@@ -63,14 +64,15 @@ export interface ShardUnderTest {
 
 export function makeShard(
   limits: Partial<ShardLimits> = {},
-  eviction: PolicyName = 'lru',
+  eviction: PolicyName | PolicyFactory = 'lru',
   clock = new HandClock(),
   seed = SEED,
 ): ShardUnderTest {
   const full: ShardLimits = { bytesMax: 1024 * 1024, entriesMax: Number.POSITIVE_INFINITY, ...limits };
   const memory = new ShardMemory(reserveShard(full));
   const frameClock = new FrameClock(clock);
-  const shard = new Shard(full, memory, policies[eviction], frameClock, { seed });
+  const createPolicy = typeof eviction === 'string' ? policies[eviction] : eviction;
+  const shard = new Shard(full, memory, createPolicy, frameClock, { seed });
   const dispatch = new Dispatch(shard, memory, frameClock);
   const client = new ClientMemory();
   shard.connect(client);

@@ -9,6 +9,7 @@
  * Operations answer as the shard does: a value, undefined, true or false, a number, or the code of an error.
  */
 import type { PolicyName } from '../../src/protocol/spec.ts';
+import { MARKS } from '../../src/worker/expired-marks.ts';
 import { LEASE_MS } from '../../src/worker/leases.ts';
 import type { Witnessed } from './witness.ts';
 
@@ -26,8 +27,9 @@ export class CacheModel {
   readonly entries = new Map<string, ModelEntry>();
   readonly policy: PolicyName;
   readonly entriesMax: number;
-  /** Keys that have expired and left, and nobody has been told. */
-  readonly #marked = new Set<string>();
+  /** Keys that have expired and left, and nobody has been told: the how manieth expiry that was. */
+  readonly #marks = new Map<string, number>();
+  #expiries = 0;
   /** By key, the last lease on it. */
   readonly #leases = new Map<string, { token: number; sinceMs: number; ttlMs: number; slides: boolean }>();
   /** SIEVE: who was used since the hand came by, and who it comes to next; nobody is the oldest. */
@@ -64,7 +66,7 @@ export class CacheModel {
 
   /** True for one that has expired. */
   lookup(key: string, nowMs: number): string | true | undefined {
-    return this.get(key, nowMs) ?? (this.#marked.has(key) || this.entries.has(key) ? true : undefined);
+    return this.get(key, nowMs) ?? (this.#isMarked(key) || this.entries.has(key) ? true : undefined);
   }
 
   leftMs(key: string, nowMs: number): number | undefined {
@@ -171,7 +173,7 @@ export class CacheModel {
 
   clear(): void {
     this.entries.clear();
-    this.#marked.clear();
+    this.#marks.clear();
     this.#leases.clear();
     this.#used.clear();
     this.#hand = undefined;
@@ -213,7 +215,7 @@ export class CacheModel {
     if (this.entries.has(key)) {
       this.#overwrite(key, entry);
     } else {
-      this.#marked.delete(key);
+      this.#marks.delete(key);
       this.entries.set(key, entry);
     }
     return undefined;
@@ -246,7 +248,7 @@ export class CacheModel {
       assert(entry !== undefined, `${what} of ${key}, which was not there`);
       if (what === 'expire') {
         assert(entry.expiresAtMs <= nowMs, `${key} expires at ${entry.expiresAtMs} and left at ${nowMs}`);
-        this.#marked.add(key as string);
+        this.#mark(key as string);
       } else {
         assert(mayEvict && key === named, `${key} was evicted, ${named} was named`);
         assert(entry.expiresAtMs > nowMs, `${key} was evicted, but had expired`);
@@ -327,7 +329,18 @@ export class CacheModel {
 
   #absent(key: string, nowMs: number): 'KEY_EXPIRED' | 'KEY_NOT_FOUND' {
     this.#claim(key, nowMs);
-    return this.#marked.delete(key) ? 'KEY_EXPIRED' : 'KEY_NOT_FOUND';
+    const wasMarked = this.#isMarked(key);
+    this.#marks.delete(key);
+    return wasMarked ? 'KEY_EXPIRED' : 'KEY_NOT_FOUND';
+  }
+
+  #mark(key: string): void {
+    this.#marks.set(key, ++this.#expiries);
+  }
+
+  /** Only so many are remembered, taken ones counted in. */
+  #isMarked(key: string): boolean {
+    return (this.#marks.get(key) ?? Number.NEGATIVE_INFINITY) > this.#expiries - MARKS;
   }
 
   /** Somebody is about to write to the key: if it has expired, it leaves. */
@@ -335,7 +348,7 @@ export class CacheModel {
     const entry = this.entries.get(key);
     if (entry !== undefined && entry.expiresAtMs <= nowMs) {
       this.remove(key);
-      this.#marked.add(key);
+      this.#mark(key);
       if (this.#seen !== undefined) {
         const seen = this.#seen.shift();
         assert(

@@ -7,7 +7,7 @@
  */
 
 /** Expiries that are remembered: a shard that expires more before somebody asks says KEY_NOT_FOUND. */
-const MARKS = 1024;
+export const MARKS = 1024;
 /** A quarter full at most, so that a search ends after one step nearly always. */
 const TABLE = MARKS * 4;
 /** The bits of a hash's high word that an entry keeps. */

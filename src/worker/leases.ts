@@ -8,7 +8,7 @@
  */
 
 /** Leases that may be out: beyond it the oldest ends, and what its holder computes is not stored. */
-const LEASES_MAX = 65_536;
+export const LEASES_MAX = 65_536;
 /** How long a holder may compute before the next one may try. */
 export const LEASE_MS = 30_000;
 

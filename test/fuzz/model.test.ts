@@ -1,16 +1,19 @@
 /**
- * Random operations on a shard beside a Map, with every invariant checked after every step. Under a bound of entries the
- * model names the victims; under a bound of bytes, or where they are drawn by lot, it learns them by asking for every key.
+ * Random operations on a shard beside a Map, with every invariant checked after every step. The model says whom a policy
+ * must name, and follows the shard in what it cannot know: how many bytes fit, and lots.
  */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { ENTRY_COLUMN_BYTES, type ShardLimits } from '../../src/protocol/memory.ts';
 import type { PolicyName } from '../../src/protocol/spec.ts';
 import { policies } from '../../src/worker/eviction/index.ts';
-import { CacheModel } from '../support/cache-model.ts';
+import { WALK_LIMITS, walk } from '../support/model-walk.ts';
 import { SEED, seededRandom } from '../support/random.ts';
-import { makeShard, type ShardUnderTest } from '../support/shard.ts';
+import { makeShard } from '../support/shard.ts';
 import { type KeyStep, ShardPair, type Step } from '../support/shard-pair.ts';
+
+/** `npm run long -- model` walks a hundred times as far. */
+const WALK_STEPS = 4_000;
 
 /** Few, so that they meet again; of both encodings, with an empty one, and some whose bytes nearly agree. */
 const KEYS = ['', '\0', '\0\0', 'a', 'ab', 'abc', 'abcd', 'abcde', 'ÿ', 'Ā', '\u0100\u0100', '🂡', 'key-of-some-length'];
@@ -32,94 +35,44 @@ function anySteps(lengthMax: number): fc.Arbitrary<Step[]> {
     { weight: 8, arbitrary: onKey('add', 'update', 'increment', 'increment', 'expire', 'delete', 'pop') },
     { weight: 5, arbitrary: onKey('lease', 'fill', 'release') },
     { weight: 3, arbitrary: fc.record({ do: fc.constant('wait' as const), by: fc.integer({ min: 1, max: 12 }) }) },
-    { weight: 2, arbitrary: fc.record({ do: fc.constantFrom('size', 'sweep', 'popItem' as const) }) },
+    { weight: 2, arbitrary: fc.record({ do: fc.constantFrom('size', 'popItem' as const) }) },
+    { weight: 1, arbitrary: fc.record({ do: fc.constant('sweep' as const), by: fc.constantFrom(1, 3, 1_000) }) },
     { weight: 1, arbitrary: fc.record({ do: fc.constant('scan' as const), by: fc.integer({ min: 1, max: 9 }) }) },
     { weight: 1, arbitrary: fc.record({ do: fc.constant('clear' as const) }) },
   );
   return fc.array(step, { minLength: 1, maxLength: 150, size: 'max' });
 }
 
-/** Every key reads, by frame and through shared memory, as the model says. */
-function compareAll(target: ShardUnderTest, model: CacheModel): void {
-  for (const known of [...model.entries.keys(), ...KEYS]) {
-    const expected = model.peek(known, target.clock.nowMs);
-    expect(target.peek(known)).toBe(expected);
-    target.key.encode(known);
-    expect(target.reader.probe(target.key) !== 0).toBe(expected !== undefined);
-  }
-}
-
-/** Drops from the model what the shard has evicted. Whatever the shard still has must be right. */
-function forgetEvicted(target: ShardUnderTest, model: CacheModel, written: string | undefined): void {
-  const { nowMs } = target.clock;
-  for (const known of [...model.entries.keys()]) {
-    if (target.peek(known) === undefined && model.peek(known, nowMs) !== undefined) {
-      expect(known, 'the set that has just been acknowledged').not.toBe(written);
-      model.remove(known);
-    }
-  }
-}
-
 describe.each(Object.keys(policies) as PolicyName[])('%s', (policy) => {
-  test.each([1, 2, 5, 20])('with room for %i entries does what the model does, victims included', (entriesMax) => {
+  function runBeside(limits: Partial<ShardLimits>, lengthMax: number): void {
     fc.assert(
-      fc.property(anySteps(300), (steps) => {
-        const target = makeShard({ entriesMax, bytesMax: 256 * 1024 }, policy);
-        const isDrawn = policy === 'random';
-        const model = new CacheModel(policy, isDrawn ? Number.POSITIVE_INFINITY : entriesMax);
-        const pair = new ShardPair(target, model);
+      fc.property(anySteps(lengthMax), (steps) => {
+        const pair = new ShardPair(policy, limits);
         steps.forEach((step, index) => {
-          if (isDrawn) {
-            pair.sweep();
-          }
-          pair.sweepIfAmbiguous();
           pair.apply(step, index);
-          target.shard.check();
-          if (isDrawn) {
-            const kept = Math.min(model.entries.size, entriesMax);
-            forgetEvicted(target, model, step.do === 'set' ? step.key : undefined);
-            expect(model.entries.size).toBe(kept);
-          }
-          expect(target.shard.entries).toBe(model.entries.size);
+          pair.target.shard.check();
         });
-        compareAll(target, model);
+        pair.compare(KEYS);
       }),
       { seed: SEED, numRuns: 60 },
     );
+  }
+
+  test.each([1, 2, 5, 20])('with room for %i entries does what the model does, victims included', (entriesMax) => {
+    runBeside({ entriesMax, bytesMax: 256 * 1024 }, 300);
   });
 
   test.each([200, 1_000, 4_096, 10_000])(
     'with room for %i bytes is never wrong, late or over its limit',
     (bytesMax) => {
-      const limits: Partial<ShardLimits> = { bytesMax };
-      fc.assert(
-        fc.property(anySteps(Math.ceil(bytesMax * 1.2)), (steps) => {
-          const target = makeShard(limits, policy);
-          const model = new CacheModel(policy);
-          const pair = new ShardPair(target, model);
-          let evictions = 0;
-          steps.forEach((step, index) => {
-            pair.sweep();
-            const bytesBefore = target.shard.bytes;
-            pair.apply(step, index);
-            target.shard.check();
-            forgetEvicted(target, model, step.do === 'set' ? step.key : undefined);
-            const counts = target.shard.counts();
-            expect(counts.entries).toBe(model.entries.size);
-            if (counts.evictions > evictions) {
-              // Room is made only when there is none: what left was needed, up to one large block and the headroom.
-              expect(['set', 'add', 'update', 'increment', 'expire', 'fill']).toContain(step.do);
-              expect(policy).not.toBe('none');
-              expect(bytesBefore).toBeGreaterThan(0);
-            }
-            evictions = counts.evictions;
-          });
-          compareAll(target, model);
-        }),
-        { seed: SEED, numRuns: 60 },
-      );
+      runBeside({ bytesMax }, Math.ceil(bytesMax * 1.2));
     },
   );
+
+  test.each(WALK_LIMITS)('hundreds of keys for hours, within %o, do what the model does', (limits) => {
+    console.info(`${policy} walk: SEED=${SEED}`);
+    walk({ policy, limits, operations: WALK_STEPS, seed: SEED });
+  });
 
   test('hundreds of small entries that fill every hole never pass the limit by a byte', () => {
     const random = seededRandom(`${policy} to the byte`);

@@ -3,13 +3,15 @@
  */
 import { filter } from './filter.ts';
 import { golden } from './golden.ts';
+import { goldenTtl } from './golden-ttl.ts';
 import { keys } from './keys.ts';
+import { model } from './model.ts';
 import { occupancy } from './occupancy.ts';
 import { torture } from './torture.ts';
 import { values } from './values.ts';
 
 /** Each resolves to whether all is well. */
-const SCRIPTS = { filter, golden, keys, occupancy, torture, values } satisfies Record<
+const SCRIPTS = { filter, golden, 'golden-ttl': goldenTtl, keys, model, occupancy, torture, values } satisfies Record<
   string,
   (args: string[]) => Promise<boolean>
 >;

@@ -1,11 +1,20 @@
 /**
  * What a shard should hold, as plain as it can be said: a Map in the order of arrival, for LRU of use, oldest first. An
- * expired entry keeps its place until somebody writes to its key, a sweep finds it, or room is needed. The victims of
- * `random` are not the model's to name: whoever tests it gives no bound and removes those that are gone.
+ * expired entry keeps its place until somebody writes to its key, a sweep finds it, or room is needed.
+ *
+ * By itself the model makes room as a shard does that is bounded by entries. Beside a shard it follows the shard, by what
+ * a witness has seen, and judges: whoever is named is the one that the policy must name (but for lots), whoever is
+ * evicted was named and lives, whoever expires has expired, and nobody leaves but to make room, or because it expired.
  *
  * Operations answer as the shard does: a value, undefined, true or false, a number, or the code of an error.
  */
 import type { PolicyName } from '../../src/protocol/spec.ts';
+import { MARKS } from '../../src/worker/expired-marks.ts';
+import { LEASE_MS } from '../../src/worker/leases.ts';
+import type { Witnessed } from './witness.ts';
+
+/** Timers that a shard sorts out before an eviction: with more, some that have expired may be unknown to it. */
+const TIMERS_SORTED = 64;
 
 export interface ModelEntry {
   readonly value: string;
@@ -18,17 +27,25 @@ export class CacheModel {
   readonly entries = new Map<string, ModelEntry>();
   readonly policy: PolicyName;
   readonly entriesMax: number;
-  /** Keys that have expired and left, and nobody has been told. */
-  readonly #marked = new Set<string>();
+  /** Keys that have expired and left, and nobody has been told: the how manieth expiry that was. */
+  readonly #marks = new Map<string, number>();
+  #expiries = 0;
   /** By key, the last lease on it. */
-  readonly #leases = new Map<string, { token: number; ttlMs: number; slides: boolean }>();
+  readonly #leases = new Map<string, { token: number; sinceMs: number; ttlMs: number; slides: boolean }>();
   /** SIEVE: who was used since the hand came by, and who it comes to next; nobody is the oldest. */
   readonly #used = new Set<string>();
   #hand: string | undefined;
+  /** Whoever is newer than the hand. Goes on through what is added and removed, as iterators of a Map do. */
+  #newer: MapIterator<string> | undefined;
+  /** What the shard did, oldest first. */
+  readonly #seen: Witnessed[] | undefined;
+  /** What the shard found too much: how many bytes fit is its own to say. */
+  refused: 'VALUE_TOO_LARGE' | 'CACHE_FULL' | undefined;
 
-  constructor(policy: PolicyName, entriesMax = Number.POSITIVE_INFINITY) {
+  constructor(policy: PolicyName, entriesMax = Number.POSITIVE_INFINITY, seen?: Witnessed[]) {
     this.policy = policy;
     this.entriesMax = entriesMax;
+    this.#seen = seen;
   }
 
   peek(key: string, nowMs: number): string | undefined {
@@ -49,7 +66,7 @@ export class CacheModel {
 
   /** True for one that has expired. */
   lookup(key: string, nowMs: number): string | true | undefined {
-    return this.get(key, nowMs) ?? (this.#marked.has(key) || this.entries.has(key) ? true : undefined);
+    return this.get(key, nowMs) ?? (this.#isMarked(key) || this.entries.has(key) ? true : undefined);
   }
 
   leftMs(key: string, nowMs: number): number | undefined {
@@ -57,12 +74,12 @@ export class CacheModel {
     return entry === undefined ? undefined : entry.expiresAtMs - nowMs;
   }
 
-  set(key: string, value: string, ttlMs: number, slides: boolean, nowMs: number): undefined | 'CACHE_FULL' {
+  set(key: string, value: string, ttlMs: number, slides: boolean, nowMs: number): Refusal {
     this.#leases.delete(key);
     return this.#put(key, entryOf(value, ttlMs, slides, nowMs), nowMs);
   }
 
-  add(key: string, value: string, ttlMs: number, nowMs: number): undefined | 'KEY_EXISTS' | 'CACHE_FULL' {
+  add(key: string, value: string, ttlMs: number, nowMs: number): Refusal | 'KEY_EXISTS' {
     if (this.peek(key, nowMs) !== undefined) {
       return 'KEY_EXISTS';
     }
@@ -77,7 +94,7 @@ export class CacheModel {
     return this.#put(key, keepsTtl ? { ...old, value } : entryOf(value, ttlMs, false, nowMs), nowMs);
   }
 
-  increment(key: string, by: number, ttlMs: number, nowMs: number): number | false | 'CACHE_FULL' {
+  increment(key: string, by: number, ttlMs: number, nowMs: number): number | false | Refusal {
     const old = this.#live(key, nowMs);
     if (old === undefined) {
       return this.set(key, `number ${by}`, ttlMs, false, nowMs) ?? by;
@@ -98,13 +115,12 @@ export class CacheModel {
     if (old.expiresAtMs === Number.POSITIVE_INFINITY && !(ttlMs > 0 && ttlMs < Number.POSITIVE_INFINITY)) {
       return undefined;
     }
-    this.#overwrite(key, entryOf(old.value, ttlMs, old.slideMs > 0, nowMs));
-    return undefined;
+    return this.#put(key, entryOf(old.value, ttlMs, old.slideMs > 0, nowMs), nowMs);
   }
 
   delete(key: string, nowMs: number): boolean {
     this.#leases.delete(key);
-    this.#dropExpired(key, nowMs);
+    this.#claim(key, nowMs);
     return this.remove(key);
   }
 
@@ -114,9 +130,10 @@ export class CacheModel {
     return value;
   }
 
-  /** The key that should leave next, of entries that all live; undefined where the policy does not say. */
-  first(): string | undefined {
-    return this.policy === 'none' || this.policy === 'random' || this.entries.size === 0 ? undefined : this.#victim();
+  /** The key that should leave next; undefined where the policy does not say. */
+  first(nowMs: number): string | undefined {
+    const named = this.#follow(nowMs, false);
+    return this.policy === 'none' ? undefined : named;
   }
 
   lease(key: string, token: number, ttlMs: number, slides: boolean, nowMs: number): string | number | false {
@@ -124,14 +141,15 @@ export class CacheModel {
     if (value !== undefined) {
       return value;
     }
-    if (this.#leases.has(key)) {
+    const held = this.#leases.get(key);
+    if (held !== undefined && nowMs - held.sinceMs < LEASE_MS) {
       return false;
     }
-    this.#leases.set(key, { token, ttlMs, slides });
+    this.#leases.set(key, { token, sinceMs: nowMs, ttlMs, slides });
     return token;
   }
 
-  fill(key: string, value: string, token: number, nowMs: number): boolean | 'CACHE_FULL' {
+  fill(key: string, value: string, token: number, nowMs: number): boolean | Refusal {
     const lease = this.#leases.get(key);
     if (lease?.token !== token) {
       return false;
@@ -147,7 +165,7 @@ export class CacheModel {
   /** Whatever the cause, and whether it has expired or not. */
   remove(key: string): boolean {
     if (key === this.#hand) {
-      this.#hand = this.#newerThan(key);
+      this.#hand = this.#newer?.next().value;
     }
     this.#used.delete(key);
     return this.entries.delete(key);
@@ -155,17 +173,16 @@ export class CacheModel {
 
   clear(): void {
     this.entries.clear();
-    this.#marked.clear();
+    this.#marks.clear();
     this.#leases.clear();
     this.#used.clear();
     this.#hand = undefined;
   }
 
+  /** The shard swept, and how many left. */
   sweep(nowMs: number): number {
     const before = this.entries.size;
-    for (const key of [...this.entries.keys()]) {
-      this.#dropExpired(key, nowMs);
-    }
+    this.#follow(nowMs, false);
     return before - this.entries.size;
   }
 
@@ -179,24 +196,89 @@ export class CacheModel {
     return entry !== undefined && nowMs < entry.expiresAtMs ? entry : undefined;
   }
 
-  #put(key: string, entry: ModelEntry, nowMs: number): undefined | 'CACHE_FULL' {
-    this.#dropExpired(key, nowMs);
+  #put(key: string, entry: ModelEntry, nowMs: number): Refusal {
+    this.#claim(key, nowMs);
+    if (this.refused === 'VALUE_TOO_LARGE') {
+      return this.refused;
+    }
+    if (this.#seen !== undefined) {
+      this.#follow(nowMs, true);
+    } else if (!this.entries.has(key)) {
+      this.#makeRoom(nowMs);
+    }
+    // Under a bound of entries this is the model's to say, under one of bytes the shard's.
+    const isFull = this.entries.size >= this.entriesMax && !this.entries.has(key);
+    if (isFull || (this.refused === 'CACHE_FULL' && this.entriesMax === Number.POSITIVE_INFINITY)) {
+      assert(this.policy === 'none', 'a shard that evicts says that it is full');
+      return 'CACHE_FULL';
+    }
     if (this.entries.has(key)) {
       this.#overwrite(key, entry);
-      return undefined;
+    } else {
+      this.#marks.delete(key);
+      this.entries.set(key, entry);
     }
-    while (this.entries.size >= this.entriesMax) {
-      const expired = [...this.entries.keys()].find((each) => this.peek(each, nowMs) === undefined);
-      if (expired !== undefined) {
-        this.#dropExpired(expired, nowMs);
-      } else if (this.policy === 'none') {
-        return 'CACHE_FULL';
+    return undefined;
+  }
+
+  /** One place, for a new entry; none where nobody may be evicted. */
+  #makeRoom(nowMs: number): void {
+    if (this.entries.size < this.entriesMax) {
+      return;
+    }
+    const expired = this.#firstExpired(nowMs);
+    if (expired !== undefined) {
+      this.#claim(expired, nowMs);
+    } else if (this.policy !== 'none') {
+      this.remove(this.#victim());
+    }
+  }
+
+  /** Does what the shard did of its own accord, and says whom its policy named last. */
+  #follow(nowMs: number, mayEvict: boolean): string | undefined {
+    let named: string | undefined;
+    for (let seen = this.#seen?.shift(); seen !== undefined; seen = this.#seen?.shift()) {
+      const { what, key } = seen;
+      if (what === 'named') {
+        named = key;
+        this.#judgeNamed(key);
+        continue;
+      }
+      const entry = this.entries.get(key as string);
+      assert(entry !== undefined, `${what} of ${key}, which was not there`);
+      if (what === 'expire') {
+        assert(entry.expiresAtMs <= nowMs, `${key} expires at ${entry.expiresAtMs} and left at ${nowMs}`);
+        this.#mark(key as string);
       } else {
-        this.remove(this.#victim());
+        assert(mayEvict && key === named, `${key} was evicted, ${named} was named`);
+        assert(entry.expiresAtMs > nowMs, `${key} was evicted, but had expired`);
+        if (this.entries.size <= TIMERS_SORTED) {
+          const expired = this.#firstExpired(nowMs);
+          assert(expired === undefined, `${key} was evicted, though ${expired} had expired`);
+        }
+      }
+      this.remove(key as string);
+    }
+    return named;
+  }
+
+  #judgeNamed(key: string | undefined): void {
+    if (this.policy === 'none' || this.entries.size === 0) {
+      assert(key === undefined, `${key} was named`);
+    } else if (this.policy === 'random') {
+      assert(this.entries.has(key as string), `${key} was named, which was not there`);
+    } else {
+      const victim = this.#victim();
+      assert(key === victim, `${key} was named, ${victim} is the victim`);
+    }
+  }
+
+  #firstExpired(nowMs: number): string | undefined {
+    for (const [key, { expiresAtMs }] of this.entries) {
+      if (expiresAtMs <= nowMs) {
+        return key;
       }
     }
-    this.#marked.delete(key);
-    this.entries.set(key, entry);
     return undefined;
   }
 
@@ -228,30 +310,61 @@ export class CacheModel {
     if (this.policy !== 'sieve') {
       return oldest;
     }
-    let victim = this.#hand ?? oldest;
-    while (this.#used.delete(victim)) {
-      victim = this.#newerThan(victim) ?? oldest;
+    if (this.#hand === undefined) {
+      this.#fromOldest();
     }
-    this.#hand = victim;
-    return victim;
+    while (this.#used.delete(this.#hand as string)) {
+      this.#hand = this.#newer?.next().value;
+      if (this.#hand === undefined) {
+        this.#fromOldest();
+      }
+    }
+    return this.#hand as string;
   }
 
-  #newerThan(key: string): string | undefined {
-    const keys = [...this.entries.keys()];
-    return keys[keys.indexOf(key) + 1];
+  #fromOldest(): void {
+    this.#newer = this.entries.keys();
+    this.#hand = this.#newer.next().value;
   }
 
   #absent(key: string, nowMs: number): 'KEY_EXPIRED' | 'KEY_NOT_FOUND' {
-    this.#dropExpired(key, nowMs);
-    return this.#marked.delete(key) ? 'KEY_EXPIRED' : 'KEY_NOT_FOUND';
+    this.#claim(key, nowMs);
+    const wasMarked = this.#isMarked(key);
+    this.#marks.delete(key);
+    return wasMarked ? 'KEY_EXPIRED' : 'KEY_NOT_FOUND';
   }
 
-  #dropExpired(key: string, nowMs: number): void {
+  #mark(key: string): void {
+    this.#marks.set(key, ++this.#expiries);
+  }
+
+  /** Only so many are remembered, taken ones counted in. */
+  #isMarked(key: string): boolean {
+    return (this.#marks.get(key) ?? Number.NEGATIVE_INFINITY) > this.#expiries - MARKS;
+  }
+
+  /** Somebody is about to write to the key: if it has expired, it leaves. */
+  #claim(key: string, nowMs: number): void {
     const entry = this.entries.get(key);
     if (entry !== undefined && entry.expiresAtMs <= nowMs) {
       this.remove(key);
-      this.#marked.add(key);
+      this.#mark(key);
+      if (this.#seen !== undefined) {
+        const seen = this.#seen.shift();
+        assert(
+          seen?.what === 'expire' && seen.key === key,
+          `${key} has expired and did not leave when it was written to`,
+        );
+      }
     }
+  }
+}
+
+type Refusal = undefined | 'VALUE_TOO_LARGE' | 'CACHE_FULL';
+
+function assert(holds: boolean, message: string): asserts holds {
+  if (!holds) {
+    throw new Error(`model: ${message}`);
   }
 }
 

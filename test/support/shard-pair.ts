@@ -4,6 +4,7 @@
  */
 import { deepStrictEqual } from 'node:assert/strict';
 import { decodeKey } from '../../src/protocol/key.ts';
+import type { ShardLimits } from '../../src/protocol/memory.ts';
 import {
   FLAG_KEEP_TTL,
   FLAG_SLIDING,
@@ -27,10 +28,13 @@ import {
   OP_UPDATE,
   type StoredEntry,
 } from '../../src/protocol/operations.ts';
-import type { CacheModel } from './cache-model.ts';
-import { numbers, type ShardUnderTest } from './shard.ts';
-
-const SWEEP_ALL = 1_000_000;
+import { HIT, MISS } from '../../src/protocol/reader.ts';
+import type { PolicyName } from '../../src/protocol/spec.ts';
+import { policies } from '../../src/worker/eviction/index.ts';
+import { CacheModel } from './cache-model.ts';
+import { SEED } from './random.ts';
+import { makeShard, numbers, type ShardUnderTest } from './shard.ts';
+import { type Witnessed, witnessed } from './witness.ts';
 
 /** What may be done to one key, by its operation. */
 const OPERATIONS = {
@@ -60,27 +64,46 @@ export type KeyStep = {
   ttlMs: number;
   flag: boolean;
 };
-export type Step = KeyStep | { do: 'clear' | 'size' | 'sweep' | 'popItem' } | { do: 'scan' | 'wait'; by: number };
+export type Step = KeyStep | { do: 'clear' | 'size' | 'popItem' } | { do: 'scan' | 'wait' | 'sweep'; by: number };
 
 /** A value that names its write, so that a stale or foreign one is seen. */
 function textOf(index: number, length: number): string {
   return `${index}:`.padEnd(length, '.').slice(0, length);
 }
 
-/** A shard and what it should be. */
 export class ShardPair {
   readonly target: ShardUnderTest;
   readonly model: CacheModel;
+  readonly #seen: Witnessed[] = [];
   /** By key, the last token that the shard gave for it. */
   readonly #tokens = new Map<string, number>();
 
-  constructor(target: ShardUnderTest, model: CacheModel) {
-    this.target = target;
-    this.model = model;
+  constructor(policy: PolicyName, limits: Partial<ShardLimits>, seed = SEED) {
+    this.target = makeShard(limits, witnessed(policies[policy], this.#seen), undefined, seed);
+    this.model = new CacheModel(policy, limits.entriesMax, this.#seen);
   }
 
   /** Applies a step to both and compares what they say. */
   apply(step: Step, index: number): void {
+    this.#apply(step, index);
+    same(this.#seen.length, 0);
+    same(this.target.shard.entries, this.model.entries.size);
+  }
+
+  /** Every key there is, and those of `others`, read as the model says, by frame and through shared memory. */
+  compare(others: readonly string[] = []): void {
+    const { target, model } = this;
+    const { nowMs } = target.clock;
+    for (const key of [...model.entries.keys(), ...others]) {
+      const expected = model.peek(key, nowMs);
+      same(target.peek(key), expected);
+      target.key.encode(key);
+      same(target.reader.probe(target.key), expected === undefined ? MISS : HIT);
+    }
+    same(target.shard.counts().validEntries, model.keys(nowMs).length);
+  }
+
+  #apply(step: Step, index: number): void {
     const { target, model } = this;
     const { clock } = target;
     switch (step.do) {
@@ -89,10 +112,8 @@ export class ShardPair {
         return model.clear();
       case 'size':
         return same(target.size(), model.entries.size);
-      case 'sweep': {
-        const removed = target.shard.sweep(SWEEP_ALL);
-        return same(removed, model.sweep(clock.nowMs));
-      }
+      case 'sweep':
+        return this.#sweep(step.by);
       case 'popItem':
         return this.#popItem();
       case 'scan':
@@ -105,33 +126,17 @@ export class ShardPair {
     }
   }
 
-  /** An eviction may take an expired entry, which nobody can see leave: where victims are learnt, both sweep first. */
-  sweep(): void {
-    this.target.shard.sweep(SWEEP_ALL);
-    this.model.sweep(this.target.clock.nowMs);
-  }
-
-  /** Of two expired entries in a full shard either may have to make room: then there are none. */
-  sweepIfAmbiguous(): void {
-    const { nowMs } = this.target.clock;
-    const expired = this.model.entries.size - this.model.keys(nowMs).length;
-    if (expired > 1 && this.model.entries.size >= this.model.entriesMax) {
-      this.sweep();
+  #sweep(budget: number): void {
+    const { shard, clock } = this.target;
+    same(shard.sweep(budget), this.model.sweep(clock.nowMs));
+    if (!shard.isDue) {
+      same(this.model.keys(clock.nowMs).length, this.model.entries.size);
     }
   }
 
   #applyToKey(step: KeyStep, value: string): void {
     const answer = step.do === 'read' ? this.target.read(step.key) : this.#ask(step.do, step, value);
-    if (answer === 'VALUE_TOO_LARGE') {
-      // A lease that could not be filled has ended all the same.
-      this.model.release(step.key, this.#tokens.get(step.key) ?? 0);
-      return;
-    }
-    if (answer === 'CACHE_FULL' && this.model.entriesMax === Number.POSITIVE_INFINITY) {
-      // How many bytes fit is the shard's to say.
-      this.model.release(step.key, this.#tokens.get(step.key) ?? 0);
-      return same(this.model.policy, 'none');
-    }
+    this.model.refused = answer === 'VALUE_TOO_LARGE' || answer === 'CACHE_FULL' ? answer : undefined;
     if (step.do === 'lease' && typeof answer === 'number') {
       this.#tokens.set(step.key, answer);
     }
@@ -206,17 +211,14 @@ export class ShardPair {
 
   #popItem(): void {
     const { target, model } = this;
-    this.sweep();
-    const first = model.first();
     const entry = target.call(OP_POP_ITEM) as StoredEntry | undefined;
+    const first = model.first(target.clock.nowMs);
     if (entry === undefined) {
       return same(model.entries.size, 0);
     }
     const popped = decodeKey(entry.key, entry.encoding) as string;
-    same(model.entries.has(popped), true);
-    if (first !== undefined && model.entriesMax !== Number.POSITIVE_INFINITY) {
-      same(popped, first);
-    }
+    same(popped, first ?? popped);
+    same(model.peek(popped, target.clock.nowMs) === undefined, false);
     model.remove(popped);
   }
 }

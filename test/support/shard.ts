@@ -24,6 +24,7 @@ import { type Result, readReply } from '../../src/protocol/reply.ts';
 import type { PolicyName, ShardSpec } from '../../src/protocol/spec.ts';
 import { Dispatch } from '../../src/worker/dispatch.ts';
 import { policies } from '../../src/worker/eviction/index.ts';
+import type { PolicyFactory } from '../../src/worker/eviction/policy.ts';
 import { FrameClock } from '../../src/worker/frame-clock.ts';
 import { Shard } from '../../src/worker/shard.ts';
 import { SEED } from './random.ts';
@@ -63,7 +64,7 @@ export interface ShardUnderTest {
 
 export function makeShard(
   limits: Partial<ShardLimits> = {},
-  eviction: PolicyName = 'lru',
+  eviction: PolicyName | PolicyFactory = 'lru',
   clock = new HandClock(),
   seed = SEED,
   filter: ShardSpec['filter'] = FILTER,
@@ -71,7 +72,8 @@ export function makeShard(
   const full: ShardLimits = { bytesMax: 1024 * 1024, entriesMax: Number.POSITIVE_INFINITY, ...limits };
   const memory = new ShardMemory(reserveShard(full, filter === false ? 0 : filter.falsePositiveRate));
   const frameClock = new FrameClock(clock);
-  const shard = new Shard(full, memory, policies[eviction], frameClock, { seed, filter });
+  const createPolicy = typeof eviction === 'string' ? policies[eviction] : eviction;
+  const shard = new Shard(full, memory, createPolicy, frameClock, { seed, filter });
   const dispatch = new Dispatch(shard, memory, frameClock);
   const client = new ClientMemory();
   shard.connect(client);

@@ -7,11 +7,12 @@
 import { LruCachePeer } from './peers/lru-cache.ts';
 import { Shardstash } from './peers/shardstash.ts';
 import type { Bench, Report, RunOptions } from './support/bench.ts';
+import { type Figure, pick } from './support/figure.ts';
 import { askedKeys } from './support/keys.ts';
 import { freshLookups, warmLookups } from './support/lookups.ts';
 import { measureMicro } from './support/micro.ts';
-import { compare, pick, type Ratio } from './support/ratio.ts';
-import { type Pace, paceOf, type Timing } from './support/rounds.ts';
+import { compare, type Ratio } from './support/ratio.ts';
+import { type Pace, paceOf } from './support/rounds.ts';
 import { formatCount } from './support/table.ts';
 import { type SmallObject, smallObject } from './support/values.ts';
 
@@ -25,10 +26,10 @@ export const bySize: Bench = {
 
   async run(options: RunOptions): Promise<Report> {
     const sizes = options.quick ? QUICK_SIZES : SIZES;
-    const timings: Timing[] = [];
+    const figures: Figure[] = [];
     for (const entries of sizes) {
       options.progress(`measuring ${formatCount(entries)} entries`);
-      timings.push(...(await measureSize(entries, paceOf(options))));
+      figures.push(...(await measureSize(entries, paceOf(options))));
     }
     return {
       setup: {
@@ -36,14 +37,14 @@ export const bySize: Bench = {
         order: 'every key once, shuffled',
         values: '{ id, name, active }',
       },
-      timings,
-      ratios: sizes.flatMap((entries) => KINDS.map((kind) => ratioOf(timings, entries, kind))),
+      figures,
+      ratios: sizes.flatMap((entries) => KINDS.map((kind) => ratioOf(figures, entries, kind))),
       notes: [],
     };
   },
 };
 
-async function measureSize(entries: number, pace: Pace): Promise<Timing[]> {
+async function measureSize(entries: number, pace: Pace): Promise<Figure[]> {
   const present = askedKeys(entries);
   const absent = askedKeys(entries, entries);
   const ours = await Shardstash.open<SmallObject>({ maxBytes: MAX_BYTES });
@@ -51,7 +52,7 @@ async function measureSize(entries: number, pace: Pace): Promise<Timing[]> {
   try {
     await ours.fill(present.keysById, smallObject);
     lru.fill(present.keysById, smallObject);
-    const timings: Timing[] = [];
+    const figures: Figure[] = [];
     for (const kind of KINDS) {
       const expected = kind.startsWith('hit') ? 'hits' : 'misses';
       const asked = expected === 'hits' ? present : absent;
@@ -59,18 +60,18 @@ async function measureSize(entries: number, pace: Pace): Promise<Timing[]> {
       const tasks = [ours.inPlace(), lru].map((peer) =>
         lookups(nameOf(entries, kind, peer.name), peer, asked, expected),
       );
-      timings.push(...(await measureMicro(tasks, pace)));
+      figures.push(...(await measureMicro(tasks, pace)));
     }
-    return timings;
+    return figures;
   } finally {
     await ours.close();
     lru.close();
   }
 }
 
-function ratioOf(timings: readonly Timing[], entries: number, kind: string): Ratio {
-  const ours = pick(timings, nameOf(entries, kind, 'shardstash, getSync'));
-  const theirs = pick(timings, nameOf(entries, kind, 'lru-cache'));
+function ratioOf(figures: readonly Figure[], entries: number, kind: string): Ratio {
+  const ours = pick(figures, nameOf(entries, kind, 'shardstash, getSync'));
+  const theirs = pick(figures, nameOf(entries, kind, 'lru-cache'));
   return compare(ours, theirs, { what: `getSync ${kind}, ${formatCount(entries)} entries`, against: 'lru-cache' });
 }
 

@@ -16,9 +16,10 @@ import { policies } from '../src/worker/eviction/index.ts';
 import { FrameClock } from '../src/worker/frame-clock.ts';
 import { Shard } from '../src/worker/shard.ts';
 import type { Bench, Report, RunOptions } from './support/bench.ts';
+import { type Figure, pick } from './support/figure.ts';
 import { keyOf, shuffled } from './support/keys.ts';
-import { compare, type Goals, pick, type Ratio } from './support/ratio.ts';
-import { measureInRounds, paceOf, type Timing } from './support/rounds.ts';
+import { compare, type Goals, type Ratio } from './support/ratio.ts';
+import { measureInRounds, paceOf } from './support/rounds.ts';
 import { formatCount } from './support/table.ts';
 
 const ENTRIES_FEW = 10_000;
@@ -46,7 +47,7 @@ export const evictingOwner: Bench = {
 
   async run(options: RunOptions): Promise<Report> {
     const many = options.quick ? QUICK_ENTRIES_MANY : ENTRIES_MANY;
-    const timings: Timing[] = [];
+    const figures: Figure[] = [];
     const ratios: Ratio[] = [];
     const kinds: readonly { title: string; goals: Goals; create: (name: string, entries: number) => Contender }[] = [
       { title: 'evicting set in the owner, FIFO', goals: GOALS, create: (name, n) => new FullShard(name, n, 'fifo') },
@@ -67,9 +68,9 @@ export const evictingOwner: Bench = {
       const contenders = [create(fewName, ENTRIES_FEW), create(manyName, many)];
       options.progress(`measuring ${title}`);
       const { rounds, sliceMs } = paceOf(options);
-      timings.push(...(await measureInRounds(contenders, rounds, async (each) => each.measure(sliceMs))));
+      figures.push(...(await measureInRounds(contenders, rounds, async (each) => each.measure(sliceMs))));
       const against = `itself at ${formatCount(ENTRIES_FEW)}`;
-      ratios.push(compare(pick(timings, manyName), pick(timings, fewName), { what: manyName, against, ...goals }));
+      ratios.push(compare(pick(figures, manyName), pick(figures, fewName), { what: manyName, against, ...goals }));
     }
     return {
       setup: {
@@ -77,7 +78,7 @@ export const evictingOwner: Bench = {
         values: `${VALUE.length} bytes`,
         distribution: 'every key is new',
       },
-      timings,
+      figures,
       ratios,
       notes: ['The walk makes one dependent load a step; a set makes several.'],
     };

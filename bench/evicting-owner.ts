@@ -21,6 +21,7 @@ import { keyOf, shuffled } from './support/keys.ts';
 import { compare, type Goals, type Ratio } from './support/ratio.ts';
 import { measureInRounds, paceOf } from './support/rounds.ts';
 import { formatCount } from './support/table.ts';
+import { Walk } from './support/walk.ts';
 
 const ENTRIES_FEW = 10_000;
 const ENTRIES_MANY = 10_000_000;
@@ -30,8 +31,6 @@ const FRAME_CALLS = 512;
 const VALUE = Buffer.alloc(32, 'v');
 /** What an entry of this size takes, columns included, rounded up to a power of two: the step of the walk. */
 const ENTRY_BYTES = 128;
-const ENTRY_WORDS = ENTRY_BYTES / 4;
-const WALK_STEPS = 10_000;
 const NS_PER_MS = 1e6;
 const GOALS: Goals = { reach: 4, andThen: 2 };
 
@@ -56,7 +55,7 @@ export const evictingOwner: Bench = {
         goals: GOALS,
         create: (name, n) => new FullShard(name, n, 'lru'),
       },
-      { title: 'plain typed-array walk', goals: {}, create: (name, n) => new Walk(name, n) },
+      { title: 'plain typed-array walk', goals: {}, create: (name, n) => new Walk(name, n, ENTRY_BYTES) },
     ];
     // One kind after the other: two shards of ten million entries at once would need twice the memory.
     for (const { title, goals, create } of kinds) {
@@ -154,42 +153,5 @@ class FullShard implements Contender {
       }
     }
     this.#setsSinceShuffle = 0;
-  }
-}
-
-class Walk implements Contender {
-  readonly name: string;
-  readonly #words: Int32Array;
-  #at = 0;
-
-  constructor(name: string, entries: number) {
-    this.name = name;
-    this.#words = new Int32Array(entries * ENTRY_WORDS);
-    const order = shuffled(entries);
-    for (let i = 0; i < entries; i++) {
-      const from = (order[i] as number) * ENTRY_WORDS;
-      this.#words[from] = (order[(i + 1) % entries] as number) * ENTRY_WORDS;
-    }
-  }
-
-  measure(sliceMs: number): number {
-    const startMs = performance.now();
-    let elapsedMs = 0;
-    let steps = 0;
-    while (elapsedMs < sliceMs) {
-      this.#walk();
-      steps += WALK_STEPS;
-      elapsedMs = performance.now() - startMs;
-    }
-    return (elapsedMs * NS_PER_MS) / steps;
-  }
-
-  #walk(): void {
-    const words = this.#words;
-    let at = this.#at;
-    for (let i = 0; i < WALK_STEPS; i++) {
-      at = words[at] as number;
-    }
-    this.#at = at;
   }
 }

@@ -5,10 +5,10 @@
  */
 import { parseArgs } from 'node:util';
 import { awaitedSet } from './awaited-set.ts';
-import { bySize } from './by-size.ts';
 import { evicting } from './evicting.ts';
 import { evictingOwner } from './evicting-owner.ts';
 import { get } from './get.ts';
+import { growth } from './growth.ts';
 import { mixed } from './mixed.ts';
 import { ownerReads } from './owner-reads.ts';
 import { set } from './set.ts';
@@ -18,7 +18,7 @@ import { renderGoals, renderReport } from './support/report.ts';
 
 const benches = {
   get,
-  'by-size': bySize,
+  growth,
   set,
   'awaited-set': awaitedSet,
   evicting,

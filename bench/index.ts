@@ -5,10 +5,12 @@
  */
 import { parseArgs } from 'node:util';
 import { awaitedSet } from './awaited-set.ts';
+import { delay } from './delay.ts';
 import { evicting } from './evicting.ts';
 import { evictingOwner } from './evicting-owner.ts';
 import { get } from './get.ts';
 import { growth } from './growth.ts';
+import { memory } from './memory.ts';
 import { mixed } from './mixed.ts';
 import { ownerReads } from './owner-reads.ts';
 import { set } from './set.ts';
@@ -25,6 +27,8 @@ const benches = {
   'evicting-owner': evictingOwner,
   mixed,
   'owner-reads': ownerReads,
+  delay,
+  memory,
 } satisfies Record<string, Bench>;
 
 type BenchName = keyof typeof benches;

@@ -6,18 +6,10 @@
  * shuffled by hits, so that every victim lies elsewhere. A walk along a random cycle in a plain typed array of as many
  * bytes says what the machine's memory alone makes of such a difference in size.
  */
-import { monotonic } from '../src/protocol/clock.ts';
-import { FrameWriter } from '../src/protocol/frame.ts';
-import { KeyEncoder } from '../src/protocol/key.ts';
-import { reserveShard, ShardMemory } from '../src/protocol/memory.ts';
-import { OP_SET } from '../src/protocol/operations.ts';
-import { Dispatch } from '../src/worker/dispatch.ts';
-import { policies } from '../src/worker/eviction/index.ts';
-import { FrameClock } from '../src/worker/frame-clock.ts';
-import { Shard } from '../src/worker/shard.ts';
 import type { Bench, Report, RunOptions } from './support/bench.ts';
 import { type Figure, pick } from './support/figure.ts';
 import { keyOf, shuffled } from './support/keys.ts';
+import { FRAME_CALLS, LoneShard } from './support/lone-shard.ts';
 import { compare, type Goals, type Ratio } from './support/ratio.ts';
 import { measureInRounds, paceOf } from './support/rounds.ts';
 import { formatCount } from './support/table.ts';
@@ -26,8 +18,6 @@ import { Walk } from './support/walk.ts';
 const ENTRIES_FEW = 10_000;
 const ENTRIES_MANY = 10_000_000;
 const QUICK_ENTRIES_MANY = 500_000;
-/** As many calls as leave a lane early, in one frame. */
-const FRAME_CALLS = 512;
 const VALUE = Buffer.alloc(32, 'v');
 /** What an entry of this size takes, columns included, rounded up to a power of two: the step of the walk. */
 const ENTRY_BYTES = 128;
@@ -87,25 +77,20 @@ export const evictingOwner: Bench = {
 class FullShard implements Contender {
   readonly name: string;
   readonly #entries: number;
-  readonly #memory: ShardMemory;
-  readonly #shard: Shard;
-  readonly #dispatch: Dispatch;
-  readonly #writer = new FrameWriter();
-  readonly #key = new KeyEncoder({ low: 1, high: 2 });
-  #id = 0;
+  readonly #lone: LoneShard;
   #setsSinceShuffle = 0;
 
   constructor(name: string, entries: number, eviction: 'fifo' | 'lru') {
     this.name = name;
     this.#entries = entries;
-    const limits = { bytesMax: entries * ENTRY_BYTES, entriesMax: entries };
-    this.#memory = new ShardMemory(reserveShard(limits));
-    const clock = new FrameClock(monotonic);
-    this.#shard = new Shard(limits, this.#memory, policies[eviction], clock);
-    this.#dispatch = new Dispatch(this.#shard, this.#memory, clock);
-    while (this.#id < entries) {
-      this.#apply(this.#nextFrame());
-    }
+    this.#lone = new LoneShard({
+      entriesMax: entries,
+      bytesMax: entries * ENTRY_BYTES,
+      eviction,
+      value: VALUE,
+      keyOf,
+    });
+    this.#lone.fill(entries);
     this.#shuffle();
   }
 
@@ -116,40 +101,25 @@ class FullShard implements Contender {
       if (this.#setsSinceShuffle >= this.#entries) {
         this.#shuffle();
       }
-      const frame = this.#nextFrame();
+      const frame = this.#lone.nextFrame();
       const startMs = performance.now();
-      this.#apply(frame);
+      this.#lone.apply(frame);
       elapsedMs += performance.now() - startMs;
       sets += FRAME_CALLS;
+      this.#setsSinceShuffle += FRAME_CALLS;
     }
-    if (this.#shard.entries !== this.#entries) {
-      throw new Error(`${this.name}: ${this.#shard.entries} entries where each set should have evicted one`);
+    if (this.#lone.shard.entries !== this.#entries) {
+      throw new Error(`${this.name}: ${this.#lone.shard.entries} entries where each set should have evicted one`);
     }
     return (elapsedMs * NS_PER_MS) / sets;
   }
 
-  #apply(frame: Uint8Array): void {
-    const acknowledged = this.#dispatch.call(frame);
-    if (acknowledged !== FRAME_CALLS) {
-      throw new Error(`${this.name}: a frame of ${FRAME_CALLS} sets did not go well`);
-    }
-    this.#setsSinceShuffle += FRAME_CALLS;
-  }
-
-  #nextFrame(): Uint8Array {
-    for (let i = 0; i < FRAME_CALLS; i++) {
-      this.#key.encode(keyOf(this.#id++));
-      this.#writer.add(OP_SET, this.#key, 0, 0, VALUE, VALUE.length);
-    }
-    return this.#writer.seal();
-  }
-
   /** Hits every live entry in random order. FIFO does not listen, and keeps the order in which they came. */
   #shuffle(): void {
-    const { policy } = this.#shard;
+    const { shard, memory } = this.#lone;
     for (const slot of shuffled(this.#entries)) {
-      if ((this.#memory.slots[slot] as number) > 0) {
-        policy.hit(slot);
+      if ((memory.slots[slot] as number) > 0) {
+        shard.policy.hit(slot);
       }
     }
     this.#setsSinceShuffle = 0;

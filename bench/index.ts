@@ -11,6 +11,7 @@ import { evictingOwner } from './evicting-owner.ts';
 import { get } from './get.ts';
 import { growth } from './growth.ts';
 import { memory } from './memory.ts';
+import { micro } from './micro/index.ts';
 import { mixed } from './mixed.ts';
 import { ownerReads } from './owner-reads.ts';
 import { set } from './set.ts';
@@ -29,6 +30,7 @@ const benches = {
   'owner-reads': ownerReads,
   delay,
   memory,
+  micro,
 } satisfies Record<string, Bench>;
 
 type BenchName = keyof typeof benches;

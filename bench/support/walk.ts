@@ -15,8 +15,11 @@ export class Walk implements MicroTask {
   /** Kept from step to step: no compiler may leave the loads out. */
   #at = 0;
 
-  /** As many places as there are entries, `entryBytes` apart: a multiple of 4. */
+  /** As many places as there are entries, `entryBytes` apart. */
   constructor(name: string, entries: number, entryBytes: number) {
+    if (!Number.isInteger(entries) || entryBytes % 4 !== 0) {
+      throw new RangeError(`No cycle of ${entries} places that are ${entryBytes} bytes apart`);
+    }
     this.name = name;
     const stride = entryBytes / 4;
     this.#words = new Int32Array(new SharedArrayBuffer(entries * entryBytes));

@@ -5,8 +5,8 @@
  * them all. So each is measured beside lru-cache of as many entries, and beside a walk through a plain typed array of as
  * many places, which is one cache miss a step and nothing else.
  *
- * Every key is asked for once before any is asked for again, in random order. Sets overwrite, 1,024 in flight. One size
- * after the other: what the entries of one weigh on the garbage collector, another would pay for.
+ * Every key is asked for once before any is asked for again, in random order. Sets overwrite any of them, 1,024 in flight.
+ * One size after the other: what the entries of one weigh on the garbage collector, another would pay for.
  */
 import { getHeapStatistics } from 'node:v8';
 import type { Peer } from './peers/index.ts';
@@ -14,7 +14,7 @@ import { LruCachePeer } from './peers/lru-cache.ts';
 import { Shardstash } from './peers/shardstash.ts';
 import type { Bench, Report, RunOptions } from './support/bench.ts';
 import { type Figure, pick } from './support/figure.ts';
-import { askedKeys, keyOf, shuffled } from './support/keys.ts';
+import { askedKeys, Draws, keyOf, shuffled } from './support/keys.ts';
 import { inFlight, type Load, measureLoads } from './support/load.ts';
 import { freshLookups, type Lookup, warmLookups } from './support/lookups.ts';
 import { measureMicro } from './support/micro.ts';
@@ -64,7 +64,8 @@ export const growth: Bench = {
     return {
       setup: {
         entries: sizes.map(formatCount).join('; '),
-        order: 'every key once, shuffled',
+        gets: 'every key once, shuffled',
+        sets: 'uniform, overwriting, 1,024 in flight',
         values: '{ id, name, active }',
       },
       figures,
@@ -104,7 +105,7 @@ async function measureSize(entries: number, pace: Pace): Promise<Figure[]> {
     for (const tasks of groups) {
       figures.push(...(await measureMicro(tasks, pace)));
     }
-    const sets = [ours, ...theirs].map((peer, i) => setsOf(named(SET, i), peer, ids));
+    const sets = [ours, ...theirs].map((peer, i) => setsOf(named(SET, i), peer, entries));
     return [...figures, ...(await measureLoads(sets, pace))];
   } finally {
     await ours.close();
@@ -123,13 +124,13 @@ async function fill(peer: Peer<SmallObject>, entries: number, keysById?: readonl
   }
 }
 
-function setsOf(name: string, peer: Peer<SmallObject>, ids: Int32Array): Load {
-  let cursor = 0;
+function setsOf(name: string, peer: Peer<SmallObject>, entries: number): Load {
+  const draws = new Draws();
   return {
     name,
     run: (operations) =>
       inFlight(IN_FLIGHT, operations, () => {
-        const id = ids[cursor++ % ids.length] as number;
+        const id = draws.below(entries);
         return peer.set(keyOf(id), smallObject(id));
       }),
   };

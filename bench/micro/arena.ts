@@ -3,7 +3,7 @@
  * that this takes. Beside it the same arena with blocks of one size, which needs no moves.
  */
 import { Arena } from '../../src/worker/arena.ts';
-import { seededRandom } from '../support/keys.ts';
+import { Draws, seededRandom } from '../support/keys.ts';
 import { LOOP_OPERATIONS, type MicroTask } from '../support/micro.ts';
 import { Walk } from '../support/walk.ts';
 import type { Subject } from './subject.ts';
@@ -17,7 +17,7 @@ const EQUAL = { least: 192, most: 192 };
 const SEED = 0x5eed;
 /** Where a block says which of the live ones it is. */
 const NAME = 1;
-/** Sizes are drawn once and used in a circle: to draw one costs as much as to allocate. */
+/** Sizes are drawn once and used in a circle: their logarithms cost as much as to allocate. */
 const DRAWN = 2 ** 16;
 
 export function arena(quick: boolean): Subject {
@@ -38,7 +38,7 @@ class Churn implements MicroTask {
   readonly #sizes: Int32Array;
   #live = 0;
   #drawn = 0;
-  #random = SEED;
+  readonly #draws = new Draws();
 
   constructor(name: string, arenaBytes: number, { least, most }: { readonly least: number; readonly most: number }) {
     this.name = name;
@@ -82,7 +82,7 @@ class Churn implements MicroTask {
 
   /** Frees any of the live blocks; the last one takes its name. */
   #free(): void {
-    const name = this.#draw(this.#live);
+    const name = this.#draws.below(this.#live);
     const block = this.#blocks[name] as number;
     const last = this.#blocks[--this.#live] as number;
     this.#blocks[name] = last;
@@ -93,15 +93,5 @@ class Churn implements MicroTask {
   #relocate(from: number, to: number, length: number): void {
     this.#words.copyWithin(to, from, from + length);
     this.#blocks[this.#words[to + NAME] as number] = to;
-  }
-
-  /** Xorshift32 (Marsaglia, 2003). */
-  #draw(below: number): number {
-    let x = this.#random;
-    x ^= x << 13;
-    x ^= x >>> 17;
-    x ^= x << 5;
-    this.#random = x;
-    return (x >>> 0) % below;
   }
 }

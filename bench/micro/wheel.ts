@@ -3,7 +3,7 @@
  * at a time, and an hour of it passes in less than a second.
  */
 import { TimingWheel } from '../../src/worker/wheel.ts';
-import { seededRandom, shuffled } from '../support/keys.ts';
+import { Draws, seededRandom } from '../support/keys.ts';
 import { LOOP_OPERATIONS, type MicroTask } from '../support/micro.ts';
 import { formatCount } from '../support/table.ts';
 import { Walk } from '../support/walk.ts';
@@ -31,13 +31,13 @@ export function wheel(quick: boolean): Subject {
 /** Gives timers in random order another deadline, while time stands still. */
 function moving(name: string, timers: number): MicroTask {
   const { wheel, deadlines, ahead } = scheduled(timers);
-  const slots = shuffled(timers);
+  const draws = new Draws();
   let cursor = 0;
   return {
     name,
     loop() {
       for (let i = cursor; i < cursor + LOOP_OPERATIONS; i++) {
-        const slot = slots[i] as number;
+        const slot = draws.below(timers);
         wheel.deschedule(slot);
         const deadlineMs = ahead[i] as number;
         deadlines[slot] = deadlineMs;

@@ -5,10 +5,13 @@
  */
 import { parseArgs } from 'node:util';
 import { awaitedSet } from './awaited-set.ts';
-import { bySize } from './by-size.ts';
+import { delay } from './delay.ts';
 import { evicting } from './evicting.ts';
 import { evictingOwner } from './evicting-owner.ts';
 import { get } from './get.ts';
+import { growth } from './growth.ts';
+import { memory } from './memory.ts';
+import { micro } from './micro/index.ts';
 import { mixed } from './mixed.ts';
 import { ownerReads } from './owner-reads.ts';
 import { set } from './set.ts';
@@ -18,13 +21,16 @@ import { renderGoals, renderReport } from './support/report.ts';
 
 const benches = {
   get,
-  'by-size': bySize,
+  growth,
   set,
   'awaited-set': awaitedSet,
   evicting,
   'evicting-owner': evictingOwner,
   mixed,
   'owner-reads': ownerReads,
+  delay,
+  memory,
+  micro,
 } satisfies Record<string, Bench>;
 
 type BenchName = keyof typeof benches;

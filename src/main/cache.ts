@@ -5,6 +5,7 @@
  * then it queues behind the write, in the same lane. Every change is a call. Async methods always reject and never throw.
  */
 
+import { type Clock, monotonic } from '../protocol/clock.ts';
 import { describe } from '../protocol/describe.ts';
 import { CacheError, misuse } from '../protocol/errors.ts';
 import { type CacheKey, decodeKey } from '../protocol/key.ts';
@@ -118,7 +119,7 @@ export async function openCache<V = unknown, K extends CacheKey = CacheKey>(
   }
   const open = await openShards(config, clock, notices);
   notices.tell('open', `Opened ${nameOf(config)}`, { config });
-  return new Cache<V, K>(config, open, codec, notices);
+  return new Cache<V, K>(config, open, codec, clock ?? monotonic, notices);
 }
 
 export class Cache<V = unknown, K extends CacheKey = CacheKey> {
@@ -133,10 +134,10 @@ export class Cache<V = unknown, K extends CacheKey = CacheKey> {
   #closing: Promise<void> | undefined;
 
   /** Use `openCache`. */
-  constructor(config: CacheConfig, open: OpenShards, codec: ValueCodec, notices: Notices) {
+  constructor(config: CacheConfig, open: OpenShards, codec: ValueCodec, clock: Clock, notices: Notices) {
     this.config = config;
     this.#open = open;
-    this.#client = new Client(config, open.views, codec);
+    this.#client = new Client(config, open.views, codec, clock);
     this.#flights = new Flights(this.#client, notices);
     this.#notices = notices;
   }

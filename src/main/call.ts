@@ -3,7 +3,7 @@ import { setMaxListeners } from 'node:events';
 import { misuse } from '../protocol/errors.ts';
 import type { CacheKey } from '../protocol/key.ts';
 import type { Result } from '../protocol/reply.ts';
-import { resolveTimeout } from './options.ts';
+import { resolveTimeout, unknownOption } from './options.ts';
 
 export interface CallOptions {
   /** Rejects the call with `signal.reason`. A write that was sent before may still be applied. */
@@ -45,6 +45,9 @@ export interface Waiter {
   reject(error: unknown, index: number): void;
 }
 
+/** The options of all calls: whoever mistypes one should hear of it, not wonder why his entries live for ever. */
+const KNOWN = ['signal', 'timeout', 'ttl', 'sliding', 'keepTtl', 'initial', 'pageSize'];
+
 /** Throws INVALID_CONFIG for what is no option, and `signal.reason` for a signal that has been aborted. */
 export function callLimits(options: CallOptions | undefined): CallLimits {
   if (options === undefined) {
@@ -52,6 +55,11 @@ export function callLimits(options: CallOptions | undefined): CallLimits {
   }
   if (typeof options !== 'object' || options === null) {
     throw misuse('INVALID_CONFIG', 'an object of options', options, { option: 'options' });
+  }
+  for (const name in options) {
+    if (!KNOWN.includes(name)) {
+      throw unknownOption(name, KNOWN);
+    }
   }
   const { signal, timeout } = options;
   if (signal === undefined && timeout === undefined) {

@@ -2,6 +2,7 @@
  * One thread's way into the shards of a cache: it hashes keys, encodes values where they are made, and decodes them where
  * they are used. What the methods of the facade have in common.
  */
+import type { Clock } from '../protocol/clock.ts';
 import { CacheError } from '../protocol/errors.ts';
 import { type CacheKey, KeyEncoder, shardOf } from '../protocol/key.ts';
 import type { StoredValue } from '../protocol/operations.ts';
@@ -16,11 +17,14 @@ export class Client {
   /** The key of the call that is being made. */
   readonly key: KeyEncoder;
   readonly codec: ValueCodec;
+  /** The time of the cache. */
+  readonly clock: Clock;
   #closed = false;
 
-  constructor(config: CacheConfig, views: readonly ShardView[], codec: ValueCodec) {
+  constructor(config: CacheConfig, views: readonly ShardView[], codec: ValueCodec, clock: Clock) {
     this.views = views;
     this.codec = codec;
+    this.clock = clock;
     this.key = new KeyEncoder(hashSeedOf(config));
   }
 

@@ -2,7 +2,7 @@
  * What a user may ask for when a cache opens, and what it becomes: every default and every option error, once.
  */
 import { randomBytes } from 'node:crypto';
-import { availableParallelism } from 'node:os';
+import { availableParallelism, totalmem } from 'node:os';
 import { misuse } from '../protocol/errors.ts';
 import type { FilterName } from '../protocol/filter.ts';
 import type { HashSeed } from '../protocol/key.ts';
@@ -144,7 +144,7 @@ export function resolveOptions(options: CacheOptions = {}): CacheConfig {
   }
   for (const name of Object.keys(options)) {
     if (!KNOWN.includes(name)) {
-      throw optionError(name, `one of the options ${KNOWN.join(', ')}`, name);
+      throw unknownOption(name, KNOWN);
     }
   }
   const maxEntries = options.maxEntries === undefined ? EVER : count('maxEntries', options.maxEntries);
@@ -250,13 +250,18 @@ export function flagOr(option: string, value: unknown, fallback: boolean): boole
 }
 
 /** What a user should know about options that are allowed and yet unwise. */
-export function warningsOf({ shards, maxEntries }: CacheConfig): string[] {
+export function warningsOf({ shards, maxBytes, maxEntries }: CacheConfig): string[] {
   const cores = availableParallelism();
   const each = Math.floor(maxEntries / shards);
   const warnings: string[] = [];
   if (shards > cores) {
     warnings.push(
       `${shards} shards share ${cores} cores: more threads than cores wait for each other. Use fewer \`shards\``,
+    );
+  }
+  if (maxBytes > totalmem()) {
+    warnings.push(
+      `\`maxBytes\` is ${maxBytes} bytes, and this machine has ${totalmem()}: the system will swap, or end the process`,
     );
   }
   if (shards > 1 && each < ENTRIES_PER_SHARD_MIN) {
@@ -365,6 +370,12 @@ function choice<T extends string>(option: string, value: unknown, choices: reado
     throw optionError(option, choices.map((name) => `'${name}'`).join(' or '), value);
   }
   return known;
+}
+
+/** INVALID_CONFIG for an option that is none. */
+export function unknownOption(option: string, known: readonly string[]): TypeError {
+  const message = `Unknown option \`${option}\`. Known: ${known.join(', ')}`;
+  return Object.assign(new TypeError(message), { code: 'INVALID_CONFIG', option });
 }
 
 /** INVALID_CONFIG, with the name of the option. */

@@ -5,6 +5,7 @@
 import { type CacheKey, decodeKey } from '../protocol/key.ts';
 import {
   FLAG_KEYS_ONLY,
+  OP_HAS,
   OP_PEEK,
   OP_SCAN,
   SCAN_END,
@@ -28,7 +29,10 @@ const PAGE_ENTRIES_MAX = 65_536;
 export async function* scanKeys(client: Client, options: ScanOptions | undefined): AsyncGenerator<CacheKey> {
   for await (const page of pages(client, options, FLAG_KEYS_ONLY)) {
     for (const entry of page) {
-      yield keyOf(entry);
+      const key = keyOf(entry);
+      if (!isOver(client, entry) || (await isThere(client, key, callLimits(options)))) {
+        yield key;
+      }
     }
   }
 }
@@ -40,7 +44,8 @@ export async function* scanEntries(
   for await (const page of pages(client, options, 0)) {
     for (const entry of page) {
       const key = keyOf(entry);
-      const value = entry.value ?? (await fetchLarge(client, key, callLimits(options)));
+      const isCurrent = entry.value !== undefined && !isOver(client, entry);
+      const value = isCurrent ? entry.value : await fetchAlone(client, key, callLimits(options));
       if (value !== undefined) {
         yield [key, client.valueOf(value)];
       }
@@ -78,8 +83,17 @@ async function pageAt(
   return (await client.askShard(view, OP_SCAN, limits, body)) as StoredPage;
 }
 
-/** A value too large for a page is asked for alone; by then its entry may have gone. */
-async function fetchLarge(client: Client, key: CacheKey, limits: CallLimits): Promise<StoredValue | undefined> {
+/** Whether the time of an entry ran out while its page was being read; but it may have slid on meanwhile. */
+function isOver({ clock }: Client, { expiresAtMs }: StoredEntry): boolean {
+  return expiresAtMs !== undefined && expiresAtMs <= clock.now();
+}
+
+async function isThere(client: Client, key: CacheKey, limits: CallLimits): Promise<boolean> {
+  return (await client.ask(client.aim(key), OP_HAS, key, limits)) as boolean;
+}
+
+/** A value that was too large for its page, or that has grown old, is asked for alone; by then its entry may have gone. */
+async function fetchAlone(client: Client, key: CacheKey, limits: CallLimits): Promise<StoredValue | undefined> {
   return (await client.ask(client.aim(key), OP_PEEK, key, limits)) as StoredValue | undefined;
 }
 

@@ -98,6 +98,8 @@ export interface StoredEntry {
   readonly encoding: number;
   readonly key: Buffer;
   readonly value: StoredValue | undefined;
+  /** In pages: when it expires, if it does, unless it is read before. Monotonic milliseconds. */
+  readonly expiresAtMs?: number;
 }
 
 export interface StoredPage {

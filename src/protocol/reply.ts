@@ -7,7 +7,8 @@
  *     float64                  a count
  *     [ tag, bin32 value ]     a stored value
  *     [ tag, bin32 value, float64 ]                 the same, with the milliseconds it has left
- *     [ encoding, bin32 key, tag, bin32 value ]     an entry; tag and value are nil where only its key is told
+ *     [ encoding, bin32 key, tag, bin32 value ]     an entry; tag and value are nil where only its key is told. One that
+ *                                                   expires has a fifth field: when, as float64
  *     [ float64 next, entry, entry, ... ]           a page of entries (array32)
  *     str                      JSON text: counts of a shard (object), or `{ "error": { code, message } }`
  *
@@ -28,6 +29,7 @@ const ARRAY32 = 0xdd;
 const PAIR = 0x92;
 const TRIPLE = 0x93;
 const ENTRY = 0x94;
+const MORTAL_ENTRY = 0x95;
 const HEAD_BYTES = 5;
 /** The marker and the count of a page, and where the next one begins. */
 const PAGE_HEAD_BYTES = 14;
@@ -95,8 +97,14 @@ export class ReplyWriter {
     this.#length += PAGE_HEAD_BYTES;
   }
 
-  pageEntry(encoding: number, key: Uint8Array, tag: number, bytes: Uint8Array | undefined): void {
+  /** `expiresAtMs` Infinity for an entry that lives for ever. */
+  pageEntry(encoding: number, key: Uint8Array, tag: number, bytes: Uint8Array | undefined, expiresAtMs: number): void {
+    const start = this.#length;
     this.#entry(encoding, key, tag, bytes);
+    if (expiresAtMs !== Number.POSITIVE_INFINITY) {
+      this.#double(expiresAtMs);
+      this.#buffer[start] = MORTAL_ENTRY;
+    }
     this.#pageEntries++;
   }
 
@@ -264,19 +272,26 @@ class ReplyReader {
 
   #entry(): StoredEntry {
     const buffer = this.#buffer;
-    if (buffer[this.#at] !== ENTRY) {
+    const marker = buffer[this.#at];
+    if (marker !== ENTRY && marker !== MORTAL_ENTRY) {
       throw this.#broken();
     }
     const encoding = buffer[this.#at + 1] as number;
     this.#at += 2;
     const key = this.#bytes();
-    const tag = buffer[this.#at] as number;
+    const value = this.#valueOfEntry();
+    return marker === ENTRY ? { encoding, key, value } : { encoding, key, value, expiresAtMs: this.#double() };
+  }
+
+  /** Nil twice where there is none. */
+  #valueOfEntry(): StoredValue | undefined {
+    const tag = this.#buffer[this.#at] as number;
     if (tag === NIL) {
       this.#at += 2;
-      return { encoding, key, value: undefined };
+      return undefined;
     }
     this.#at += 1;
-    return { encoding, key, value: { tag, bytes: this.#bytes() } };
+    return { tag, bytes: this.#bytes() };
   }
 
   #page(): StoredPage {

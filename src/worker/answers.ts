@@ -254,7 +254,7 @@ export class Answers {
         const whole = !keysOnly && blocks.valueLengthOf(block) <= PAGE_BYTES_MAX;
         const key = blocks.keyBytesOf(block);
         const value = whole ? blocks.valueOf(block) : undefined;
-        reply.pageEntry(blocks.encodingOf(block), key, blocks.tagOf(block), value);
+        reply.pageEntry(blocks.encodingOf(block), key, blocks.tagOf(block), value, blocks.expiresAt(block));
         entries++;
         bytes += key.length + (value?.length ?? 0);
       }

@@ -26,8 +26,11 @@ import { Tally } from './tally.ts';
 
 /** Entries whose memory is loaded before the calls that will evict them. */
 const WARM_VICTIMS = 64;
-/** Timers that are sorted out before an eviction, so that the expired go before the living. */
-const EVICTION_TIMERS = 64;
+/**
+ * Timers that are sorted out at most before an eviction, so that the expired go before the living: 0.5 ms. It seldom
+ * takes more than a few; but when time reaches a bucket of minutes, those that are due may lie behind many that are not.
+ */
+const EVICTION_TIMERS = 4_096;
 /** Timers that are sorted out before valid entries are counted: 10 ms at most. */
 const GAUGE_TIMERS = 100_000;
 

@@ -493,17 +493,21 @@ describe.each(READS)('reads: %s', (reads) => {
       expect(await cache.metrics()).toMatchObject({ evictions: 0, expirations: 1 });
     });
 
-    test('a few expired among thousands that live long leave before any of those', async () => {
-      const clock = manualClock();
-      const cache = await make({ reads, clock, shards: 1, maxEntries: 2_000, cleanupInterval: false });
-      await cache.setMany(pairs(1_990, 'long'), { ttl: '1d' });
-      await cache.setMany(pairs(10, 'short'), { ttl: '1m' });
-      clock.advance('1m');
-      for (let i = 0; i < 10; i++) await cache.set(`new${i}`, i);
-      expect(await cache.metrics()).toMatchObject({ evictions: 0, expirations: 10, currentTotalKeys: 2_000 });
-      await cache.set('one more', 1);
-      expect(await cache.metrics()).toMatchObject({ evictions: 1 });
-    });
+    // The second lie in one bucket of the wheel with the expired, and before them.
+    test.each(['1d', 65_000])(
+      'a few expired among thousands that live for %s leave before any of those',
+      async (ttl) => {
+        const clock = manualClock();
+        const cache = await make({ reads, clock, shards: 1, maxEntries: 2_000, cleanupInterval: false });
+        await cache.setMany(pairs(1_990, 'long'), { ttl });
+        await cache.setMany(pairs(10, 'short'), { ttl: 61_600 });
+        clock.advance(61_600);
+        for (let i = 0; i < 10; i++) await cache.set(`new${i}`, i);
+        expect(await cache.metrics()).toMatchObject({ evictions: 0, expirations: 10, currentTotalKeys: 2_000 });
+        await cache.set('one more', 1);
+        expect(await cache.metrics()).toMatchObject({ evictions: 1 });
+      },
+    );
   });
 
   test('metrics: false sweeps all the same', async () => {

@@ -45,6 +45,22 @@ describe.each(READS)('reads: %s', (reads) => {
     expect(await collect(cache.keys())).toHaveLength(500);
   });
 
+  test('what expires while a page is being read is left out, unless somebody has kept it alive', async () => {
+    const { cache, clock } = shared;
+    await cache.setMany(pairs(100, 'short'), { ttl: 10 });
+    await cache.setMany(pairs(100, 'sliding'), { ttl: 10, sliding: true });
+    const entries = cache.entries();
+    const keys = cache.keys();
+    await entries.next();
+    await keys.next();
+    clock.advance(5);
+    await cache.getMany(pairs(100, 'sliding').map(([key]) => key));
+    clock.advance(5);
+    const left = [...(await collect(entries)).map(([key]) => key), ...(await collect(keys))] as string[];
+    expect(left.filter((key) => key.startsWith('short'))).toEqual([]);
+    expect(left.filter((key) => key.startsWith('sliding')).length).toBeGreaterThanOrEqual(2 * 99);
+  });
+
   test('ten thousand keys of which half are deleted meanwhile: no key twice, and those that stay once', async () => {
     const { cache } = shared;
     await cache.setMany(pairs(10_000));

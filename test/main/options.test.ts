@@ -124,9 +124,8 @@ describe('options', () => {
   test('none is taken that is not named here, so that a new one gets its row', () => {
     const message = String(errorOf(() => resolveOptions(hostile({ typo: 1 })))['message']);
     expect(message).toBe(
-      'Expected `typo` to be one of the options shards, maxBytes, maxEntries, ttl, sliding, eviction, serializer, filter, ' +
-        'reads, cleanupInterval, metrics, logger, seed, clock, timeout, maxPendingCalls, maxPendingBytes, unref, ' +
-        "got 'typo' (string)",
+      'Unknown option `typo`. Known: shards, maxBytes, maxEntries, ttl, sliding, eviction, serializer, filter, ' +
+        'reads, cleanupInterval, metrics, logger, seed, clock, timeout, maxPendingCalls, maxPendingBytes, unref',
     );
   });
 

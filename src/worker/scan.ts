@@ -12,7 +12,7 @@ import { BLOCK_NEXT, bucketOf, HEADER_BUCKETS, type ShardMemory } from '../proto
 import { SCAN_END } from '../protocol/operations.ts';
 
 /** Buckets that one page may look into: a table that has shed its entries is mostly empty. */
-const BUCKETS_MAX = 65_536;
+export const BUCKETS_MAX = 65_536;
 
 /**
  * Hands the blocks of whole buckets to `visit`, from the cursor on, while `visit` answers that there is room for more, and

@@ -8,6 +8,7 @@ import { awaitedSet } from './awaited-set.ts';
 import { delay } from './delay.ts';
 import { evicting } from './evicting.ts';
 import { evictingOwner } from './evicting-owner.ts';
+import { filter } from './filter.ts';
 import { get } from './get.ts';
 import { growth } from './growth.ts';
 import { memory } from './memory.ts';
@@ -28,6 +29,7 @@ const benches = {
   'evicting-owner': evictingOwner,
   mixed,
   'owner-reads': ownerReads,
+  filter,
   delay,
   memory,
   micro,

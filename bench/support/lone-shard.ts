@@ -22,7 +22,11 @@ export interface LoneShardSetup {
   readonly eviction: keyof typeof policies;
   readonly value: Uint8Array;
   readonly keyOf: (id: number) => CacheKey;
+  /** Default true, as in a cache. */
+  readonly filter?: boolean;
 }
+
+const FILTER = { type: 'blocked-bloom', falsePositiveRate: 0.01 } as const;
 
 export class LoneShard {
   readonly memory: ShardMemory;
@@ -34,11 +38,11 @@ export class LoneShard {
   readonly #value: Uint8Array;
   #id = 0;
 
-  constructor({ entriesMax, bytesMax, eviction, value, keyOf }: LoneShardSetup) {
+  constructor({ entriesMax, bytesMax, eviction, value, keyOf, filter = true }: LoneShardSetup) {
     const limits = { bytesMax, entriesMax };
-    this.memory = new ShardMemory(reserveShard(limits));
+    this.memory = new ShardMemory(reserveShard(limits, filter ? FILTER.falsePositiveRate : 0));
     const clock = new FrameClock(monotonic);
-    this.shard = new Shard(limits, this.memory, policies[eviction], clock);
+    this.shard = new Shard(limits, this.memory, policies[eviction], clock, { filter: filter && FILTER });
     this.#dispatch = new Dispatch(this.shard, this.memory, clock);
     this.#keyOf = keyOf;
     this.#value = value;

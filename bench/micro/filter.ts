@@ -3,7 +3,7 @@
  * are drawn, not computed: a get has the hash of its key at hand.
  */
 import { FilterReader, filterBytes } from '../../src/protocol/filter.ts';
-import type { MembershipFilter } from '../../src/worker/filter/filter.ts';
+import type { HashSource, MembershipFilter } from '../../src/worker/filter/filter.ts';
 import { filters } from '../../src/worker/filter/index.ts';
 import { Draws } from '../support/keys.ts';
 import { LOOP_OPERATIONS, type MicroTask } from '../support/micro.ts';
@@ -24,13 +24,13 @@ const STRANGER = 2;
 export function filter(quick: boolean): Subject {
   const keys = quick ? QUICK_KEYS : KEYS;
   const words = new Int32Array(new SharedArrayBuffer(filterBytes(keys, RATE)));
-  // Nothing to build anew from: no add here comes so late that it would ask.
-  const source = { used: 0, hashesOf: () => 0 };
-  const built = filters['blocked-bloom']({ words, slots: keys, falsePositiveRate: RATE, source });
   const hashes = new Draws();
   const members = Int32Array.from({ length: keys }, () => hashes.below(HASHES) | 0);
+  const source = new Members(members);
+  const built = filters['blocked-bloom']({ words, slots: keys, falsePositiveRate: RATE, source });
   for (const hash of members) {
     built.add(hash, MEMBER);
+    source.used++;
   }
   const of = `of ${formatCount(keys)} keys`;
   const reader = new FilterReader(words);
@@ -43,6 +43,24 @@ export function filter(quick: boolean): Subject {
     tasks: [stranger, member, renewed, walk],
     floors: { [stranger.name]: walk.name, [member.name]: walk.name, [renewed.name]: walk.name },
   };
+}
+
+/** The keys that have been added: a filter that grows is built anew from them. */
+class Members implements HashSource {
+  used = 0;
+  readonly #hashes: Int32Array;
+
+  constructor(hashes: Int32Array) {
+    this.#hashes = hashes;
+  }
+
+  hashesOf(from: number, to: number, into: Int32Array): number {
+    for (let slot = from; slot < to; slot++) {
+      into[2 * (slot - from)] = this.#hashes[slot] as number;
+      into[2 * (slot - from) + 1] = MEMBER;
+    }
+    return to - from;
+  }
 }
 
 function asking(name: string, reader: FilterReader, hashes: Int32Array, high: number): MicroTask {

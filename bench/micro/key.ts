@@ -1,5 +1,6 @@
 /** A key becomes bytes and a hash. The keys of a loop fit the first-level cache: what is measured is the code. */
-import { type CacheKey, KeyEncoder } from '../../src/protocol/key.ts';
+import type { CacheKey } from '../../src/protocol/cache-key.ts';
+import { KeyEncoder } from '../../src/protocol/key.ts';
 import { LOOP_OPERATIONS, type MicroTask } from '../support/micro.ts';
 import type { Subject } from './subject.ts';
 

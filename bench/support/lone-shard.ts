@@ -2,9 +2,11 @@
  * One shard in this thread, without lanes or ports: it is handed frames as a lane makes them. Its keys are `keyOf` of the
  * ids 0 up, or whatever else a bench makes of an id.
  */
+
+import type { CacheKey } from '../../src/protocol/cache-key.ts';
 import { monotonic } from '../../src/protocol/clock.ts';
 import { FrameWriter } from '../../src/protocol/frame.ts';
-import { type CacheKey, KeyEncoder } from '../../src/protocol/key.ts';
+import { KeyEncoder } from '../../src/protocol/key.ts';
 import { reserveShard, ShardMemory } from '../../src/protocol/memory.ts';
 import { OP_SET } from '../../src/protocol/operations.ts';
 import { Dispatch } from '../../src/worker/dispatch.ts';

@@ -2,7 +2,8 @@
  * Many calls at once: all of one turn travel in one frame per shard, and however many there are, no more wait than a
  * shard's queue takes.
  */
-import { type CacheKey, checkKey } from '../protocol/key.ts';
+import type { CacheKey } from '../protocol/cache-key.ts';
+import { checkKey } from '../protocol/key.ts';
 import { OP_DELETE, OP_GET, OP_SET, type StoredValue } from '../protocol/operations.ts';
 import { HIT, MISS } from '../protocol/reader.ts';
 import type { Result } from '../protocol/reply.ts';

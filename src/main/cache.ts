@@ -5,10 +5,11 @@
  * then it queues behind the write, in the same lane. Every change is a call. Async methods always reject and never throw.
  */
 
+import type { CacheKey } from '../protocol/cache-key.ts';
 import { type Clock, monotonic } from '../protocol/clock.ts';
 import { describe } from '../protocol/describe.ts';
 import { CacheError, misuse } from '../protocol/errors.ts';
-import { type CacheKey, decodeKey } from '../protocol/key.ts';
+import { decodeKey } from '../protocol/key.ts';
 import {
   FLAG_COUNTED,
   FLAG_KEEP_TTL,

@@ -1,7 +1,7 @@
 /** One call to a shard, from the options that its caller gave to the moment it settles, which happens once. */
 import { setMaxListeners } from 'node:events';
+import type { CacheKey } from '../protocol/cache-key.ts';
 import { misuse } from '../protocol/errors.ts';
-import type { CacheKey } from '../protocol/key.ts';
 import type { Result } from '../protocol/reply.ts';
 import { resolveTimeout, unknownOption } from './options.ts';
 

@@ -2,9 +2,11 @@
  * One thread's way into the shards of a cache: it hashes keys, encodes values where they are made, and decodes them where
  * they are used. What the methods of the facade have in common.
  */
+
+import type { CacheKey } from '../protocol/cache-key.ts';
 import type { Clock } from '../protocol/clock.ts';
 import { CacheError } from '../protocol/errors.ts';
-import { type CacheKey, KeyEncoder, shardOf } from '../protocol/key.ts';
+import { KeyEncoder, shardOf } from '../protocol/key.ts';
 import type { StoredValue } from '../protocol/operations.ts';
 import type { Result } from '../protocol/reply.ts';
 import { type CallBody, type CallLimits, NO_BODY } from './call.ts';

@@ -6,8 +6,10 @@
  *
  * Each waiter has limits of his own. When he gives up the computation goes on, and what it brings is stored.
  */
+
+import type { CacheKey } from '../protocol/cache-key.ts';
 import { CacheError } from '../protocol/errors.ts';
-import { type CacheKey, decodeKey, type KeyEncoder } from '../protocol/key.ts';
+import { decodeKey, type KeyEncoder } from '../protocol/key.ts';
 import { FLAG_COUNTED, OP_FILL, OP_LEASE, OP_RELEASE, type StoredValue } from '../protocol/operations.ts';
 import { bodyOf, Call, type CallBody, type CallLimits, UNLIMITED } from './call.ts';
 import type { Client } from './client.ts';

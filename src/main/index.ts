@@ -1,7 +1,7 @@
 /** The public surface of shardstash. */
 
+export type { CacheKey, CacheKeyPart } from '../protocol/cache-key.ts';
 export { CacheError, type CacheErrorCode, type MisuseCode, type Outcome } from '../protocol/errors.ts';
-export type { CacheKey, CacheKeyPart } from '../protocol/key.ts';
 export {
   type Cache,
   type IncrementOptions,

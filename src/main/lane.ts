@@ -10,11 +10,12 @@
  */
 import type { MessagePort } from 'node:worker_threads';
 import { type Endpoint, wrap } from 'comlink';
+import type { CacheKey } from '../protocol/cache-key.ts';
 import { describe } from '../protocol/describe.ts';
 import { type ComlinkEndpoint, endpointOf } from '../protocol/endpoint.ts';
 import { CacheError, type CacheErrorCode, type Outcome } from '../protocol/errors.ts';
 import { FRAME_HEAD_BYTES, FrameReader, recordBytes } from '../protocol/frame.ts';
-import type { CacheKey, KeyEncoder } from '../protocol/key.ts';
+import type { KeyEncoder } from '../protocol/key.ts';
 import { type Result, readReply } from '../protocol/reply.ts';
 import { Call, type CallBody, type CallLimits, NO_BODY, UNLIMITED } from './call.ts';
 import { type Flight, Outbox } from './outbox.ts';

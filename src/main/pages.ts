@@ -2,7 +2,8 @@
  * Iteration over all entries: shard by shard, page by page, in the order of bit-reversed hashes, which keeps its place while
  * the table grows. A key that stays throughout comes exactly once; one that comes or goes meanwhile may or may not.
  */
-import { type CacheKey, decodeKey } from '../protocol/key.ts';
+import type { CacheKey } from '../protocol/cache-key.ts';
+import { decodeKey } from '../protocol/key.ts';
 import {
   FLAG_KEYS_ONLY,
   OP_HAS,

@@ -3,10 +3,12 @@
  *
  * A look counts hits and misses and tells the policy of hits, in the client's own memory.
  */
+
+import type { CacheKey } from '../protocol/cache-key.ts';
 import { type ClientMemory, RING_FULL, RING_RECORDS } from '../protocol/client.ts';
 import { CacheError } from '../protocol/errors.ts';
 import type { FilterReader } from '../protocol/filter.ts';
-import type { CacheKey, KeyEncoder } from '../protocol/key.ts';
+import type { KeyEncoder } from '../protocol/key.ts';
 import type { ShardLimits } from '../protocol/memory.ts';
 import { OP_NONE } from '../protocol/operations.ts';
 import { BUSY, HIT, MISS, type Reader } from '../protocol/reader.ts';

@@ -2,8 +2,9 @@
  * Every error a user can meet, by code. Misuse of the API is a TypeError with a `code`; what the world does to a cache
  * is a CacheError. The shards report theirs as plain records in a reply, since a thread hop would strip class and code.
  */
+
+import type { CacheKey } from './cache-key.ts';
 import { describe } from './describe.ts';
-import type { CacheKey } from './key.ts';
 
 export type MisuseCode =
   | 'INVALID_CONFIG'

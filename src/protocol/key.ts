@@ -14,6 +14,7 @@
  *
  * High word: picks the shard. Low word: bucket, stripe and tag. So routing and buckets stay independent.
  */
+import type { CacheKey } from './cache-key.ts';
 import { illFormed, tooLong } from './invalid-key.ts';
 import { KEY_BYTES_MAX, META_ENCODING_SHIFT, wordsFor } from './memory.ts';
 import { encodeStructured, NAN_HIGH } from './structured-key.ts';
@@ -26,27 +27,6 @@ export const ENCODING_STRUCTURED = 3;
 
 const SCRATCH_BYTES = wordsFor(KEY_BYTES_MAX) * 4;
 const NUMBER_BYTES = 8;
-
-/**
- * What a value may be stored under. Keys are equal by structure, whatever the order of properties, Map entries and Set
- * members: 1, '1', 1n, true and [1] are five keys, `{ a: 1, b: 2 }` and `{ b: 2, a: 1 }` are one. So are 0 and -0, NaN and
- * NaN, and a Buffer and a Uint8Array of the same bytes. A property that is undefined is not one that is absent.
- */
-export type CacheKey =
-  | string
-  | number
-  | bigint
-  | boolean
-  | null
-  | Uint8Array
-  | Date
-  | readonly CacheKeyPart[]
-  | { readonly [name: string]: CacheKeyPart }
-  | ReadonlyMap<CacheKeyPart, CacheKeyPart>
-  | ReadonlySet<CacheKeyPart>;
-
-/** What may stand inside a key. */
-export type CacheKeyPart = CacheKey | undefined;
 
 export interface HashSeed {
   readonly low: number;

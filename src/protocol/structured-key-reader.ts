@@ -3,8 +3,9 @@
  *
  * A null-prototype object comes back as a plain one and a Buffer as a Uint8Array: they are equal keys.
  */
+
+import type { CacheKey, CacheKeyPart } from './cache-key.ts';
 import { CacheError } from './errors.ts';
-import type { CacheKey, CacheKeyPart } from './key.ts';
 import {
   DEPTH_MAX,
   TAG_ARRAY,

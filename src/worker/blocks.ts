@@ -1,5 +1,6 @@
 /** The fields of an entry's block, as its owner writes and reads them. `protocol/memory.ts` draws them. */
-import { type CacheKey, decodeKey } from '../protocol/key.ts';
+import type { CacheKey } from '../protocol/cache-key.ts';
+import { decodeKey } from '../protocol/key.ts';
 import {
   BLOCK_EXPIRES_AT,
   BLOCK_HASH,

@@ -5,10 +5,11 @@
  * What holds after every call: entries and accounted bytes are within their limits, and whatever changed is already
  * visible to every reader. Room is made of what has expired first, then of what the policy names.
  */
+
+import type { CacheKey } from '../protocol/cache-key.ts';
 import type { Clock } from '../protocol/clock.ts';
 import type { ErrorRecord } from '../protocol/errors.ts';
 import { FilterReader } from '../protocol/filter.ts';
-import type { CacheKey } from '../protocol/key.ts';
 import { columnBytes, type ShardLimits, type ShardMemory } from '../protocol/memory.ts';
 import type { ShardSpec } from '../protocol/spec.ts';
 import { Arena } from './arena.ts';

@@ -1,7 +1,8 @@
 import { inspect } from 'node:util';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type CacheKey, checkKey, ENCODING_STRUCTURED, KeyEncoder } from '../../src/protocol/key.ts';
+import type { CacheKey } from '../../src/protocol/cache-key.ts';
+import { checkKey, ENCODING_STRUCTURED, KeyEncoder } from '../../src/protocol/key.ts';
 import { KEY_BYTES_MAX } from '../../src/protocol/memory.ts';
 import { decodeStructured } from '../../src/protocol/structured-key-reader.ts';
 import { equalKeys } from '../support/key-equality.ts';

@@ -1,7 +1,7 @@
 /**
  * When two keys are equal, apart from how they are encoded.
  */
-import type { CacheKeyPart } from '../../src/protocol/key.ts';
+import type { CacheKeyPart } from '../../src/protocol/cache-key.ts';
 
 export type Part = CacheKeyPart;
 export type Parts = readonly Part[];

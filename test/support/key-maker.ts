@@ -2,7 +2,8 @@
  * Keys of every shape, the same key put together in another way, and keys that differ by one small change: a border moved,
  * a kind swapped, a property added with nothing in it.
  */
-import { type CacheKey, KeyEncoder } from '../../src/protocol/key.ts';
+import type { CacheKey } from '../../src/protocol/cache-key.ts';
+import { KeyEncoder } from '../../src/protocol/key.ts';
 import { kindOf, type Part, type Parts, type Properties } from './key-equality.ts';
 import type { Random } from './random.ts';
 

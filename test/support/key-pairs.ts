@@ -1,7 +1,8 @@
 /**
  * Pairs of keys, most of them alike: they are the same bytes exactly when they are equal, and every key comes back.
  */
-import { type CacheKey, decodeKey, KeyEncoder } from '../../src/protocol/key.ts';
+import type { CacheKey } from '../../src/protocol/cache-key.ts';
+import { decodeKey, KeyEncoder } from '../../src/protocol/key.ts';
 import { equalKeys } from './key-equality.ts';
 import { KeyMaker } from './key-maker.ts';
 import { Random } from './random.ts';

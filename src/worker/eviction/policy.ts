@@ -4,7 +4,7 @@
  * A policy knows entries by slot and keeps its state in flat arrays by slot. It is told of everything that happens to
  * an entry, each in its own call, and asked for a victim; it never changes the cache itself. Everything is O(1).
  */
-import type { CacheKey } from '../../protocol/key.ts';
+import type { CacheKey } from '../../protocol/cache-key.ts';
 import type { HitMode } from '../../protocol/spec.ts';
 
 /** Why an entry left. */

@@ -141,6 +141,8 @@ export class ShardPair {
       this.#tokens.set(step.key, answer);
     }
     same(answer, this.#expected(step, value, answer));
+    // A wrong deadline would mostly be gone with the next use, before anybody could see it.
+    same(this.target.ask(OP_TTL, step.key), this.model.leftMs(step.key, this.target.clock.nowMs));
   }
 
   #ask(operation: keyof typeof OPERATIONS, step: KeyStep, value: string): unknown {

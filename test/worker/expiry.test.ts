@@ -3,6 +3,7 @@
  */
 import { describe, expect, test } from 'vitest';
 import {
+  FLAG_KEEP_TTL,
   FLAG_SLIDING,
   OP_DEMAND,
   OP_EXPIRE,
@@ -12,6 +13,7 @@ import {
   OP_SET,
   OP_TOUCH,
   OP_TTL,
+  OP_UPDATE,
 } from '../../src/protocol/operations.ts';
 import type { PolicyName } from '../../src/protocol/spec.ts';
 import { policies } from '../../src/worker/eviction/index.ts';
@@ -312,6 +314,20 @@ describe('an entry that slides', () => {
       expect(target.ask(OP_TTL, key)).toBe(5);
     }
   });
+});
+
+test('an update that keeps a sliding ttl takes over its deadline, and not the last read of its new slot', () => {
+  const target = makeShard();
+  target.set('k', 'v', 1_000, FLAG_SLIDING);
+  target.set('other', 'v', 1_000, FLAG_SLIDING);
+  target.clock.nowMs += 500;
+  target.read('other');
+  target.delete('other');
+  expect(target.ask(OP_UPDATE, 'k', 'w', 0, FLAG_KEEP_TTL)).toBeUndefined();
+  expect(target.ask(OP_TTL, 'k')).toBe(500);
+  target.clock.nowMs += 499;
+  target.get('k');
+  expect(target.ask(OP_TTL, 'k')).toBe(1_000);
 });
 
 describe('valid entries', () => {

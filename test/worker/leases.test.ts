@@ -83,15 +83,16 @@ describe('a lease', () => {
 
 test(`beyond ${LEASES_MAX} leases the oldest ends, one that was taken over being young again`, () => {
   const leases = new Leases();
-  const tokens = Array.from({ length: LEASES_MAX }, (_, id) => leases.grant(keyOf(id), 0, 1, false));
+  const tokens = Array.from({ length: LEASES_MAX - 1 }, (_, id) => leases.grant(keyOf(id), 0, 1, false));
   const renewed = leases.grant(keyOf(0), LEASE_MS, 1, false);
-  leases.grant(keyOf(LEASES_MAX), LEASE_MS, 1, false);
+  leases.grant(keyOf(-1), LEASE_MS, 1, false);
+  leases.grant(keyOf(-2), LEASE_MS, 1, false);
   expect(leases.redeem(keyOf(1), tokens[1] as number)).toBeUndefined();
   expect(leases.redeem(keyOf(0), renewed)).toBeDefined();
   expect(leases.redeem(keyOf(2), tokens[2] as number)).toBeDefined();
   // Two places are free now.
-  leases.grant(keyOf(-1), LEASE_MS, 1, false);
-  leases.grant(keyOf(-2), LEASE_MS, 1, false);
+  leases.grant(keyOf(-3), LEASE_MS, 1, false);
+  leases.grant(keyOf(-4), LEASE_MS, 1, false);
   expect(leases.redeem(keyOf(3), tokens[3] as number)).toBeDefined();
 });
 

@@ -43,7 +43,7 @@ const EXIT_MISUSE = 2;
 const USAGE = `Usage: npm run bench -- [names] [--json] [--quick]
 
   --json   print one JSON object instead of tables
-  --quick  small sizes and few rounds: shows that the benches run, in about a minute
+  --quick  small sizes and few rounds: shows that the benches run, in a minute or two
   --help   print this
 
 ${NAMES.map((name) => `  ${name.padEnd(15)} ${benches[name].question}`).join('\n')}

@@ -9,7 +9,7 @@ import { CoreClock } from '../support/core-clock.ts';
 import { answerJob } from '../support/fresh-process.ts';
 import { keyOf, seededRandom } from '../support/keys.ts';
 import { type SmallObject, smallObject } from '../support/values.ts';
-import { storeAll } from './stored.ts';
+import { storeIds } from './stored.ts';
 
 export interface DelayJob {
   readonly contender: ContenderName;
@@ -36,7 +36,7 @@ const MILLISECONDS_A_TURN = 4;
 
 answerJob(async ({ contender, entries, setsPerMs, warmUpMs, measuredMs }: DelayJob): Promise<DelayAnswer> => {
   const peer = await openContender(contender, entries);
-  await storeAll(peer, entries);
+  await storeIds(peer, 0, entries);
   const churn = new Churn(peer instanceof Shardstash ? peer.inPlace() : peer, entries, setsPerMs);
   await lateness(churn, warmUpMs, new CoreClock());
   churn.hits = 0;

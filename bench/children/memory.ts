@@ -1,9 +1,9 @@
-/** Fills one contender and weighs the process. Runs in a process of its own, with `--expose-gc`. */
+/** Fills one contender and weighs the process, churns it and weighs again. Runs in a process of its own, with `--expose-gc`. */
 import { setTimeout as pause } from 'node:timers/promises';
 import { type ContenderName, openContender } from '../peers/open.ts';
 import { answerJob } from '../support/fresh-process.ts';
 import { keyOf } from '../support/keys.ts';
-import { storeAll } from './stored.ts';
+import { storeIds } from './stored.ts';
 
 export interface MemoryJob {
   readonly contender: ContenderName;
@@ -12,8 +12,16 @@ export interface MemoryJob {
 }
 
 export interface MemoryAnswer {
-  readonly rssBytes: number;
+  /** Filled, and all garbage collected. */
+  readonly filledBytes: number;
+  /**
+   * After every entry has been replaced CHURNS times; garbage is collected when the process sees fit. Not
+   * for Map, which would keep them all.
+   */
+  readonly churnedBytes: number;
 }
+
+const CHURNS = 2;
 
 /** Freed pages go back to the system some time after a collection, by a thread of their own. */
 const COLLECT_PAUSE_MS = 50;
@@ -27,8 +35,8 @@ const FOUND_MIN = SAMPLES * 0.98;
 
 answerJob(async ({ contender, entries }: MemoryJob): Promise<MemoryAnswer> => {
   const peer = await openContender(entries === 0 ? 'nothing' : contender, entries);
-  await storeAll(peer, entries);
-  const rssBytes = await settledRss();
+  await storeIds(peer, 0, entries);
+  const filledBytes = await settledRss();
   let found = 0;
   for (let i = 0; i < SAMPLES; i++) {
     found += (await peer.get(keyOf(Math.floor((entries * i) / SAMPLES)))) === undefined ? 0 : 1;
@@ -36,7 +44,10 @@ answerJob(async ({ contender, entries }: MemoryJob): Promise<MemoryAnswer> => {
   if (entries > 0 && found < FOUND_MIN) {
     throw new Error(`${contender}: found ${found} of ${SAMPLES} entries that were stored`);
   }
-  return { rssBytes };
+  if (contender !== 'Map') {
+    await storeIds(peer, entries, entries * (1 + CHURNS));
+  }
+  return { filledBytes, churnedBytes: process.memoryUsage.rss() };
 });
 
 async function settledRss(): Promise<number> {

@@ -23,6 +23,7 @@ const CONTENDERS: readonly ContenderName[] = ['shardstash', 'lru-cache', 'Map'];
 const EVICTING: readonly ContenderName[] = ['shardstash', 'lru-cache'];
 const FILLED = 'filled and collected';
 const CHURNED = 'after churn';
+/** For a cache in use, where entries come and go. */
 const GOALS: Goals = { reach: 1 / 2, andThen: 1 / 3 };
 
 export const memory: Bench = {
@@ -57,7 +58,7 @@ export const memory: Bench = {
     return {
       setup: { entries, values: '{ id, name, active }', keys: 'user:0 up' },
       figures,
-      ratios: [against(FILLED, 'lru-cache', GOALS), against(FILLED, 'Map', {}), against(CHURNED, 'lru-cache', {})],
+      ratios: [against(CHURNED, 'lru-cache', GOALS), against(FILLED, 'lru-cache', {}), against(FILLED, 'Map', {})],
       notes: [],
     };
   },

@@ -188,7 +188,9 @@ export class Cache<V = unknown, K extends CacheKey = CacheKey> {
       const view = this.#client.aim(key);
       const seen = view.look(this.#client.key);
       if (seen === HIT) {
-        return Promise.resolve(hitOf(this.#client.take(view) as V, view.reader.leftMs));
+        // Before the value is decoded: a serializer of the user's may look something else up.
+        const { leftMs } = view.reader;
+        return Promise.resolve(hitOf(this.#client.take(view) as V, leftMs));
       }
       const body = seen === MISS ? COUNTED : NO_BODY;
       return this.#client.ask(view, OP_LOOKUP, key, limits, body).then((result) => this.#lookupOf(result));

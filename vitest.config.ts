@@ -3,7 +3,12 @@ import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
   // Threads are tested from the built package, under the name that users import.
-  resolve: { alias: { shardstash: fileURLToPath(new URL('dist/main/index.js', import.meta.url)) } },
+  resolve: {
+    alias: {
+      'shardstash/testing': fileURLToPath(new URL('dist/main/testing.js', import.meta.url)),
+      shardstash: fileURLToPath(new URL('dist/main/index.js', import.meta.url)),
+    },
+  },
   test: {
     include: ['test/**/*.test.ts'],
     // Two cores are few: files that start shards would starve each other.

@@ -13,9 +13,10 @@ import { BareComlink } from './peers/bare-comlink.ts';
 import { RawPort } from './peers/raw-port.ts';
 import { Shardstash } from './peers/shardstash.ts';
 import type { Bench, Report, RunOptions } from './support/bench.ts';
+import { pick } from './support/figure.ts';
 import { at, keyOf, keysOf, uniformIds } from './support/keys.ts';
 import { inFlight, type Load, measureLoads } from './support/load.ts';
-import { compare, pick } from './support/ratio.ts';
+import { compare } from './support/ratio.ts';
 import { paceOf } from './support/rounds.ts';
 import { TEXT_100_BYTES } from './support/values.ts';
 
@@ -46,8 +47,8 @@ export const awaitedSet: Bench = {
         })),
       ];
       options.progress('measuring');
-      const timings = await measureLoads(loads, paceOf(options));
-      const set = pick(timings, 'awaited set: shardstash');
+      const figures = await measureLoads(loads, paceOf(options));
+      const set = pick(figures, 'awaited set: shardstash');
       const what = 'awaited set, one at a time';
       return {
         setup: {
@@ -57,10 +58,10 @@ export const awaitedSet: Bench = {
           bytes: `${bytes.length} a call`,
           shards: ours.cache.config.shards,
         },
-        timings,
+        figures,
         ratios: [
-          compare(set, pick(timings, comlink.name), { what, reach: 1.3 }),
-          compare(set, pick(timings, port.name), { what, andThen: 1 }),
+          compare(set, pick(figures, comlink.name), { what, reach: 1.3 }),
+          compare(set, pick(figures, port.name), { what, andThen: 1 }),
         ],
         notes: [],
       };

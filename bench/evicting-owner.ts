@@ -6,30 +6,21 @@
  * shuffled by hits, so that every victim lies elsewhere. A walk along a random cycle in a plain typed array of as many
  * bytes says what the machine's memory alone makes of such a difference in size.
  */
-import { monotonic } from '../src/protocol/clock.ts';
-import { FrameWriter } from '../src/protocol/frame.ts';
-import { KeyEncoder } from '../src/protocol/key.ts';
-import { reserveShard, ShardMemory } from '../src/protocol/memory.ts';
-import { OP_SET } from '../src/protocol/operations.ts';
-import { Dispatch } from '../src/worker/dispatch.ts';
-import { policies } from '../src/worker/eviction/index.ts';
-import { Shard } from '../src/worker/shard.ts';
 import type { Bench, Report, RunOptions } from './support/bench.ts';
+import { type Figure, pick } from './support/figure.ts';
 import { keyOf, shuffled } from './support/keys.ts';
-import { compare, type Goals, pick, type Ratio } from './support/ratio.ts';
-import { measureInRounds, paceOf, type Timing } from './support/rounds.ts';
+import { FRAME_CALLS, LoneShard } from './support/lone-shard.ts';
+import { compare, type Goals, type Ratio } from './support/ratio.ts';
+import { measureInRounds, paceOf } from './support/rounds.ts';
 import { formatCount } from './support/table.ts';
+import { Walk } from './support/walk.ts';
 
 const ENTRIES_FEW = 10_000;
 const ENTRIES_MANY = 10_000_000;
 const QUICK_ENTRIES_MANY = 500_000;
-/** As many calls as leave a lane early, in one frame. */
-const FRAME_CALLS = 512;
 const VALUE = Buffer.alloc(32, 'v');
 /** What an entry of this size takes, columns included, rounded up to a power of two: the step of the walk. */
 const ENTRY_BYTES = 128;
-const ENTRY_WORDS = ENTRY_BYTES / 4;
-const WALK_STEPS = 10_000;
 const NS_PER_MS = 1e6;
 const GOALS: Goals = { reach: 4, andThen: 2 };
 
@@ -45,7 +36,7 @@ export const evictingOwner: Bench = {
 
   async run(options: RunOptions): Promise<Report> {
     const many = options.quick ? QUICK_ENTRIES_MANY : ENTRIES_MANY;
-    const timings: Timing[] = [];
+    const figures: Figure[] = [];
     const ratios: Ratio[] = [];
     const kinds: readonly { title: string; goals: Goals; create: (name: string, entries: number) => Contender }[] = [
       { title: 'evicting set in the owner, FIFO', goals: GOALS, create: (name, n) => new FullShard(name, n, 'fifo') },
@@ -54,7 +45,7 @@ export const evictingOwner: Bench = {
         goals: GOALS,
         create: (name, n) => new FullShard(name, n, 'lru'),
       },
-      { title: 'plain typed-array walk', goals: {}, create: (name, n) => new Walk(name, n) },
+      { title: 'plain typed-array walk', goals: {}, create: (name, n) => new Walk(name, n, ENTRY_BYTES) },
     ];
     // One kind after the other: two shards of ten million entries at once would need twice the memory.
     for (const { title, goals, create } of kinds) {
@@ -66,9 +57,9 @@ export const evictingOwner: Bench = {
       const contenders = [create(fewName, ENTRIES_FEW), create(manyName, many)];
       options.progress(`measuring ${title}`);
       const { rounds, sliceMs } = paceOf(options);
-      timings.push(...(await measureInRounds(contenders, rounds, async (each) => each.measure(sliceMs))));
+      figures.push(...(await measureInRounds(contenders, rounds, async (each) => each.measure(sliceMs))));
       const against = `itself at ${formatCount(ENTRIES_FEW)}`;
-      ratios.push(compare(pick(timings, manyName), pick(timings, fewName), { what: manyName, against, ...goals }));
+      ratios.push(compare(pick(figures, manyName), pick(figures, fewName), { what: manyName, against, ...goals }));
     }
     return {
       setup: {
@@ -76,7 +67,7 @@ export const evictingOwner: Bench = {
         values: `${VALUE.length} bytes`,
         distribution: 'every key is new',
       },
-      timings,
+      figures,
       ratios,
       notes: ['The walk makes one dependent load a step; a set makes several.'],
     };
@@ -86,24 +77,20 @@ export const evictingOwner: Bench = {
 class FullShard implements Contender {
   readonly name: string;
   readonly #entries: number;
-  readonly #memory: ShardMemory;
-  readonly #shard: Shard;
-  readonly #dispatch: Dispatch;
-  readonly #writer = new FrameWriter();
-  readonly #key = new KeyEncoder({ low: 1, high: 2 });
-  #id = 0;
+  readonly #lone: LoneShard;
   #setsSinceShuffle = 0;
 
   constructor(name: string, entries: number, eviction: 'fifo' | 'lru') {
     this.name = name;
     this.#entries = entries;
-    const limits = { bytesMax: entries * ENTRY_BYTES, entriesMax: entries };
-    this.#memory = new ShardMemory(reserveShard(limits));
-    this.#shard = new Shard(limits, this.#memory, policies[eviction], monotonic);
-    this.#dispatch = new Dispatch(this.#shard, this.#memory);
-    while (this.#id < entries) {
-      this.#apply(this.#nextFrame());
-    }
+    this.#lone = new LoneShard({
+      entriesMax: entries,
+      bytesMax: entries * ENTRY_BYTES,
+      eviction,
+      value: VALUE,
+      keyOf,
+    });
+    this.#lone.fill(entries);
     this.#shuffle();
   }
 
@@ -114,79 +101,27 @@ class FullShard implements Contender {
       if (this.#setsSinceShuffle >= this.#entries) {
         this.#shuffle();
       }
-      const frame = this.#nextFrame();
+      const frame = this.#lone.nextFrame();
       const startMs = performance.now();
-      this.#apply(frame);
+      this.#lone.apply(frame);
       elapsedMs += performance.now() - startMs;
       sets += FRAME_CALLS;
+      this.#setsSinceShuffle += FRAME_CALLS;
     }
-    if (this.#shard.entries !== this.#entries) {
-      throw new Error(`${this.name}: ${this.#shard.entries} entries where each set should have evicted one`);
+    if (this.#lone.shard.entries !== this.#entries) {
+      throw new Error(`${this.name}: ${this.#lone.shard.entries} entries where each set should have evicted one`);
     }
     return (elapsedMs * NS_PER_MS) / sets;
   }
 
-  #apply(frame: Uint8Array): void {
-    const acknowledged = this.#dispatch.call(frame);
-    if (acknowledged !== FRAME_CALLS) {
-      throw new Error(`${this.name}: a frame of ${FRAME_CALLS} sets did not go well`);
-    }
-    this.#setsSinceShuffle += FRAME_CALLS;
-  }
-
-  #nextFrame(): Uint8Array {
-    for (let i = 0; i < FRAME_CALLS; i++) {
-      this.#key.encode(keyOf(this.#id++));
-      this.#writer.add(OP_SET, this.#key, 0, 0, VALUE, VALUE.length);
-    }
-    return this.#writer.seal();
-  }
-
   /** Hits every live entry in random order. FIFO does not listen, and keeps the order in which they came. */
   #shuffle(): void {
-    const { policy } = this.#shard;
+    const { shard, memory } = this.#lone;
     for (const slot of shuffled(this.#entries)) {
-      if ((this.#memory.slots[slot] as number) > 0) {
-        policy.hit(slot);
+      if ((memory.slots[slot] as number) > 0) {
+        shard.policy.hit(slot);
       }
     }
     this.#setsSinceShuffle = 0;
-  }
-}
-
-class Walk implements Contender {
-  readonly name: string;
-  readonly #words: Int32Array;
-  #at = 0;
-
-  constructor(name: string, entries: number) {
-    this.name = name;
-    this.#words = new Int32Array(entries * ENTRY_WORDS);
-    const order = shuffled(entries);
-    for (let i = 0; i < entries; i++) {
-      const from = (order[i] as number) * ENTRY_WORDS;
-      this.#words[from] = (order[(i + 1) % entries] as number) * ENTRY_WORDS;
-    }
-  }
-
-  measure(sliceMs: number): number {
-    const startMs = performance.now();
-    let elapsedMs = 0;
-    let steps = 0;
-    while (elapsedMs < sliceMs) {
-      this.#walk();
-      steps += WALK_STEPS;
-      elapsedMs = performance.now() - startMs;
-    }
-    return (elapsedMs * NS_PER_MS) / steps;
-  }
-
-  #walk(): void {
-    const words = this.#words;
-    let at = this.#at;
-    for (let i = 0; i < WALK_STEPS; i++) {
-      at = words[at] as number;
-    }
-    this.#at = at;
   }
 }

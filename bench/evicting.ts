@@ -10,9 +10,10 @@ import { IoredisPeer, REDIS_SKIPPED } from './peers/ioredis.ts';
 import { LruCachePeer } from './peers/lru-cache.ts';
 import { Shardstash } from './peers/shardstash.ts';
 import type { Bench, Report, RunOptions } from './support/bench.ts';
+import { pick } from './support/figure.ts';
 import { keyOf, keysOf } from './support/keys.ts';
 import { inFlight, type Load, measureLoads } from './support/load.ts';
-import { compare, pick } from './support/ratio.ts';
+import { compare } from './support/ratio.ts';
 import { paceOf } from './support/rounds.ts';
 import { TEXT_100_BYTES } from './support/values.ts';
 
@@ -45,7 +46,7 @@ export const evicting: Bench = {
       }
       options.progress('measuring');
       const loads = [lru, fifo, ...theirs].map((peer) => newKeysOf(peer, entries));
-      const timings = await measureLoads(loads, paceOf(options));
+      const figures = await measureLoads(loads, paceOf(options));
       return {
         setup: {
           entries,
@@ -54,10 +55,10 @@ export const evicting: Bench = {
           'in flight': IN_FLIGHT,
           shards: lru.cache.config.shards,
         },
-        timings,
+        figures,
         ratios: [lru, fifo].flatMap((ours) =>
           theirs.map(({ name }) =>
-            compare(pick(timings, ours.name), pick(timings, name), {
+            compare(pick(figures, ours.name), pick(figures, name), {
               what: `evicting set, ${ours.cache.config.eviction}`,
             }),
           ),

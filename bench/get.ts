@@ -9,11 +9,12 @@ import { DecodingLruCachePeer, LruCachePeer } from './peers/lru-cache.ts';
 import { MapPeer } from './peers/map.ts';
 import { Shardstash } from './peers/shardstash.ts';
 import type { Bench, Report, RunOptions } from './support/bench.ts';
+import { type Figure, pick } from './support/figure.ts';
 import { type Asked, askedKeys } from './support/keys.ts';
 import { awaitedLookups, freshLookups, keyBuilding, type Lookup, warmLookups } from './support/lookups.ts';
 import { type MicroTask, measureMicro } from './support/micro.ts';
-import { compare, pick, type Ratio } from './support/ratio.ts';
-import { paceOf, type Timing } from './support/rounds.ts';
+import { compare, type Ratio } from './support/ratio.ts';
+import { paceOf } from './support/rounds.ts';
 import { type SmallObject, smallObject } from './support/values.ts';
 
 const ENTRIES = 1_000_000;
@@ -37,10 +38,10 @@ export const get: Bench = {
       }
       const inPlace = [ours.inPlace(), ...peers.slice(1)];
       const groups = groupsOf(inPlace, [ours, lru], present);
-      const timings: Timing[] = [];
+      const figures: Figure[] = [];
       for (const [name, tasks] of Object.entries(groups)) {
         options.progress(`measuring ${name}`);
-        timings.push(...(await measureMicro(tasks, paceOf(options))));
+        figures.push(...(await measureMicro(tasks, paceOf(options))));
       }
       const { droppedTouches, hits } = await ours.cache.metrics();
       return {
@@ -50,8 +51,8 @@ export const get: Bench = {
           values: '{ id, name, active }',
           shards: ours.cache.config.shards,
         },
-        timings,
-        ratios: ratiosOf(timings),
+        figures,
+        ratios: ratiosOf(figures),
         notes: [
           'Fresh keys are built for each get: their figures include what building a key costs alone.',
           `${((droppedTouches / hits) * 100).toFixed(1)} % of the hits found the recency ring full; LRU never heard of them.`,
@@ -86,9 +87,9 @@ function groupsOf(
   };
 }
 
-function ratiosOf(timings: readonly Timing[]): Ratio[] {
+function ratiosOf(figures: readonly Figure[]): Ratio[] {
   const against = (what: string, peer: string, goals: { reach?: number; andThen?: number }) =>
-    compare(pick(timings, `${what}: shardstash, getSync`), pick(timings, `${what}: ${peer}`), {
+    compare(pick(figures, `${what}: shardstash, getSync`), pick(figures, `${what}: ${peer}`), {
       what: `getSync ${what}`,
       against: peer,
       ...goals,
@@ -96,7 +97,7 @@ function ratiosOf(timings: readonly Timing[]): Ratio[] {
   return [
     against('hit, fresh key', 'lru-cache', { reach: 2, andThen: 1.4 }),
     against('hit, warm key', 'lru-cache', { reach: 2.5, andThen: 1.8 }),
-    compare(pick(timings, 'awaited hit: shardstash'), pick(timings, 'awaited hit: lru-cache'), {
+    compare(pick(figures, 'awaited hit: shardstash'), pick(figures, 'awaited hit: lru-cache'), {
       what: 'awaited get hit, fresh key',
       against: 'lru-cache, awaited',
       reach: 2,

@@ -5,10 +5,14 @@
  */
 import { parseArgs } from 'node:util';
 import { awaitedSet } from './awaited-set.ts';
-import { bySize } from './by-size.ts';
+import { delay } from './delay.ts';
 import { evicting } from './evicting.ts';
 import { evictingOwner } from './evicting-owner.ts';
+import { filter } from './filter.ts';
 import { get } from './get.ts';
+import { growth } from './growth.ts';
+import { memory } from './memory.ts';
+import { micro } from './micro/index.ts';
 import { mixed } from './mixed.ts';
 import { ownerReads } from './owner-reads.ts';
 import { set } from './set.ts';
@@ -18,13 +22,17 @@ import { renderGoals, renderReport } from './support/report.ts';
 
 const benches = {
   get,
-  'by-size': bySize,
+  growth,
   set,
   'awaited-set': awaitedSet,
   evicting,
   'evicting-owner': evictingOwner,
   mixed,
   'owner-reads': ownerReads,
+  filter,
+  delay,
+  memory,
+  micro,
 } satisfies Record<string, Bench>;
 
 type BenchName = keyof typeof benches;
@@ -35,7 +43,7 @@ const EXIT_MISUSE = 2;
 const USAGE = `Usage: npm run bench -- [names] [--json] [--quick]
 
   --json   print one JSON object instead of tables
-  --quick  small sizes and few rounds: shows that the benches run, in about a minute
+  --quick  small sizes and few rounds: shows that the benches run, in a minute or two
   --help   print this
 
 ${NAMES.map((name) => `  ${name.padEnd(15)} ${benches[name].question}`).join('\n')}

@@ -12,9 +12,10 @@ import { LruCachePeer } from './peers/lru-cache.ts';
 import { MapPeer } from './peers/map.ts';
 import { Shardstash } from './peers/shardstash.ts';
 import type { Bench, Report, RunOptions } from './support/bench.ts';
+import { pick } from './support/figure.ts';
 import { at, keyOf, keysOf, uniformIds, zipfIds } from './support/keys.ts';
 import { inFlight, type Load, measureLoads } from './support/load.ts';
-import { compare, pick } from './support/ratio.ts';
+import { compare } from './support/ratio.ts';
 import { paceOf } from './support/rounds.ts';
 import { type SmallObject, smallObject } from './support/values.ts';
 
@@ -54,7 +55,7 @@ export const mixed: Bench = {
       const requests = requestsOf(count);
       const requesters: Requester[] = [ours, ours.inPlace(), ...theirs];
       const loads = requesters.map((peer) => mixOf(peer, requests));
-      const timings = await measureLoads(loads, paceOf(options));
+      const figures = await measureLoads(loads, paceOf(options));
       const { hitRatio, evictions } = await ours.cache.metrics();
       return {
         setup: {
@@ -65,9 +66,9 @@ export const mixed: Bench = {
           'in flight': IN_FLIGHT,
           shards: ours.cache.config.shards,
         },
-        timings,
+        figures,
         ratios: theirs.map(({ name }) =>
-          compare(pick(timings, ours.name), pick(timings, name), { what: '90:10 get and set, awaited' }),
+          compare(pick(figures, ours.name), pick(figures, name), { what: '90:10 get and set, awaited' }),
         ),
         notes: [
           `Ours hit ${(hitRatio * 100).toFixed(1)} % and evicted ${evictions} entries. Map, lmdb and ioredis hold every key.`,

@@ -6,9 +6,10 @@
  */
 import { Shardstash } from './peers/shardstash.ts';
 import type { Bench, Report, RunOptions } from './support/bench.ts';
+import { pick } from './support/figure.ts';
 import { at, keyOf, keysOf, uniformIds } from './support/keys.ts';
 import { inFlight, type Load, measureLoads } from './support/load.ts';
-import { compare, pick } from './support/ratio.ts';
+import { compare } from './support/ratio.ts';
 import { paceOf } from './support/rounds.ts';
 import { type SmallObject, smallObject } from './support/values.ts';
 
@@ -30,7 +31,7 @@ export const ownerReads: Bench = {
       const loads = CONCURRENCIES.flatMap((concurrency) =>
         [shared, owner].map((peer) => getsOf(nameOf(concurrency, peer.name), peer, ids, concurrency)),
       );
-      const timings = await measureLoads(loads, paceOf(options));
+      const figures = await measureLoads(loads, paceOf(options));
       return {
         setup: {
           entries: ENTRIES,
@@ -38,9 +39,9 @@ export const ownerReads: Bench = {
           values: '{ id, name, active }',
           shards: shared.cache.config.shards,
         },
-        timings,
+        figures,
         ratios: CONCURRENCIES.map((concurrency) =>
-          compare(pick(timings, nameOf(concurrency, shared.name)), pick(timings, nameOf(concurrency, owner.name)), {
+          compare(pick(figures, nameOf(concurrency, shared.name)), pick(figures, nameOf(concurrency, owner.name)), {
             what: `awaited get hit, ${concurrency} in flight, ${shared.name}`,
             against: owner.name,
           }),

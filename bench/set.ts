@@ -13,10 +13,11 @@ import { LruCachePeer } from './peers/lru-cache.ts';
 import { MapPeer } from './peers/map.ts';
 import { Shardstash } from './peers/shardstash.ts';
 import type { Bench, Report, RunOptions } from './support/bench.ts';
+import { type Figure, pick } from './support/figure.ts';
 import { at, keyOf, keysOf, uniformIds } from './support/keys.ts';
 import { inFlight, type Load, measureLoads } from './support/load.ts';
-import { compare, pick, type Ratio } from './support/ratio.ts';
-import { paceOf, type Timing } from './support/rounds.ts';
+import { compare, type Ratio } from './support/ratio.ts';
+import { paceOf } from './support/rounds.ts';
 import { formatCount } from './support/table.ts';
 import { TEXT_100_BYTES } from './support/values.ts';
 
@@ -32,7 +33,7 @@ export const set: Bench = {
 
   async run(options: RunOptions): Promise<Report> {
     const sizes = options.quick ? QUICK_SIZES : SIZES;
-    const timings: Timing[] = [];
+    const figures: Figure[] = [];
     let shards = 0;
     for (const entries of sizes) {
       const ours = await Shardstash.open<string>({ maxBytes: MAX_BYTES });
@@ -49,12 +50,12 @@ export const set: Bench = {
           await peer.fill(keysOf(entries), () => TEXT_100_BYTES);
         }
         options.progress(`measuring ${formatCount(entries)} entries`);
-        timings.push(...(await measureLoads(loadsOf(peers, ours, entries), paceOf(options))));
+        figures.push(...(await measureLoads(loadsOf(peers, ours, entries), paceOf(options))));
       } finally {
         for (const peer of peers) await peer.close();
       }
     }
-    const hasRedis = timings.some(({ name }) => name.endsWith('ioredis'));
+    const hasRedis = figures.some(({ name }) => name.endsWith('ioredis'));
     return {
       setup: {
         entries: sizes.map(formatCount).join('; '),
@@ -62,8 +63,8 @@ export const set: Bench = {
         values: '100 bytes of text',
         shards,
       },
-      timings,
-      ratios: ratiosOf(timings, sizes, hasRedis),
+      figures,
+      ratios: ratiosOf(figures, sizes, hasRedis),
       notes: hasRedis ? [] : [REDIS_SKIPPED],
     };
   },
@@ -119,20 +120,20 @@ function setManyOf(name: string, { cache }: Shardstash<string>, ids: Int32Array)
   };
 }
 
-function ratiosOf(timings: readonly Timing[], sizes: readonly number[], hasRedis: boolean): Ratio[] {
+function ratiosOf(figures: readonly Figure[], sizes: readonly number[], hasRedis: boolean): Ratio[] {
   const largest = sizes.at(-1) as number;
   const scale = ['Map', 'lru-cache', 'lmdb'].map((peer) =>
-    compare(pick(timings, nameOf(largest, 'window', 'shardstash')), pick(timings, nameOf(largest, 'window', peer)), {
+    compare(pick(figures, nameOf(largest, 'window', 'shardstash')), pick(figures, nameOf(largest, 'window', peer)), {
       what: `set, window of 1,024, ${formatCount(largest)} entries`,
       against: peer,
     }),
   );
-  return hasRedis ? [...sizes.flatMap((entries) => redisRatios(timings, entries)), ...scale] : scale;
+  return hasRedis ? [...sizes.flatMap((entries) => redisRatios(figures, entries)), ...scale] : scale;
 }
 
-function redisRatios(timings: readonly Timing[], entries: number): Ratio[] {
-  const ours = (shape: string) => pick(timings, nameOf(entries, shape, 'shardstash'));
-  const redis = (shape: string) => pick(timings, nameOf(entries, shape, 'ioredis'));
+function redisRatios(figures: readonly Figure[], entries: number): Ratio[] {
+  const ours = (shape: string) => pick(figures, nameOf(entries, shape, 'shardstash'));
+  const redis = (shape: string) => pick(figures, nameOf(entries, shape, 'ioredis'));
   const window = {
     what: `set, window of 1,024, ${formatCount(entries)} entries`,
     against: 'ioredis, same shape',

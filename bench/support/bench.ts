@@ -1,9 +1,9 @@
 /**
- * A bench answers one question: it sets contenders up, measures them in turns, and reports times and ratios. It asserts
+ * A bench answers one question: it sets contenders up, measures them in turns, and reports figures and ratios. It asserts
  * nothing. The registry of benches is in `../index.ts`.
  */
+import type { Figure } from './figure.ts';
 import type { Ratio } from './ratio.ts';
-import type { Timing } from './rounds.ts';
 
 export interface Bench {
   /** One sentence; `--help` shows it and the report opens with it. */
@@ -21,7 +21,7 @@ export interface RunOptions {
 export interface Report {
   /** What a reader needs in order to judge the figures: entries, shards, distribution, values. */
   readonly setup: Readonly<Record<string, string | number>>;
-  readonly timings: readonly Timing[];
+  readonly figures: readonly Figure[];
   readonly ratios: readonly Ratio[];
   /** What was skipped, and why; what a figure includes. */
   readonly notes: readonly string[];

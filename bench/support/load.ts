@@ -2,7 +2,8 @@
  * Measures work that is in flight: a load makes a given number of operations and resolves when the last is acknowledged.
  * How many fill a slice is learnt from the slice before.
  */
-import { measureInRounds, type Pace, type Timing } from './rounds.ts';
+import type { Figure } from './figure.ts';
+import { measureInRounds, type Pace } from './rounds.ts';
 
 const FIRST_OPERATIONS = 1_024;
 const NS_PER_MS = 1e6;
@@ -14,7 +15,7 @@ export interface Load {
   run(operations: number): Promise<void>;
 }
 
-export async function measureLoads(loads: readonly Load[], { rounds, sliceMs }: Pace): Promise<Timing[]> {
+export async function measureLoads(loads: readonly Load[], { rounds, sliceMs }: Pace): Promise<Figure[]> {
   const operationsOf = new Map<Load, number>();
   for (const load of loads) {
     // Two slices that count for nothing: the first of a load compiles it.

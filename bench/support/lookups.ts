@@ -21,7 +21,7 @@ type WarmLoop = (peer: Lookup, keys: readonly string[], from: number, count: num
 type AwaitedLoop = (peer: Lookup, ids: Int32Array, from: number, count: number) => Promise<number>;
 
 /** How many keys are asked for must be a multiple of LOOP_OPERATIONS, here and below. */
-export function freshLookups(name: string, peer: Lookup, { ids }: Asked, expected: Expected): MicroTask {
+export function freshLookups(name: string, peer: Lookup, { ids }: Pick<Asked, 'ids'>, expected: Expected): MicroTask {
   const loop = ownCopy<FreshLoop>(freshLoop);
   const cursor = new Cursor(ids.length);
   return { name, loop: () => check(name, expected, loop(peer, ids, cursor.advance(), LOOP_OPERATIONS)) };

@@ -8,7 +8,8 @@
  */
 import { setImmediate as turn } from 'node:timers/promises';
 import { Bench } from 'tinybench';
-import { measureInRounds, type Pace, type Timing } from './rounds.ts';
+import type { Figure } from './figure.ts';
+import { measureInRounds, type Pace } from './rounds.ts';
 
 export const LOOP_OPERATIONS = 1_000;
 const ITERATIONS_MIN = 8;
@@ -20,7 +21,7 @@ export interface MicroTask {
   readonly loop: () => void | Promise<void>;
 }
 
-export async function measureMicro(tasks: readonly MicroTask[], { rounds, sliceMs }: Pace): Promise<Timing[]> {
+export async function measureMicro(tasks: readonly MicroTask[], { rounds, sliceMs }: Pace): Promise<Figure[]> {
   return await measureInRounds(tasks, rounds, ({ loop }) => measureSlice(loop, sliceMs));
 }
 

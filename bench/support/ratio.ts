@@ -1,12 +1,11 @@
 /**
- * Ratios: our time over a contender's, with the figure to reach and the one to reach after that.
+ * Ratios: our figure over a contender's, with the ratio to reach and the one to reach after that.
  *
  * The ratio is the median of the rounds' ratios, not the ratio of the medians: both sides of a round met the same
- * machine. Goals are ratios of time as well: 2 is "at most 2x its time", 1 is "no slower", 1/3 is "3x faster".
+ * machine. Goals are ratios as well. Of times 2 is "at most 2x its time", 1 is "no slower", 1/3 is "3x faster".
  */
-
-import { median, type Timing } from './rounds.ts';
-import { type Column, formatNs, renderTable } from './table.ts';
+import { type Figure, median, type Unit } from './figure.ts';
+import { type Column, formatAmount, renderTable } from './table.ts';
 
 export interface Goals {
   readonly reach?: number;
@@ -19,40 +18,33 @@ export type Verdict = 'reach and then' | 'reach' | 'then' | 'not reached' | 'no 
 export interface Ratio extends Goals {
   readonly what: string;
   readonly against: string;
-  readonly oursNs: number;
-  readonly theirsNs: number;
-  /** Our time over theirs. */
+  readonly unit: Unit;
+  readonly ours: number;
+  readonly theirs: number;
+  /** Ours over theirs. */
   readonly ratio: number;
   readonly verdict: Verdict;
 }
 
 export interface Comparison extends Goals {
   readonly what: string;
-  /** Defaults to the name of the timing that it is compared with. */
+  /** Defaults to the name of the figure that it is compared with. */
   readonly against?: string;
 }
 
-export function compare(ours: Timing, theirs: Timing, { what, against, reach, andThen }: Comparison): Ratio {
-  const ratio = median(ours.roundsNs.map((ns, round) => ns / (theirs.roundsNs[round] ?? Number.NaN)));
+export function compare(ours: Figure, theirs: Figure, { what, against, reach, andThen }: Comparison): Ratio {
+  const ratio = median(ours.rounds.map((each, round) => each / (theirs.rounds[round] ?? Number.NaN)));
   return {
     what,
     against: against ?? theirs.name,
-    oursNs: ours.nsPerOperation,
-    theirsNs: theirs.nsPerOperation,
+    unit: ours.unit,
+    ours: ours.median,
+    theirs: theirs.median,
     ratio,
     ...(reach === undefined ? {} : { reach }),
     ...(andThen === undefined ? {} : { andThen }),
     verdict: verdictOf(ratio, reach, andThen),
   };
-}
-
-/** The timing of a name. Throws where a bench asks for one that it did not measure. */
-export function pick(timings: readonly Timing[], name: string): Timing {
-  const found = timings.find((timing) => timing.name === name);
-  if (found === undefined) {
-    throw new Error(`No timing is named \`${name}\`. Known: ${timings.map((timing) => timing.name).join(', ')}`);
-  }
-  return found;
 }
 
 export function hasGoal({ verdict }: Ratio): boolean {
@@ -63,14 +55,21 @@ export function renderRatios(ratios: readonly Ratio[]): string {
   return renderTable(COLUMNS, ratios);
 }
 
+/** How a ratio of each unit is said: below 1, above 1, and when that is what must not be. */
+const WORDS = {
+  'ns an operation': { less: 'faster', more: 'its time', notMore: 'no slower' },
+  ns: { less: 'less', more: 'as much', notMore: 'no more' },
+  'bytes an entry': { less: 'less', more: 'as much', notMore: 'no more' },
+} satisfies Record<Unit, { less: string; more: string; notMore: string }>;
+
 const COLUMNS: readonly Column<Ratio>[] = [
   { title: 'what', cell: ({ what }) => what },
   { title: 'against', cell: ({ against }) => against },
-  { title: 'ours', cell: ({ oursNs }) => formatNs(oursNs), align: 'right' },
-  { title: 'theirs', cell: ({ theirsNs }) => formatNs(theirsNs), align: 'right' },
-  { title: 'ratio', cell: ({ ratio }) => (ratio < 1 ? `${times(1 / ratio)} faster` : `${times(ratio)} its time`) },
-  { title: 'reach', cell: ({ reach }) => goalText(reach) },
-  { title: 'then', cell: ({ andThen }) => goalText(andThen) },
+  { title: 'ours', cell: ({ ours, unit }) => formatAmount(ours, unit), align: 'right' },
+  { title: 'theirs', cell: ({ theirs, unit }) => formatAmount(theirs, unit), align: 'right' },
+  { title: 'ratio', cell: ratioText },
+  { title: 'reach', cell: ({ reach, unit }) => goalText(reach, unit) },
+  { title: 'then', cell: ({ andThen, unit }) => goalText(andThen, unit) },
   { title: 'reached?', cell: ({ verdict }) => (verdict === 'no goal' ? '' : verdict) },
 ];
 
@@ -86,14 +85,19 @@ function verdictOf(ratio: number, reach: number | undefined, andThen: number | u
   return reaches ? 'reach' : 'not reached';
 }
 
-function goalText(goal: number | undefined): string {
+function ratioText({ ratio, unit }: Ratio): string {
+  return ratio < 1 ? `${times(1 / ratio)} ${WORDS[unit].less}` : `${times(ratio)} ${WORDS[unit].more}`;
+}
+
+function goalText(goal: number | undefined, unit: Unit): string {
   if (goal === undefined) {
     return '';
   }
+  const { less, more, notMore } = WORDS[unit];
   if (goal === 1) {
-    return 'no slower';
+    return notMore;
   }
-  return goal > 1 ? `at most ${goal}x its time` : `${Number((1 / goal).toPrecision(3))}x faster`;
+  return goal > 1 ? `at most ${goal}x ${more}` : `${Number((1 / goal).toPrecision(3))}x ${less}`;
 }
 
 function times(ratio: number): string {

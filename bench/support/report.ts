@@ -1,16 +1,19 @@
 /** A report as text: what was measured under which conditions, and in the end every figure that has a goal. */
 import type { Report } from './bench.ts';
+import type { Figure, Unit } from './figure.ts';
 import { hasGoal, renderRatios } from './ratio.ts';
-import type { Timing } from './rounds.ts';
-import { type Column, formatCount, formatNs, formatRate, renderTable } from './table.ts';
+import { type Column, formatAmount, formatCount, formatRate, renderTable } from './table.ts';
 
-const TIMING_COLUMNS: readonly Column<Timing>[] = [
+const FIGURE_COLUMNS: readonly Column<Figure>[] = [
   { title: 'measured', cell: ({ name }) => name },
-  { title: 'median', cell: ({ nsPerOperation }) => formatNs(nsPerOperation), align: 'right' },
-  { title: 'a second', cell: ({ nsPerOperation }) => formatRate(nsPerOperation), align: 'right' },
-  { title: 'fastest round', cell: ({ roundsNs }) => formatNs(Math.min(...roundsNs)), align: 'right' },
-  { title: 'slowest', cell: ({ roundsNs }) => formatNs(Math.max(...roundsNs)), align: 'right' },
+  { title: 'median', cell: ({ median, unit }) => formatAmount(median, unit), align: 'right' },
+  { title: 'a second', cell: ({ median, unit }) => (unit === RATED ? formatRate(median) : ''), align: 'right' },
+  { title: 'least', cell: ({ rounds, unit }) => formatAmount(Math.min(...rounds), unit), align: 'right' },
+  { title: 'most', cell: ({ rounds, unit }) => formatAmount(Math.max(...rounds), unit), align: 'right' },
 ];
+
+/** What has a rate beside its time. */
+const RATED: Unit = 'ns an operation';
 
 export function renderReport(name: string, question: string, report: Report): string {
   const setup = Object.entries(report.setup).map(
@@ -18,7 +21,7 @@ export function renderReport(name: string, question: string, report: Report): st
   );
   const sections = [
     `== ${name}: ${question}\n${setup.join('; ')}`,
-    renderTable(TIMING_COLUMNS, report.timings),
+    renderTable(FIGURE_COLUMNS, report.figures),
     renderRatios(report.ratios),
     report.notes.join('\n'),
   ];

@@ -3,14 +3,7 @@
  * the first round only warms up. So what disturbs the machine for seconds disturbs all of them, and the median over the
  * rounds forgets what disturbed one.
  */
-
-export interface Timing {
-  readonly name: string;
-  /** Median over the rounds. */
-  readonly nsPerOperation: number;
-  /** One figure a round, in the order of the rounds. */
-  readonly roundsNs: readonly number[];
-}
+import { type Figure, figure } from './figure.ts';
 
 export interface Pace {
   readonly rounds: number;
@@ -31,7 +24,7 @@ export async function measureInRounds<Contender extends { readonly name: string 
   contenders: readonly Contender[],
   rounds: number,
   measure: (contender: Contender) => Promise<number>,
-): Promise<Timing[]> {
+): Promise<Figure[]> {
   const figures = contenders.map((): number[] => []);
   for (let round = 0; round <= rounds; round++) {
     for (let turn = 0; turn < contenders.length; turn++) {
@@ -42,15 +35,5 @@ export async function measureInRounds<Contender extends { readonly name: string 
       }
     }
   }
-  return contenders.map(({ name }, i) => {
-    const roundsNs = figures[i] as number[];
-    return { name, nsPerOperation: median(roundsNs), roundsNs };
-  });
-}
-
-export function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  const upper = sorted[middle] ?? Number.NaN;
-  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? upper) + upper) / 2;
+  return contenders.map(({ name }, i) => figure(name, 'ns an operation', figures[i] as number[]));
 }

@@ -1,4 +1,5 @@
 /** Plain text tables: the first column is text, columns of figures are right-aligned, nothing is cut. */
+import type { Unit } from './figure.ts';
 
 export interface Column<Row> {
   readonly title: string;
@@ -33,8 +34,12 @@ export function formatCount(count: number): string {
   return count.toLocaleString('en-US');
 }
 
+export function formatAmount(amount: number, unit: Unit): string {
+  return unit === 'bytes an entry' ? `${threeFigures(amount)} B` : formatNs(amount);
+}
+
 /** Nanoseconds, in the unit that suits them. */
-export function formatNs(ns: number): string {
+function formatNs(ns: number): string {
   const unit = UNITS.find((each) => ns < each.ns * 999.5) ?? UNITS[2];
   return `${threeFigures(ns / unit.ns)} ${unit.name}`;
 }

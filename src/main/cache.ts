@@ -5,27 +5,60 @@
  * then it queues behind the write, in the same lane. Every change is a call. Async methods always reject and never throw.
  */
 
+import type { CacheKey } from '../protocol/cache-key.ts';
+import { type Clock, monotonic } from '../protocol/clock.ts';
+import { describe } from '../protocol/describe.ts';
 import { CacheError, misuse } from '../protocol/errors.ts';
-import { checkKey, KeyEncoder, shardOf } from '../protocol/key.ts';
+import { decodeKey } from '../protocol/key.ts';
 import {
+  FLAG_COUNTED,
+  FLAG_KEEP_TTL,
+  FLAG_SLIDING,
+  OP_ADD,
+  OP_CLEANUP,
   OP_CLEAR,
   OP_DELETE,
+  OP_DEMAND,
+  OP_EXPIRE,
   OP_GET,
   OP_HAS,
+  OP_INCREMENT,
+  OP_LOOKUP,
   OP_METRICS,
   OP_PEEK,
+  OP_POP,
+  OP_POP_ITEM,
+  OP_RESET_METRICS,
   OP_SET,
   OP_SIZE,
+  OP_TOUCH,
+  OP_TTL,
+  OP_UPDATE,
   type ShardCounts,
+  type StoredEntry,
   type StoredValue,
 } from '../protocol/operations.ts';
 import { BUSY, HIT, MISS } from '../protocol/reader.ts';
 import type { Result } from '../protocol/reply.ts';
-import { Call, type CallLimits, type CallOptions, type CallValue, callLimits, NO_VALUE, type Waiter } from './call.ts';
-import { Gathering } from './gathering.ts';
-import { type CacheMetrics, sumMetrics } from './metrics.ts';
-import { type CacheConfig, type CacheOptions, newSeed, resolveOptions, resolveTimeout, resolveTtl } from './options.ts';
-import { MsgpackCodec } from './serializers/msgpack.ts';
+import { deleteMany, getMany, setMany } from './batch.ts';
+import { bodyOf, type CallLimits, type CallOptions, callLimits, NO_BODY } from './call.ts';
+import { Client } from './client.ts';
+import { type Factory, Flights } from './flights.ts';
+import { type CacheMetrics, noMetrics, sumMetrics } from './metrics.ts';
+import { Notices } from './notices.ts';
+import {
+  type CacheConfig,
+  type CacheOptions,
+  flagOr,
+  optionError,
+  resolveClock,
+  resolveLogger,
+  resolveOptions,
+  resolveTtl,
+  warningsOf,
+} from './options.ts';
+import { type ScanOptions, scanEntries, scanKeys } from './pages.ts';
+import { createCodec, loadSerializer, resolveSerializer, type ValueCodec } from './serializers/index.ts';
 import type { ShardView } from './shard-view.ts';
 import { type OpenShards, openShards } from './shards.ts';
 import { EVER } from './units.ts';
@@ -33,10 +66,33 @@ import { EVER } from './units.ts';
 export interface SetOptions extends CallOptions {
   /** Milliseconds, '30s', or null for ever; overrides the cache's `ttl`. */
   ttl?: number | string | null;
+  /** Whether every read lets the entry live for its ttl again; overrides the cache's `sliding`. */
+  sliding?: boolean;
 }
 
-/** Up to so many calls of one method are one message to a shard. More are several, and the shard starts on the first. */
-const ONE_MESSAGE_CALLS = 1_000;
+export interface UpdateOptions extends SetOptions {
+  /** The new value lives as long as the old one would have. */
+  keepTtl?: boolean;
+}
+
+export interface IncrementOptions extends SetOptions {
+  /** What to begin with where there is no entry, default 0. `ttl` and `sliding` are for the entry that is born then. */
+  initial?: number;
+}
+
+/** What `lookup` tells of a key. */
+export type Lookup<V> =
+  | {
+      readonly status: 'hit';
+      readonly from: 'memory';
+      readonly value: V;
+      /** Infinity where it lives for ever. */
+      readonly ttlRemainingMs: number;
+    }
+  /** It was there, its time ran out, and `getOrThrow` has not said so yet. */
+  | { readonly status: 'expired' }
+  | { readonly status: 'miss' };
+
 const CLOSE_TIMEOUT_MS = 5_000;
 /** Shared by all misses: a promise of undefined is like any other. */
 const MISSED: Promise<undefined> = Promise.resolve(undefined);
@@ -52,42 +108,54 @@ const MISSED: Promise<undefined> = Promise.resolve(undefined);
  * await cache.get('user:1'); // { name: 'Ada' }
  * await cache.close();
  */
-export async function openCache<V = unknown, K extends string = string>(
+export async function openCache<V = unknown, K extends CacheKey = CacheKey>(
   options: CacheOptions = {},
 ): Promise<Cache<V, K>> {
   const config = resolveOptions(options);
-  return new Cache<V, K>(config, await openShards(config));
+  const notices = new Notices(resolveLogger(options.logger), nameOf(config));
+  const clock = resolveClock(options.clock);
+  const codec = createCodec(await loadSerializer(resolveSerializer(options.serializer)));
+  for (const warning of warningsOf(config)) {
+    notices.tell('warning', warning);
+  }
+  const open = await openShards(config, clock, notices);
+  notices.tell('open', `Opened ${nameOf(config)}`, { config });
+  return new Cache<V, K>(config, open, codec, clock ?? monotonic, notices);
 }
 
-export class Cache<V = unknown, K extends string = string> {
+export class Cache<V = unknown, K extends CacheKey = CacheKey> {
   /** The options in force, defaults filled in. */
   readonly config: CacheConfig;
-  readonly #shards: readonly ShardView[];
+  readonly #client: Client;
   readonly #open: OpenShards;
-  readonly #key = new KeyEncoder(newSeed());
-  readonly #codec = new MsgpackCodec();
+  readonly #flights: Flights;
+  readonly #notices: Notices;
+  /** The shard that the next popItem asks first. */
+  #popAt = 0;
   #closing: Promise<void> | undefined;
 
   /** Use `openCache`. */
-  constructor(config: CacheConfig, open: OpenShards) {
+  constructor(config: CacheConfig, open: OpenShards, codec: ValueCodec, clock: Clock, notices: Notices) {
     this.config = config;
     this.#open = open;
-    this.#shards = open.views;
+    this.#client = new Client(config, open.views, codec, clock);
+    this.#flights = new Flights(this.#client, notices);
+    this.#notices = notices;
   }
 
   /** The value under a key, or undefined. A fresh copy each time. Counts a hit or a miss and keeps the entry warm. */
   get(key: K, options?: CallOptions): Promise<V | undefined> {
     try {
       const limits = callLimits(options);
-      const view = this.#aim(key);
-      const seen = view.look(this.#key);
+      const view = this.#client.aim(key);
+      const seen = view.look(this.#client.key);
       if (seen === HIT) {
-        return Promise.resolve(this.#take(view));
+        return Promise.resolve(this.#client.take(view) as V);
       }
       if (seen === MISS) {
         return MISSED;
       }
-      return this.#ask(view, OP_GET, key, limits).then(this.#decode);
+      return this.#client.ask(view, OP_GET, key, limits).then(this.#decode);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -99,47 +167,33 @@ export class Cache<V = unknown, K extends string = string> {
    * a change, or this thread starves it).
    */
   getSync(key: K): V | undefined {
-    const view = this.#aim(key);
-    const own = view.lane.ownWrite(this.#key);
+    const client = this.#client;
+    const view = client.aim(key);
+    const own = view.lane.ownWrite(client.key);
     if (own !== undefined) {
       return this.#takeOwn(view, own);
     }
-    return view.lookSync(this.#key, key) === HIT ? this.#take(view) : undefined;
+    return view.lookSync(client.key, key) === HIT ? (client.take(view) as V) : undefined;
   }
 
-  /** Stores a value, whatever was there. Resolves when every thread can read it. */
-  set(key: K, value: V, options?: SetOptions): Promise<void> {
-    try {
-      const limits = callLimits(options);
-      const ttlMs = this.#ttlOf(options);
-      const view = this.#aim(key);
-      const encoded = this.#encode(view, key, value, ttlMs);
-      return view.lane.call(OP_SET, this.#key, key, limits, encoded) as Promise<undefined>;
-    } catch (error) {
-      return Promise.reject(error);
-    }
+  /** As `get`, but rejects with KEY_NOT_FOUND, or, once after it has expired, with KEY_EXPIRED. */
+  getOrThrow(key: K, options?: CallOptions): Promise<V> {
+    return this.#lookOrAsk(key, options, OP_DEMAND, this.#decode) as Promise<V>;
   }
 
-  /** Removes a key. True if there was a live entry. */
-  delete(key: K, options?: CallOptions): Promise<boolean> {
+  /** As `get`, but tells a stored undefined from a miss and a miss from an expiry, and how long the value has left. */
+  lookup(key: K, options?: CallOptions): Promise<Lookup<V>> {
     try {
       const limits = callLimits(options);
-      return this.#ask(this.#aim(key), OP_DELETE, key, limits) as Promise<boolean>;
-    } catch (error) {
-      return Promise.reject(error);
-    }
-  }
-
-  /** Whether a live entry is there. Counts nothing and warms nothing. */
-  has(key: K, options?: CallOptions): Promise<boolean> {
-    try {
-      const limits = callLimits(options);
-      const view = this.#aim(key);
-      const seen = view.probe(this.#key);
-      if (seen !== BUSY) {
-        return Promise.resolve(seen === HIT);
+      const view = this.#client.aim(key);
+      const seen = view.look(this.#client.key);
+      if (seen === HIT) {
+        // Before the value is decoded: a serializer of the user's may look something else up.
+        const { leftMs } = view.reader;
+        return Promise.resolve(hitOf(this.#client.take(view) as V, leftMs));
       }
-      return this.#ask(view, OP_HAS, key, limits) as Promise<boolean>;
+      const body = seen === MISS ? COUNTED : NO_BODY;
+      return this.#client.ask(view, OP_LOOKUP, key, limits, body).then((result) => this.#lookupOf(result));
     } catch (error) {
       return Promise.reject(error);
     }
@@ -149,39 +203,154 @@ export class Cache<V = unknown, K extends string = string> {
   peek(key: K, options?: CallOptions): Promise<V | undefined> {
     try {
       const limits = callLimits(options);
-      const view = this.#aim(key);
-      const seen = view.glance(this.#key);
+      const view = this.#client.aim(key);
+      const seen = view.glance(this.#client.key);
       if (seen !== BUSY) {
-        return seen === HIT ? Promise.resolve(this.#take(view)) : MISSED;
+        return seen === HIT ? Promise.resolve(this.#client.take(view) as V) : MISSED;
       }
-      return this.#ask(view, OP_PEEK, key, limits).then(this.#decode);
+      return this.#client.ask(view, OP_PEEK, key, limits).then(this.#decode);
     } catch (error) {
       return Promise.reject(error);
     }
   }
 
-  /** The values that are there, by key, in the order of `keys`. Each key counts as a get. */
-  async getMany(keys: Iterable<K>, options?: CallOptions): Promise<Map<K, V>> {
-    const limits = callLimits(options);
-    const asked = [...keys];
-    const found = new Map<K, V>();
-    const results = await this.#gather(asked, (key, waiter, index) => {
-      const view = this.#aim(key);
-      const seen = view.look(this.#key);
-      if (seen === HIT) {
-        waiter.resolve({ tag: view.reader.tag, bytes: Buffer.from(view.reader.value) }, index);
-      } else if (seen === MISS) {
-        waiter.resolve(undefined, index);
-      } else {
-        view.lane.submit(OP_GET, this.#key, new Call(key, waiter, index), limits, NO_VALUE);
+  /** Whether a live entry is there. Counts nothing and warms nothing. */
+  has(key: K, options?: CallOptions): Promise<boolean> {
+    return this.#probe(key, options, OP_HAS, (seen) => seen === HIT) as Promise<boolean>;
+  }
+
+  /** Keeps an entry warm, and lets one that slides live on, as a get would; but counts nothing. True if it is there. */
+  touch(key: K, options?: CallOptions): Promise<boolean> {
+    try {
+      const limits = callLimits(options);
+      const view = this.#client.aim(key);
+      const seen = view.touch(this.#client.key);
+      return seen === BUSY
+        ? (this.#client.ask(view, OP_TOUCH, key, limits) as Promise<boolean>)
+        : Promise.resolve(seen === HIT);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /** Milliseconds an entry has left, Infinity for one that lives for ever, undefined where there is none. */
+  ttl(key: K, options?: CallOptions): Promise<number | undefined> {
+    const left = (seen: number, view: ShardView) => (seen === HIT ? view.reader.leftMs : undefined);
+    return this.#probe(key, options, OP_TTL, left) as Promise<number | undefined>;
+  }
+
+  /** Stores a value, whatever was there. Resolves when every thread can read it. */
+  set(key: K, value: V, options?: SetOptions): Promise<void> {
+    return this.#store(OP_SET, key, value, options);
+  }
+
+  /** Stores a value where there is none. Rejects with KEY_EXISTS. */
+  add(key: K, value: V, options?: SetOptions): Promise<void> {
+    return this.#store(OP_ADD, key, value, options);
+  }
+
+  /** Stores a value in the place of another. Rejects with KEY_NOT_FOUND or KEY_EXPIRED. */
+  update(key: K, value: V, options?: UpdateOptions): Promise<void> {
+    try {
+      return this.#store(
+        OP_UPDATE,
+        key,
+        value,
+        options,
+        flagOr('keepTtl', options?.keepTtl, false) ? FLAG_KEEP_TTL : 0,
+      );
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /**
+   * The value under a key; where there is none, what `factory` makes of the key, which is stored. However many ask at
+   * once, the factory runs once: all get its value, a copy each, or its error. A key that is written meanwhile keeps what
+   * was written. Rejects with TIMEOUT when it takes longer than `timeout` (default: the cache's).
+   */
+  getOrSet(key: K, factory: Factory<V, K>, options?: SetOptions): Promise<V> {
+    try {
+      const { signal, timeoutMs } = callLimits(options);
+      const ttlMs = this.#ttlOf(options);
+      const sliding = this.#slidingFlag(options);
+      if (typeof factory !== 'function') {
+        throw misuse('INVALID_CONFIG', 'a function that makes the value', factory, { option: 'factory' });
       }
-    });
-    for (let i = 0; i < asked.length; i++) {
-      if (results[i] !== undefined) {
-        found.set(asked[i] as K, this.#decode(results[i]) as V);
+      const client = this.#client;
+      const view = client.aim(key);
+      const seen = view.look(client.key);
+      if (seen === HIT) {
+        return Promise.resolve(client.take(view) as V);
+      }
+      const lease = bodyOf(ttlMs, sliding | (seen === MISS ? FLAG_COUNTED : 0));
+      const limits = { signal, timeoutMs: timeoutMs === 0 ? this.config.timeout : timeoutMs };
+      return this.#flights.join(key, factory, lease, limits).then(this.#decode) as Promise<V>;
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /**
+   * Adds to a number and resolves to the sum; nothing comes between. An entry that is there keeps its ttl. Rejects with
+   * SERIALIZATION_ERROR where the value is no number.
+   */
+  async increment(key: K, by = 1, options?: IncrementOptions): Promise<number> {
+    const limits = callLimits(options);
+    const initial = options?.initial ?? 0;
+    assertNumber('by', by);
+    assertNumber('initial', initial);
+    const bytes = Buffer.alloc(16);
+    bytes.writeDoubleLE(by, 0);
+    bytes.writeDoubleLE(initial, 8);
+    const body = { tag: 0, argument: this.#ttlOf(options), flags: this.#slidingFlag(options), bytes, byteLength: 16 };
+    const sum = await this.#client.ask(this.#client.aim(key), OP_INCREMENT, key, limits, body);
+    if (sum === false) {
+      throw notNumber(key);
+    }
+    return sum as number;
+  }
+
+  /** Gives an entry another ttl, null for ever. Rejects with KEY_NOT_FOUND or KEY_EXPIRED. */
+  async expire(key: K, ttl: number | string | null, options?: CallOptions): Promise<void> {
+    const limits = callLimits(options);
+    const ttlMs = resolveTtl(ttl);
+    await this.#client.ask(this.#client.aim(key), OP_EXPIRE, key, limits, bodyOf(ttlMs === EVER ? 0 : ttlMs));
+  }
+
+  /** Removes a key. True if there was a live entry. */
+  async delete(key: K, options?: CallOptions): Promise<boolean> {
+    const limits = callLimits(options);
+    return (await this.#client.ask(this.#client.aim(key), OP_DELETE, key, limits)) as boolean;
+  }
+
+  /** Removes a key and resolves to the value it had, undefined where there was none. Counts as a get. */
+  async pop(key: K, options?: CallOptions): Promise<V | undefined> {
+    const limits = callLimits(options);
+    return this.#decode(await this.#client.ask(this.#client.aim(key), OP_POP, key, limits));
+  }
+
+  /**
+   * Removes some entry, and resolves to its key and value; undefined when the cache is empty. In each shard it is the one
+   * that would be evicted next, where the policy knows.
+   */
+  async popItem(options?: CallOptions): Promise<[K, V] | undefined> {
+    const limits = callLimits(options);
+    const { views } = this.#client;
+    this.#popAt = (this.#popAt + 1) % views.length;
+    const order = [...views.slice(this.#popAt), ...views.slice(0, this.#popAt)];
+    for (const view of order) {
+      const entry = (await this.#client.askShard(view, OP_POP_ITEM, limits)) as StoredEntry | undefined;
+      if (entry !== undefined) {
+        return [decodeKey(entry.key, entry.encoding) as K, this.#decode(entry.value) as V];
       }
     }
-    return found;
+    return undefined;
+  }
+
+  /** The values that are there, by key, in the order of `keys`. Each key counts as a get. */
+  async getMany(keys: Iterable<K>, options?: CallOptions): Promise<Map<K, V>> {
+    return (await getMany(this.#client, listOf(keys), callLimits(options))) as Map<K, V>;
   }
 
   /**
@@ -190,26 +359,45 @@ export class Cache<V = unknown, K extends string = string> {
    */
   async setMany(entries: Iterable<readonly [K, V]> | Readonly<Record<string, V>>, options?: SetOptions): Promise<void> {
     const limits = callLimits(options);
-    const ttlMs = this.#ttlOf(options);
-    const pairs = pairsOf<K, V>(entries);
-    for (const [key, value] of pairs) {
-      checkKey(key);
-      this.#codec.check(value);
-    }
-    await this.#gather(pairs, ([key, value], waiter, index) => {
-      const view = this.#aim(key);
-      const encoded = this.#encode(view, key, value, ttlMs);
-      view.lane.submit(OP_SET, this.#key, new Call(key, waiter, index), limits, encoded);
-    });
+    await setMany(this.#client, pairsOf(entries), this.#ttlOf(options), this.#slidingFlag(options), limits);
   }
 
   /** Removes many keys and says how many had a live entry. */
   async deleteMany(keys: Iterable<K>, options?: CallOptions): Promise<number> {
-    const limits = callLimits(options);
-    const removed = await this.#gather([...keys], (key, waiter, index) => {
-      this.#aim(key).lane.submit(OP_DELETE, this.#key, new Call(key, waiter, index), limits, NO_VALUE);
-    });
-    return removed.filter((result) => result === true).length;
+    return await deleteMany(this.#client, listOf(keys), callLimits(options));
+  }
+
+  /**
+   * All keys, in no order that means anything. One that is there throughout comes exactly once; one that comes or goes
+   * meanwhile may or may not. Counts nothing and warms nothing.
+   */
+  keys(options?: ScanOptions): AsyncGenerator<K, void, undefined> {
+    return scanKeys(this.#client, options) as AsyncGenerator<K, void, undefined>;
+  }
+
+  /** All values, as `keys` goes through them. */
+  async *values(options?: ScanOptions): AsyncGenerator<V, void, undefined> {
+    for await (const [, value] of this.entries(options)) {
+      yield value;
+    }
+  }
+
+  /** All pairs of key and value, as `keys` goes through them. */
+  entries(options?: ScanOptions): AsyncGenerator<[K, V], void, undefined> {
+    return scanEntries(this.#client, options) as AsyncGenerator<[K, V], void, undefined>;
+  }
+
+  [Symbol.asyncIterator](): AsyncGenerator<[K, V], void, undefined> {
+    return this.entries();
+  }
+
+  /** A copy of all entries, as `entries` goes through them. */
+  async toMap(options?: ScanOptions): Promise<Map<K, V>> {
+    const map = new Map<K, V>();
+    for await (const [key, value] of this.entries(options)) {
+      map.set(key, value);
+    }
+    return map;
   }
 
   /** Removes every entry and says how many there were. Shard by shard: not atomic over all of them. */
@@ -222,18 +410,46 @@ export class Cache<V = unknown, K extends string = string> {
     return this.#total(OP_SIZE, options);
   }
 
-  /** Counts and gauges, summed and for each shard. */
+  /** Entries that have not expired: sweeps first. */
+  async validSize(options?: CallOptions): Promise<number> {
+    await this.cleanup(options);
+    return await this.size(options);
+  }
+
+  /** Removes what has expired, and says how many. In pieces: other calls come in between. */
+  async cleanup(options?: CallOptions): Promise<number> {
+    const limits = callLimits(options);
+    const removed = await Promise.all(this.#client.views.map((view) => this.#cleanUp(view, limits)));
+    return sum(removed);
+  }
+
+  /** Counts and gauges, summed and for each shard. All zero, and `enabled` false, for a cache without `metrics`. */
   async metrics(options?: CallOptions): Promise<CacheMetrics> {
-    return sumMetrics((await this.#askAll(OP_METRICS, options)) as ShardCounts[], this.#shards);
+    const limits = callLimits(options);
+    if (!this.config.metrics) {
+      this.#client.assertOpen();
+      return noMetrics(this.config.shards);
+    }
+    return sumMetrics((await this.#client.askAll(OP_METRICS, limits)) as ShardCounts[]);
+  }
+
+  /** Lets every count begin at zero again, and every peak at what there is. The entries stay. */
+  async resetMetrics(options?: CallOptions): Promise<void> {
+    await this.#client.askAll(OP_RESET_METRICS, callLimits(options));
   }
 
   /**
    * Waits up to `timeout` (default 5 s) for calls in flight, rejects those that are left with CACHE_CLOSED, and ends the
    * threads. Repeated calls return the same promise.
    */
-  close({ timeout }: { timeout?: number | string } = {}): Promise<void> {
-    this.#closing ??= this.#shutDown(timeout);
-    return this.#closing;
+  close(options?: Pick<CallOptions, 'timeout'>): Promise<void> {
+    try {
+      const { timeoutMs } = callLimits(options);
+      this.#closing ??= this.#shutDown(timeoutMs === 0 ? CLOSE_TIMEOUT_MS : timeoutMs);
+      return this.#closing;
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -241,109 +457,70 @@ export class Cache<V = unknown, K extends string = string> {
   }
 
   toString(): string {
-    const { shards, maxBytes, maxEntries, eviction } = this.config;
-    const entries = maxEntries === EVER ? '' : `, maxEntries=${maxEntries}`;
-    return `<Cache shards=${shards}, maxBytes=${maxBytes}${entries}, eviction='${eviction}'>`;
+    return nameOf(this.config);
   }
 
   [Symbol.for('nodejs.util.inspect.custom')](): string {
     return this.toString();
   }
 
-  #assertOpen(): void {
-    if (this.#closing !== undefined) {
-      throw new CacheError('CACHE_CLOSED', 'The cache is closed', { outcome: 'not-sent' });
+  #store(op: number, key: K, value: V, options: SetOptions | undefined, flags = 0): Promise<void> {
+    try {
+      const limits = callLimits(options);
+      const ttlMs = this.#ttlOf(options);
+      const client = this.#client;
+      const body = client.bodyOf(value, ttlMs, flags | this.#slidingFlag(options));
+      return client.ask(client.aimWith(body, key), op, key, limits, body) as Promise<undefined>;
+    } catch (error) {
+      return Promise.reject(error);
     }
   }
 
-  /** Encodes the key and names its shard. Throws INVALID_KEY or CACHE_CLOSED. */
-  #aim(key: K): ShardView {
-    this.#assertOpen();
-    this.#key.encode(key);
-    return this.#shards[shardOf(this.#key.hashHigh, this.#shards.length)] as ShardView;
-  }
-
-  #ask(view: ShardView, op: number, key: K | undefined, limits: CallLimits): Promise<Result> {
-    return view.lane.call(op, this.#key, key, limits);
-  }
-
-  #encode(view: ShardView, key: K, value: V, ttlMs: number): CallValue {
-    this.#codec.encode(value);
-    const { tag, bytes, byteLength } = this.#codec;
-    if (byteLength > view.limits.bytesMax) {
-      throw new CacheError(
-        'VALUE_TOO_LARGE',
-        `A value of ${byteLength} bytes does not fit a shard of ${view.limits.bytesMax}. Raise \`maxBytes\` or use fewer \`shards\``,
-        { key, shard: view.shard, outcome: 'not-sent' },
-      );
+  /** A get that asks the owner on a miss. */
+  #lookOrAsk<T>(key: K, options: CallOptions | undefined, op: number, read: (result: Result) => T): Promise<T> {
+    try {
+      const limits = callLimits(options);
+      const view = this.#client.aim(key);
+      const seen = view.look(this.#client.key);
+      if (seen === HIT) {
+        return Promise.resolve(this.#client.take(view) as T);
+      }
+      return this.#client.ask(view, op, key, limits, seen === MISS ? COUNTED : NO_BODY).then(read);
+    } catch (error) {
+      return Promise.reject(error);
     }
-    return { tag, ttlMs: ttlMs === EVER ? 0 : ttlMs, bytes, byteLength };
   }
 
-  async #askAll(op: number, options: CallOptions | undefined): Promise<Result[]> {
-    const limits = callLimits(options);
-    this.#assertOpen();
-    this.#key.encode('');
-    return await Promise.all(this.#shards.map((view) => this.#ask(view, op, undefined, limits)));
+  /** What can be said of a key without its value, by looking or else by asking. */
+  #probe<T>(
+    key: K,
+    options: CallOptions | undefined,
+    op: number,
+    tell: (seen: number, view: ShardView) => T,
+  ): Promise<unknown> {
+    try {
+      const limits = callLimits(options);
+      const view = this.#client.aim(key);
+      const seen = view.probe(this.#client.key);
+      return seen === BUSY ? this.#client.ask(view, op, key, limits) : Promise.resolve(tell(seen, view));
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   async #total(op: number, options: CallOptions | undefined): Promise<number> {
-    const counts = (await this.#askAll(op, options)) as number[];
-    return counts.reduce((sum, count) => sum + count, 0);
+    return sum((await this.#client.askAll(op, callLimits(options))) as number[]);
   }
 
-  /**
-   * Makes one call for each item, pausing while a lane is crowded. When all have settled it returns their results, or
-   * throws the first error.
-   */
-  async #gather<Item>(
-    items: readonly Item[],
-    submit: (item: Item, waiter: Waiter, index: number) => void,
-  ): Promise<Result[]> {
-    const gathering = new Gathering(items.length);
-    for (let i = 0; i < items.length; i++) {
-      try {
-        submit(items[i] as Item, gathering, i);
-      } catch (error) {
-        gathering.reject(error);
+  async #cleanUp(view: ShardView, limits: CallLimits): Promise<number> {
+    let removed = 0;
+    for (;;) {
+      const answer = (await this.#client.askShard(view, OP_CLEANUP, limits)) as number;
+      if (answer >= 0) {
+        return removed + answer;
       }
-      if (items.length > ONE_MESSAGE_CALLS) {
-        this.#hurry();
-      }
-      // An await ends the turn, and the frame with it: only where there is need.
-      if (this.#isCrowded()) {
-        await this.#elbowRoom();
-      }
+      removed += -1 - answer;
     }
-    return await gathering.results;
-  }
-
-  #hurry(): void {
-    for (const { lane } of this.#shards) {
-      lane.hurry();
-    }
-  }
-
-  /** Waits until every lane has room for more calls of one method. */
-  async #elbowRoom(): Promise<void> {
-    while (this.#isCrowded()) {
-      const crowded = this.#shards.filter(({ lane }) => lane.isCrowded);
-      await Promise.race(crowded.map(({ lane }) => lane.progress()));
-    }
-  }
-
-  #isCrowded(): boolean {
-    for (const { lane } of this.#shards) {
-      if (lane.isCrowded) {
-        return true;
-      }
-    }
-    return false;
-  }
-
-  /** The value that the view's reader has just found. */
-  #take({ reader }: ShardView): V {
-    return this.#codec.decode(reader.tag, reader.bytes, reader.length) as V;
   }
 
   #takeOwn(view: ShardView, own: StoredValue | 'absent'): V | undefined {
@@ -352,40 +529,91 @@ export class Cache<V = unknown, K extends string = string> {
       return undefined;
     }
     view.client.countHit();
-    return this.#codec.decode(own.tag, own.bytes, own.bytes.length) as V;
+    return this.#client.valueOf(own) as V;
   }
 
   /** The value in a reply. */
-  readonly #decode = (result: Result): V | undefined => {
-    if (result === undefined) {
-      return undefined;
-    }
-    const { tag, bytes } = result as StoredValue;
-    return this.#codec.decode(tag, bytes, bytes.length) as V;
-  };
+  readonly #decode = (result: Result): V | undefined =>
+    result === undefined ? undefined : (this.#client.valueOf(result as StoredValue) as V);
 
-  #ttlOf(options: SetOptions | undefined): number {
-    return options === undefined ? this.config.ttl : resolveTtl(options.ttl, this.config.ttl);
+  #lookupOf(result: Result): Lookup<V> {
+    if (result === undefined || result === true) {
+      return { status: result === true ? 'expired' : 'miss' };
+    }
+    const stored = result as StoredValue;
+    return hitOf(this.#client.valueOf(stored) as V, stored.leftMs ?? EVER);
   }
 
-  async #shutDown(timeout: number | string | undefined): Promise<void> {
-    const deadline = performance.now() + resolveTimeout(timeout, CLOSE_TIMEOUT_MS);
-    const idle = Promise.all(this.#shards.map(({ lane }) => lane.drained()));
+  /** As a record carries it: 0 for ever. */
+  #ttlOf(options: SetOptions | undefined): number {
+    const ttlMs = options === undefined ? this.config.ttl : resolveTtl(options.ttl, this.config.ttl);
+    return ttlMs === EVER ? 0 : ttlMs;
+  }
+
+  #slidingFlag(options: SetOptions | undefined): number {
+    return flagOr('sliding', options?.sliding, this.config.sliding) ? FLAG_SLIDING : 0;
+  }
+
+  async #shutDown(timeoutMs: number): Promise<void> {
+    this.#client.close();
+    const idle = Promise.all([...this.#client.views.map(({ lane }) => lane.drained()), this.#flights.drained()]);
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise((resolve) => {
-      timer = setTimeout(resolve, deadline - performance.now());
+      timer = setTimeout(resolve, timeoutMs);
     });
     await Promise.race([idle, late]);
     clearTimeout(timer);
+    this.#flights.fail(new CacheError('CACHE_CLOSED', 'The cache was closed before the value was computed'));
     await this.#open.close();
+    this.#notices.tell('close', `Closed ${this}`);
   }
+}
+
+const COUNTED = bodyOf(0, FLAG_COUNTED);
+
+function nameOf({ shards, maxBytes, maxEntries, eviction }: CacheConfig): string {
+  const entries = maxEntries === EVER ? '' : `, maxEntries=${maxEntries}`;
+  return `<Cache shards=${shards}, maxBytes=${maxBytes}${entries}, eviction='${eviction}'>`;
+}
+
+function hitOf<V>(value: V, ttlRemainingMs: number): Lookup<V> {
+  return { status: 'hit', from: 'memory', value, ttlRemainingMs };
+}
+
+function notNumber(key: CacheKey): TypeError {
+  const message = `Expected a number under the key ${describe(key)}, to add to. Its value is another; \`set\` a number first`;
+  return Object.assign(new TypeError(message), { code: 'SERIALIZATION_ERROR', key });
+}
+
+function assertNumber(option: string, value: unknown): void {
+  if (!Number.isFinite(value)) {
+    throw optionError(option, 'a finite number', value);
+  }
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, each) => total + each, 0);
+}
+
+/** A string could be one, of its letters, but nobody means that. */
+function listOf<K>(keys: Iterable<K>): readonly K[] {
+  if (typeof keys !== 'object' || keys === null || !(Symbol.iterator in keys)) {
+    throw misuse('INVALID_CONFIG', 'an array of keys, or another iterable', keys, { option: 'keys' });
+  }
+  return [...keys];
 }
 
 function pairsOf<K, V>(entries: Iterable<readonly [K, V]> | Readonly<Record<string, V>>): readonly (readonly [K, V])[] {
   if (typeof entries !== 'object' || entries === null) {
     throw misuse('INVALID_CONFIG', 'pairs of key and value, a Map, or an object', entries, { option: 'entries' });
   }
-  return Symbol.iterator in entries
-    ? [...(entries as Iterable<readonly [K, V]>)]
-    : (Object.entries(entries) as unknown as readonly (readonly [K, V])[]);
+  if (!(Symbol.iterator in entries)) {
+    return Object.entries(entries) as unknown as readonly (readonly [K, V])[];
+  }
+  const pairs = [...(entries as Iterable<readonly [K, V]>)];
+  const stranger = pairs.findIndex((pair) => !Array.isArray(pair) || pair.length !== 2);
+  if (stranger !== -1) {
+    throw misuse('INVALID_CONFIG', 'pairs of key and value', pairs[stranger], { option: 'entries' });
+  }
+  return pairs;
 }

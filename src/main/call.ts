@@ -1,8 +1,9 @@
 /** One call to a shard, from the options that its caller gave to the moment it settles, which happens once. */
 import { setMaxListeners } from 'node:events';
+import type { CacheKey } from '../protocol/cache-key.ts';
 import { misuse } from '../protocol/errors.ts';
 import type { Result } from '../protocol/reply.ts';
-import { resolveTimeout } from './options.ts';
+import { resolveTimeout, unknownOption } from './options.ts';
 
 export interface CallOptions {
   /** Rejects the call with `signal.reason`. A write that was sent before may still be applied. */
@@ -20,22 +21,32 @@ export interface CallLimits {
 
 export const UNLIMITED: CallLimits = { signal: undefined, timeoutMs: 0 };
 
-/** The value of a set: `bytes` may be longer than the value. */
-export interface CallValue {
+/** What a call carries beside its key, as `operations.ts` says for each: `bytes` may be longer than the value. */
+export interface CallBody {
   readonly tag: number;
-  /** 0 is for ever. */
-  readonly ttlMs: number;
+  readonly argument: number;
+  readonly flags: number;
   readonly bytes: Uint8Array;
   readonly byteLength: number;
 }
 
-export const NO_VALUE: CallValue = { tag: 0, ttlMs: 0, bytes: new Uint8Array(0), byteLength: 0 };
+const NOTHING = new Uint8Array(0);
+
+export const NO_BODY: CallBody = { tag: 0, argument: 0, flags: 0, bytes: NOTHING, byteLength: 0 };
+
+/** A body without a value. */
+export function bodyOf(argument: number, flags = 0): CallBody {
+  return { tag: 0, argument, flags, bytes: NOTHING, byteLength: 0 };
+}
 
 /** Where the outcomes of one or many calls go, by the index of the call. */
 export interface Waiter {
   resolve(result: Result, index: number): void;
   reject(error: unknown, index: number): void;
 }
+
+/** The options of all calls: whoever mistypes one should hear of it, not wonder why his entries live for ever. */
+const KNOWN = ['signal', 'timeout', 'ttl', 'sliding', 'keepTtl', 'initial', 'pageSize'];
 
 /** Throws INVALID_CONFIG for what is no option, and `signal.reason` for a signal that has been aborted. */
 export function callLimits(options: CallOptions | undefined): CallLimits {
@@ -44,6 +55,11 @@ export function callLimits(options: CallOptions | undefined): CallLimits {
   }
   if (typeof options !== 'object' || options === null) {
     throw misuse('INVALID_CONFIG', 'an object of options', options, { option: 'options' });
+  }
+  for (const name in options) {
+    if (!KNOWN.includes(name)) {
+      throw unknownOption(name, KNOWN);
+    }
   }
   const { signal, timeout } = options;
   if (signal === undefined && timeout === undefined) {
@@ -57,14 +73,14 @@ export function callLimits(options: CallOptions | undefined): CallLimits {
 }
 
 export class Call {
-  /** The text of the key, for error messages. */
-  readonly key: string | undefined;
+  /** As its caller gave it, for error messages. */
+  readonly key: CacheKey | undefined;
   readonly #waiter: Waiter;
   readonly #index: number;
   #settled = false;
   #release: (() => void) | undefined;
 
-  constructor(key: string | undefined, waiter: Waiter, index: number) {
+  constructor(key: CacheKey | undefined, waiter: Waiter, index: number) {
     this.key = key;
     this.#waiter = waiter;
     this.#index = index;

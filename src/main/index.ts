@@ -1,7 +1,19 @@
 /** The public surface of shardstash. */
 
+export type { CacheKey, CacheKeyPart } from '../protocol/cache-key.ts';
 export { CacheError, type CacheErrorCode, type MisuseCode, type Outcome } from '../protocol/errors.ts';
-export { type Cache, openCache, type SetOptions } from './cache.ts';
+export {
+  type Cache,
+  type IncrementOptions,
+  type Lookup,
+  openCache,
+  type SetOptions,
+  type UpdateOptions,
+} from './cache.ts';
 export type { CallOptions } from './call.ts';
+export type { Factory } from './flights.ts';
 export type { CacheMetrics, ShardMetrics } from './metrics.ts';
-export type { CacheConfig, CacheOptions } from './options.ts';
+export type { CacheLogger } from './notices.ts';
+export type { CacheConfig, CacheOptions, FilterConfig } from './options.ts';
+export type { ScanOptions } from './pages.ts';
+export type { BinarySerializer, Serializer, SerializerModule, TextSerializer } from './serializers/index.ts';

@@ -10,12 +10,14 @@
  */
 import type { MessagePort } from 'node:worker_threads';
 import { type Endpoint, wrap } from 'comlink';
+import type { CacheKey } from '../protocol/cache-key.ts';
+import { describe } from '../protocol/describe.ts';
 import { type ComlinkEndpoint, endpointOf } from '../protocol/endpoint.ts';
 import { CacheError, type CacheErrorCode, type Outcome } from '../protocol/errors.ts';
 import { FRAME_HEAD_BYTES, FrameReader, recordBytes } from '../protocol/frame.ts';
 import type { KeyEncoder } from '../protocol/key.ts';
 import { type Result, readReply } from '../protocol/reply.ts';
-import { Call, type CallLimits, type CallValue, NO_VALUE, UNLIMITED } from './call.ts';
+import { Call, type CallBody, type CallLimits, NO_BODY, UNLIMITED } from './call.ts';
 import { type Flight, Outbox } from './outbox.ts';
 import { type OwnWrite, OwnWrites } from './own-writes.ts';
 import { EVER } from './units.ts';
@@ -103,18 +105,24 @@ export class Lane {
   }
 
   /**
-   * Asks the shard. `text` is the key as the caller gave it. Rejects with OVERLOADED, TIMEOUT, SHARD_DOWN, CACHE_CLOSED,
+   * Asks the shard. `given` is the key as the caller gave it. Rejects with OVERLOADED, TIMEOUT, SHARD_DOWN, CACHE_CLOSED,
    * `signal.reason`, or what the shard answers.
    */
-  call(op: number, key: KeyEncoder, text: string | undefined, limits: CallLimits, value = NO_VALUE): Promise<Result> {
+  call(
+    op: number,
+    key: KeyEncoder,
+    given: CacheKey | undefined,
+    limits: CallLimits,
+    body: CallBody = NO_BODY,
+  ): Promise<Result> {
     return new Promise((resolve, reject) => {
-      this.submit(op, key, new Call(text, { resolve, reject }, 0), limits, value);
+      this.submit(op, key, new Call(given, { resolve, reject }, 0), limits, body);
       this.hurry();
     });
   }
 
   /** As `call`, for one of many calls whose outcomes go to one waiter. They leave with the turn, or when they hurry. */
-  submit(op: number, key: KeyEncoder, call: Call, limits: CallLimits, value: CallValue): void {
+  submit(op: number, key: KeyEncoder, call: Call, limits: CallLimits, body: CallBody): void {
     if (this.#end !== undefined) {
       return call.reject(this.#ended(call, 'not-sent'));
     }
@@ -122,9 +130,9 @@ export class Lane {
       return call.reject(this.#overloaded(call));
     }
     const outbox = this.#outbox;
-    const place = outbox.add(call, op, key, value);
+    const place = outbox.add(call, op, key, body);
     this.#pendingCalls++;
-    this.#pendingBytes += recordBytes(key.byteLength, value.byteLength);
+    this.#pendingBytes += recordBytes(key.byteLength, body.byteLength);
     this.#writes.note(op, key, outbox.openId, place);
     if (limits !== UNLIMITED) {
       this.#watch(call, limits, place);
@@ -141,10 +149,10 @@ export class Lane {
     }
   }
 
-  /** Rejects every call, now and from now on. The first reason stays. */
-  fail(code: CacheErrorCode, message: string, cause?: unknown): void {
+  /** Rejects every call, now and from now on. The first reason stays: false for any later one. */
+  fail(code: CacheErrorCode, message: string, cause?: unknown): boolean {
     if (this.#end !== undefined) {
-      return;
+      return false;
     }
     this.#end = { code, message, cause };
     this.#writes.end();
@@ -160,6 +168,7 @@ export class Lane {
       }
     }
     this.#wake();
+    return true;
   }
 
   #schedule(): void {
@@ -183,7 +192,7 @@ export class Lane {
       this.#flights.push(flight);
       this.#send(flight.frame).then(
         (reply) => this.#land(flight, reply),
-        (cause) => this.fail('SHARD_DOWN', 'could not answer', cause),
+        (cause) => void this.fail('SHARD_DOWN', 'could not answer', cause),
       );
     }
   }
@@ -196,7 +205,8 @@ export class Lane {
     try {
       results = this.#resultsOf(flight, reply);
     } catch (cause) {
-      return this.fail('PROTOCOL_ERROR', 'answered with what is no reply', cause);
+      this.fail('PROTOCOL_ERROR', 'answered with what is no reply', cause);
+      return;
     }
     this.#flights.shift();
     this.#writes.settle(flight.id);
@@ -225,7 +235,9 @@ export class Lane {
       const call = calls[i] as Call;
       const result = typeof results === 'number' ? undefined : results[i];
       if (result instanceof CacheError) {
-        call.reject(new CacheError(result.code, result.message, { key: call.key, shard: this.#shard }));
+        const { code, message } = result;
+        const named = call.key === undefined ? message : `${message} (key: ${describe(call.key)})`;
+        call.reject(new CacheError(code, named, { key: call.key, shard: this.#shard }));
       } else {
         call.resolve(result);
       }

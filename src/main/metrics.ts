@@ -1,6 +1,5 @@
 /** What `cache.metrics()` tells: the counts of every shard, and their sum. */
 import type { ShardCounts } from '../protocol/operations.ts';
-import type { ShardView } from './shard-view.ts';
 
 export interface ShardMetrics {
   readonly shard: number;
@@ -8,19 +7,39 @@ export interface ShardMetrics {
   readonly hits: number;
   readonly misses: number;
   readonly gets: number;
-  /** hits / gets, 0 before the first get. */
+  /** The same as `gets`: hits + misses. */
+  readonly totalRequests: number;
+  /** hits / gets and misses / gets, 0 before the first get. */
   readonly hitRatio: number;
+  readonly missRatio: number;
+  /** Values that were stored, by any operation. */
   readonly sets: number;
-  /** Entries removed by `delete`, `deleteMany` and `clear`. */
+  /** gets / sets, 0 before the first set. */
+  readonly getSetRatio: number;
+  /** Calls that a shard answered with an error. */
+  readonly failedOps: number;
+  /** Entries removed by `delete`, `deleteMany`, `pop`, `popItem` and `clear`. */
   readonly manualDeletions: number;
+  /** Entries that had to go for others, and how many that is a set. */
   readonly evictions: number;
+  readonly evictionRate: number;
   readonly expirations: number;
-  /** Entries in memory, expired ones that were not yet swept included. */
+  /** Entries in memory, expired ones that were not yet swept included; and the most there were in each shard. */
   readonly currentTotalKeys: number;
+  readonly peakTotalKeys: number;
+  /** The same without what has expired. */
+  readonly currentValidKeys: number;
+  readonly peakValidKeys: number;
+  /** Entries that have expired and were not yet swept, and their share of all in percent. */
+  readonly expiredBloat: number;
+  readonly wastePercentage: number;
   /** Bytes that `maxBytes` bounds: keys, values, block headers and columns. */
   readonly memoryBytes: number;
   /** Bytes of keys and values alone. */
   readonly payloadBytes: number;
+  /** Misses that the filter answered in the place of the owner, and misses that it could not rule out. */
+  readonly filterNegatives: number;
+  readonly filterFalsePositives: number;
   /** Frames that crossed to the shard, and the calls in them. */
   readonly messages: number;
   readonly calls: number;
@@ -29,34 +48,81 @@ export interface ShardMetrics {
 }
 
 export interface CacheMetrics extends Omit<ShardMetrics, 'shard'> {
+  /** False for a cache that was opened with `metrics: false`: then everything is 0. */
+  readonly enabled: boolean;
   readonly perShard: readonly ShardMetrics[];
 }
 
-export function sumMetrics(counts: readonly ShardCounts[], views: readonly ShardView[]): CacheMetrics {
-  const perShard = counts.map((each, i) => ({ shard: (views[i] as ShardView).shard, ...metricsOf(each) }));
-  const sum: ShardCounts = { ...(counts[0] as ShardCounts) };
-  for (const name of Object.keys(sum) as (keyof ShardCounts)[]) {
-    sum[name] = counts.reduce((total, each) => total + each[name], 0);
+const NOTHING: ShardCounts = {
+  hits: 0,
+  misses: 0,
+  sets: 0,
+  deletes: 0,
+  evictions: 0,
+  expirations: 0,
+  failures: 0,
+  entries: 0,
+  entriesPeak: 0,
+  validEntries: 0,
+  validPeak: 0,
+  bytes: 0,
+  payloadBytes: 0,
+  frames: 0,
+  calls: 0,
+  droppedTouches: 0,
+  filterNegatives: 0,
+  filterFalsePositives: 0,
+};
+
+/** Of the counts of every shard, in order. */
+export function sumMetrics(counts: readonly ShardCounts[]): CacheMetrics {
+  const total = { ...NOTHING };
+  for (const name of Object.keys(NOTHING) as (keyof ShardCounts)[]) {
+    total[name] = counts.reduce((sum, each) => sum + each[name], 0);
   }
-  return { ...metricsOf(sum), perShard };
+  const perShard = counts.map((each, shard) => ({ shard, ...metricsOf(each) }));
+  return { enabled: true, ...metricsOf(total), perShard };
+}
+
+/** What a cache without metrics says. */
+export function noMetrics(shards: number): CacheMetrics {
+  const perShard = Array.from({ length: shards }, (_, shard) => ({ shard, ...metricsOf(NOTHING) }));
+  return { enabled: false, ...metricsOf(NOTHING), perShard };
 }
 
 function metricsOf(counts: ShardCounts): Omit<ShardMetrics, 'shard'> {
   const gets = counts.hits + counts.misses;
+  const expiredBloat = counts.entries - counts.validEntries;
   return {
     hits: counts.hits,
     misses: counts.misses,
     gets,
-    hitRatio: gets === 0 ? 0 : counts.hits / gets,
+    totalRequests: gets,
+    hitRatio: ratio(counts.hits, gets),
+    missRatio: ratio(counts.misses, gets),
     sets: counts.sets,
+    getSetRatio: ratio(gets, counts.sets),
+    failedOps: counts.failures,
     manualDeletions: counts.deletes,
     evictions: counts.evictions,
+    evictionRate: ratio(counts.evictions, counts.sets),
     expirations: counts.expirations,
     currentTotalKeys: counts.entries,
+    peakTotalKeys: counts.entriesPeak,
+    currentValidKeys: counts.validEntries,
+    peakValidKeys: counts.validPeak,
+    expiredBloat,
+    wastePercentage: 100 * ratio(expiredBloat, counts.entries),
     memoryBytes: counts.bytes,
     payloadBytes: counts.payloadBytes,
+    filterNegatives: counts.filterNegatives,
+    filterFalsePositives: counts.filterFalsePositives,
     messages: counts.frames,
     calls: counts.calls,
     droppedTouches: counts.droppedTouches,
   };
+}
+
+function ratio(part: number, whole: number): number {
+  return whole === 0 ? 0 : part / whole;
 }

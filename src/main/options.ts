@@ -2,11 +2,20 @@
  * What a user may ask for when a cache opens, and what it becomes: every default and every option error, once.
  */
 import { randomBytes } from 'node:crypto';
-import { availableParallelism } from 'node:os';
+import { availableParallelism, totalmem } from 'node:os';
 import { misuse } from '../protocol/errors.ts';
+import type { FilterName } from '../protocol/filter.ts';
 import type { HashSeed } from '../protocol/key.ts';
 import { SHARD_BYTES_MAX, type ShardLimits } from '../protocol/memory.ts';
 import type { PolicyName } from '../protocol/spec.ts';
+import { ManualClock } from './manual-clock.ts';
+import { type CacheLogger, LEVELS } from './notices.ts';
+import {
+  type ResolvedModule,
+  type ResolvedSerializer,
+  resolveSerializer,
+  type SerializerOption,
+} from './serializers/index.ts';
 import { EVER, parseDuration, parseSize } from './units.ts';
 
 export interface CacheOptions {
@@ -24,13 +33,35 @@ export interface CacheOptions {
   maxEntries?: number;
   /** How long entries live that are stored without a `ttl`: milliseconds or '30s', '10m', '1h', '7d'. Default: for ever. */
   ttl?: number | string | null;
+  /** Whether every read of an entry lets it live for its ttl again. Default false. */
+  sliding?: boolean;
   /** Which entry goes when room is needed. Default 'lru'. */
   eviction?: PolicyName | { name: PolicyName };
+  /** How values become bytes. Default 'msgpack'. */
+  serializer?: SerializerOption;
+  /**
+   * The membership filter of each shard: how often, of the keys that are not there, it may fail to say so. Default
+   * `{ type: 'blocked-bloom', falsePositiveRate: 0.01 }`; false for none.
+   */
+  filter?: boolean | { type?: FilterName; falsePositiveRate?: number };
   /**
    * 'shared' (default): a get looks into the shard's memory, without a message. 'owner': every get is a request to the
    * thread that owns the shard.
    */
   reads?: 'shared' | 'owner';
+  /**
+   * The memory of what has expired is given back this often at most: milliseconds or '1s' (the default), from 10 ms; false
+   * leaves it until somebody writes to the key or room is needed. Never is an expired value returned, either way.
+   */
+  cleanupInterval?: number | string | false;
+  /** Whether `metrics()` tells anything. Default true. */
+  metrics?: boolean;
+  /** Hears what the cache has to say beside results: `console` will do. Default: nobody does. */
+  logger?: CacheLogger;
+  /** Fixes the hash of keys and the lots that 'random' draws, so that a run can be repeated. Default: from the system's randomness. */
+  seed?: number;
+  /** The time, for tests: `manualClock()` of 'shardstash/testing'. */
+  clock?: ManualClock;
   /** How long a call may wait for its shard before it rejects with TIMEOUT. Default '30s'. */
   timeout?: number | string;
   /** Calls that may wait for one shard; more reject with OVERLOADED. Default 65,536. */
@@ -48,12 +79,26 @@ export interface CacheConfig {
   readonly maxEntries: number;
   /** Milliseconds; Infinity is for ever. */
   readonly ttl: number;
+  readonly sliding: boolean;
   readonly eviction: PolicyName;
+  /** The serializer's name, or where its module is. */
+  readonly serializer: string | ResolvedModule;
+  readonly filter: FilterConfig | false;
   readonly reads: 'shared' | 'owner';
+  /** Milliseconds. */
+  readonly cleanupInterval: number | false;
+  readonly metrics: boolean;
+  /** Undefined: drawn anew for every cache. */
+  readonly seed: number | undefined;
   readonly timeout: number;
   readonly maxPendingCalls: number;
   readonly maxPendingBytes: number;
   readonly unref: boolean;
+}
+
+export interface FilterConfig {
+  readonly type: FilterName;
+  readonly falsePositiveRate: number;
 }
 
 const DEFAULT_BYTES = 256 * 1024 * 1024;
@@ -65,14 +110,27 @@ const DEFAULT_SHARDS_MAX = 8;
 /** Fewer entries a shard than this and the split itself loses hits: 0.1 points at 128, 0.4 at 64, 1.5 at 16. */
 const ENTRIES_PER_SHARD_MIN = 256;
 const TIMER_MAX_MS = 2 ** 31 - 1;
-const POLICIES: readonly PolicyName[] = ['lru', 'fifo'];
+const FILTERS: readonly FilterName[] = ['blocked-bloom'];
+const POLICIES: readonly PolicyName[] = ['lru', 'fifo', 'random', 'sieve', 'none'];
+const DEFAULT_FALSE_POSITIVES = 0.01;
+const DEFAULT_CLEANUP_MS = 1_000;
+const CLEANUP_MS_MIN = 10;
+const SEED_MAX = 2 ** 32 - 1;
 const KNOWN = [
   'shards',
   'maxBytes',
   'maxEntries',
   'ttl',
+  'sliding',
   'eviction',
+  'serializer',
+  'filter',
   'reads',
+  'cleanupInterval',
+  'metrics',
+  'logger',
+  'seed',
+  'clock',
   'timeout',
   'maxPendingCalls',
   'maxPendingBytes',
@@ -86,17 +144,17 @@ export function resolveOptions(options: CacheOptions = {}): CacheConfig {
   }
   for (const name of Object.keys(options)) {
     if (!KNOWN.includes(name)) {
-      throw invalid(name, `one of the options ${KNOWN.join(', ')}`, name);
+      throw unknownOption(name, KNOWN);
     }
   }
   const maxEntries = options.maxEntries === undefined ? EVER : count('maxEntries', options.maxEntries);
   const shards = options.shards === undefined ? defaultShards(maxEntries) : count('shards', options.shards, SHARDS_MAX);
   if (shards > maxEntries) {
-    throw invalid('shards', `at most one shard for each of the ${maxEntries} entries`, shards);
+    throw optionError('shards', `at most one shard for each of the ${maxEntries} entries`, shards);
   }
   const maxBytes = options.maxBytes === undefined ? DEFAULT_BYTES : size('maxBytes', options.maxBytes);
   if (maxBytes / shards > SHARD_BYTES_MAX) {
-    throw invalid(
+    throw optionError(
       'maxBytes',
       `at most 4 GiB a shard: ${Math.ceil(maxBytes / SHARD_BYTES_MAX)} shards or more`,
       maxBytes,
@@ -107,8 +165,14 @@ export function resolveOptions(options: CacheOptions = {}): CacheConfig {
     maxBytes,
     maxEntries,
     ttl: resolveTtl(options.ttl, EVER),
+    sliding: flag('sliding', options.sliding ?? false),
     eviction: policy(options.eviction ?? 'lru'),
+    serializer: nameOf(resolveSerializer(options.serializer)),
+    filter: filter(options.filter ?? true),
     reads: choice('reads', options.reads ?? 'shared', ['shared', 'owner'] as const),
+    cleanupInterval: cleanupInterval(options.cleanupInterval ?? DEFAULT_CLEANUP_MS),
+    metrics: flag('metrics', options.metrics ?? true),
+    seed: options.seed === undefined ? undefined : wholeNumber('seed', options.seed, 0, SEED_MAX),
     timeout: resolveTimeout(options.timeout, DEFAULT_TIMEOUT_MS),
     maxPendingCalls: count('maxPendingCalls', options.maxPendingCalls ?? DEFAULT_PENDING_CALLS),
     maxPendingBytes: size('maxPendingBytes', options.maxPendingBytes ?? DEFAULT_PENDING_BYTES),
@@ -124,9 +188,9 @@ export function shareLimits({ shards, maxBytes, maxEntries }: CacheConfig): Shar
   }));
 }
 
-/** A `ttl` in milliseconds, Infinity for ever. Throws INVALID_TTL. */
-export function resolveTtl(ttl: unknown, fallback: number): number {
-  if (ttl === undefined) {
+/** A `ttl` in milliseconds, Infinity for ever. Throws INVALID_TTL, also for none where there is no fallback. */
+export function resolveTtl(ttl: unknown, fallback?: number): number {
+  if (ttl === undefined && fallback !== undefined) {
     return fallback;
   }
   if (ttl === null || ttl === EVER) {
@@ -148,14 +212,64 @@ export function resolveTimeout(timeout: unknown, fallback: number): number {
   }
   const ms = parseDuration(timeout);
   if (!(ms > 0 && ms <= TIMER_MAX_MS)) {
-    throw invalid('timeout', "a positive number of milliseconds up to 2^31 - 1, or a duration like '30s'", timeout);
+    throw optionError('timeout', "a positive number of milliseconds up to 2^31 - 1, or a duration like '30s'", timeout);
   }
   return ms;
 }
 
-export function newSeed(): HashSeed {
+/** The logger, checked; undefined for none. Throws INVALID_CONFIG. */
+export function resolveLogger(logger: unknown): CacheLogger | undefined {
+  const isLogger = (candidate: object) =>
+    LEVELS.every((level) => typeof (candidate as Record<string, unknown>)[level] === 'function');
+  if (logger !== undefined && !(typeof logger === 'object' && logger !== null && isLogger(logger))) {
+    throw optionError('logger', `an object with the functions ${LEVELS.join(', ')}`, logger);
+  }
+  return logger as CacheLogger | undefined;
+}
+
+/** The clock, checked; undefined for the machine's. Throws INVALID_CONFIG. */
+export function resolveClock(clock: unknown): ManualClock | undefined {
+  if (clock !== undefined && !(clock instanceof ManualClock)) {
+    throw optionError('clock', "a `manualClock()` of 'shardstash/testing'", clock);
+  }
+  return clock;
+}
+
+/** The key of the hash: that of the option `seed`, or drawn anew. */
+export function hashSeedOf({ seed }: CacheConfig): HashSeed {
+  if (seed !== undefined) {
+    return { low: seed | 0, high: Math.imul(seed ^ 0x9e37_79b9, 0x85eb_ca6b) };
+  }
   const bytes = randomBytes(8);
   return { low: bytes.readInt32LE(0), high: bytes.readInt32LE(4) };
+}
+
+/** An option of a call that is true or false. Throws INVALID_CONFIG. */
+export function flagOr(option: string, value: unknown, fallback: boolean): boolean {
+  return value === undefined ? fallback : flag(option, value);
+}
+
+/** What a user should know about options that are allowed and yet unwise. */
+export function warningsOf({ shards, maxBytes, maxEntries }: CacheConfig): string[] {
+  const cores = availableParallelism();
+  const each = Math.floor(maxEntries / shards);
+  const warnings: string[] = [];
+  if (shards > cores) {
+    warnings.push(
+      `${shards} shards share ${cores} cores: more threads than cores wait for each other. Use fewer \`shards\``,
+    );
+  }
+  if (maxBytes > totalmem()) {
+    warnings.push(
+      `\`maxBytes\` is ${maxBytes} bytes, and this machine has ${totalmem()}: the system will swap, or end the process`,
+    );
+  }
+  if (shards > 1 && each < ENTRIES_PER_SHARD_MIN) {
+    warnings.push(
+      `Each of ${shards} shards holds ${each} entries: below ${ENTRIES_PER_SHARD_MIN} the split costs hits. Use fewer \`shards\``,
+    );
+  }
+  return warnings;
 }
 
 function defaultShards(maxEntries: number): number {
@@ -170,7 +284,7 @@ function part(total: number, parts: number, index: number): number {
 function policy(eviction: unknown): PolicyName {
   const given = typeof eviction === 'object' && eviction !== null ? (eviction as { name?: unknown }).name : eviction;
   if (typeof given !== 'string') {
-    throw invalid('eviction', 'the name of a policy, or an object with `name`', eviction);
+    throw optionError('eviction', 'the name of a policy, or an object with `name`', eviction);
   }
   const name = given.toLowerCase();
   const known = POLICIES.find((candidate) => candidate === name);
@@ -184,27 +298,68 @@ function policy(eviction: unknown): PolicyName {
 }
 
 function count(option: string, value: unknown, max = Number.MAX_SAFE_INTEGER): number {
-  if (!Number.isInteger(value) || (value as number) < 1 || (value as number) > max) {
-    throw invalid(
-      option,
-      max === Number.MAX_SAFE_INTEGER ? 'an integer of at least 1' : `an integer from 1 to ${max}`,
-      value,
-    );
+  return wholeNumber(option, value, 1, max);
+}
+
+function wholeNumber(option: string, value: unknown, min: number, max: number): number {
+  if (!Number.isInteger(value) || (value as number) < min || (value as number) > max) {
+    const range = max === Number.MAX_SAFE_INTEGER ? `of at least ${min}` : `from ${min} to ${max}`;
+    throw optionError(option, `an integer ${range}`, value);
   }
   return value as number;
+}
+
+function filter(value: unknown): FilterConfig | false {
+  if (typeof value === 'boolean') {
+    return value && Object.freeze({ type: FILTERS[0] as FilterName, falsePositiveRate: DEFAULT_FALSE_POSITIVES });
+  }
+  if (typeof value !== 'object' || value === null) {
+    throw optionError('filter', 'true, false, or an object with `type` and `falsePositiveRate`', value);
+  }
+  const { type = FILTERS[0], falsePositiveRate = DEFAULT_FALSE_POSITIVES, ...rest } = value as Record<string, unknown>;
+  const known = FILTERS.find((candidate) => candidate === type);
+  if (known === undefined) {
+    throw misuse('UNKNOWN_PLUGIN', `\`filter.type\` to be one of ${FILTERS.join(', ')}`, type, {
+      option: 'filter',
+      available: FILTERS,
+    });
+  }
+  if (typeof falsePositiveRate !== 'number' || !(falsePositiveRate > 0 && falsePositiveRate < 1)) {
+    throw optionError('filter', 'an object whose `falsePositiveRate` lies between 0 and 1', falsePositiveRate);
+  }
+  const [unknown] = Object.keys(rest);
+  if (unknown !== undefined) {
+    throw optionError('filter', 'an object of `type` and `falsePositiveRate`', unknown);
+  }
+  return Object.freeze({ type: known, falsePositiveRate });
+}
+
+function nameOf(serializer: ResolvedSerializer): string | ResolvedModule {
+  return typeof serializer === 'string' || 'module' in serializer ? serializer : serializer.name;
+}
+
+function cleanupInterval(value: unknown): number | false {
+  if (value === false) {
+    return false;
+  }
+  const ms = parseDuration(value);
+  if (!(ms >= CLEANUP_MS_MIN && ms <= TIMER_MAX_MS)) {
+    throw optionError('cleanupInterval', `false, or ${CLEANUP_MS_MIN} ms or more, or a duration like '1s'`, value);
+  }
+  return ms;
 }
 
 function size(option: string, value: unknown): number {
   const bytes = parseSize(value);
   if (!Number.isSafeInteger(bytes) || bytes < 1) {
-    throw invalid(option, "a whole number of bytes of at least 1, or a size like '64mb'", value);
+    throw optionError(option, "a whole number of bytes of at least 1, or a size like '64mb'", value);
   }
   return bytes;
 }
 
 function flag(option: string, value: unknown): boolean {
   if (typeof value !== 'boolean') {
-    throw invalid(option, 'true or false', value);
+    throw optionError(option, 'true or false', value);
   }
   return value;
 }
@@ -212,11 +367,18 @@ function flag(option: string, value: unknown): boolean {
 function choice<T extends string>(option: string, value: unknown, choices: readonly T[]): T {
   const known = choices.find((candidate) => candidate === value);
   if (known === undefined) {
-    throw invalid(option, choices.map((name) => `'${name}'`).join(' or '), value);
+    throw optionError(option, choices.map((name) => `'${name}'`).join(' or '), value);
   }
   return known;
 }
 
-function invalid(option: string, expected: string, got: unknown): TypeError {
+/** INVALID_CONFIG for an option that is none. */
+export function unknownOption(option: string, known: readonly string[]): TypeError {
+  const message = `Unknown option \`${option}\`. Known: ${known.join(', ')}`;
+  return Object.assign(new TypeError(message), { code: 'INVALID_CONFIG', option });
+}
+
+/** INVALID_CONFIG, with the name of the option. */
+export function optionError(option: string, expected: string, got: unknown): TypeError {
   return misuse('INVALID_CONFIG', `\`${option}\` to be ${expected}`, got, { option });
 }

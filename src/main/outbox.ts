@@ -4,7 +4,7 @@
  */
 import { FrameReader, FrameWriter } from '../protocol/frame.ts';
 import type { KeyEncoder } from '../protocol/key.ts';
-import type { Call, CallValue } from './call.ts';
+import type { Call, CallBody } from './call.ts';
 import type { UnansweredFrame } from './own-writes.ts';
 import { EVER } from './units.ts';
 
@@ -48,7 +48,7 @@ export class Outbox {
   }
 
   /** Writes a call into the open frame, and says at which word. */
-  add(call: Call, op: number, key: KeyEncoder, { tag, ttlMs, bytes, byteLength }: CallValue): number {
+  add(call: Call, op: number, key: KeyEncoder, { tag, argument, flags, bytes, byteLength }: CallBody): number {
     if (!this.#writer.admits(key.byteLength, byteLength)) {
       this.#seal();
     }
@@ -56,7 +56,7 @@ export class Outbox {
       this.#openedMs = performance.now();
     }
     this.#calls.push(call);
-    return this.#writer.add(op, key, tag, ttlMs, bytes, byteLength);
+    return this.#writer.add(op, key, tag, argument, bytes, byteLength, flags);
   }
 
   /** The next frame to leave, undefined when nothing waits. */

@@ -8,12 +8,15 @@
  */
 import type { FrameReader } from '../protocol/frame.ts';
 import type { KeyEncoder } from '../protocol/key.ts';
-import { isWrite, OP_CLEAR, OP_SET, type StoredValue } from '../protocol/operations.ts';
+import { isWide, isWrite, OP_CLEAR, OP_DELETE, OP_POP, OP_SET, type StoredValue } from '../protocol/operations.ts';
 import { EVER } from './units.ts';
 
 const BUCKETS = 8192;
 
-/** A write that the shard has not acknowledged: what it stores, or that the key will be absent. */
+/**
+ * A write that the shard has not acknowledged: what it stores, or that the key will be absent. Writes that may or may not
+ * happen (add, update, increment ...) are none: until the shard has said so, the key reads as before.
+ */
 export type OwnWrite = StoredValue | 'absent';
 
 /** A frame that has not been answered, by its number. */
@@ -27,13 +30,14 @@ export class OwnWrites {
   readonly #frames = new Float64Array(BUCKETS);
   /** By bucket, the word at which that write stands in its frame. */
   readonly #places = new Int32Array(BUCKETS);
-  #clearFrame = 0;
+  /** The number of the last frame that may write to any key. */
+  #wideFrame = 0;
   #answered = 0;
 
   /** A call on the key was written at word `place` of a frame. */
   note(op: number, key: KeyEncoder, frame: number, place: number): void {
-    if (op === OP_CLEAR) {
-      this.#clearFrame = frame;
+    if (isWide(op)) {
+      this.#wideFrame = frame;
     } else if (isWrite(op)) {
       const bucket = bucketOf(key);
       this.#frames[bucket] = frame;
@@ -53,17 +57,18 @@ export class OwnWrites {
 
   /** Whether a write to the key is in flight. May be mistaken towards yes. */
   mayHold(key: KeyEncoder): boolean {
-    return (this.#frames[bucketOf(key)] as number) > this.#answered || this.#clearFrame > this.#answered;
+    return (this.#frames[bucketOf(key)] as number) > this.#answered || this.#wideFrame > this.#answered;
   }
 
   /** The last write to the key in the frames without an answer, given oldest first; undefined where there is none. */
   last(key: KeyEncoder, unanswered: readonly UnansweredFrame[]): OwnWrite | undefined {
     const bucket = bucketOf(key);
     const noted = unanswered.find(({ id }) => id === this.#frames[bucket]);
-    if (noted !== undefined && this.#clearFrame <= this.#answered) {
+    if (noted !== undefined && this.#wideFrame <= this.#answered) {
       noted.frame.jump(this.#places[bucket] as number);
-      if (isWrite(noted.frame.op) && noted.frame.isAbout(key)) {
-        return writeOf(noted.frame);
+      const write = noted.frame.isAbout(key) ? writeOf(noted.frame) : undefined;
+      if (write !== undefined) {
+        return write;
       }
     }
     for (let i = unanswered.length - 1; i >= 0; i--) {
@@ -83,15 +88,19 @@ function lastIn(frame: FrameReader, key: KeyEncoder): OwnWrite | undefined {
     frame.next();
     if (frame.op === OP_CLEAR) {
       last = 'absent';
-    } else if (isWrite(frame.op) && frame.isAbout(key)) {
-      last = writeOf(frame);
+    } else if (frame.isAbout(key)) {
+      last = writeOf(frame) ?? last;
     }
   }
   return last;
 }
 
-function writeOf(frame: FrameReader): OwnWrite {
-  return frame.op === OP_SET ? { tag: frame.tag, bytes: Buffer.from(frame.value) } : 'absent';
+/** What the current record makes of its key, whatever the shard holds; undefined where that cannot be said. */
+function writeOf(frame: FrameReader): OwnWrite | undefined {
+  if (frame.op === OP_SET) {
+    return { tag: frame.tag, bytes: Buffer.from(frame.value) };
+  }
+  return frame.op === OP_DELETE || frame.op === OP_POP ? 'absent' : undefined;
 }
 
 function bucketOf(key: KeyEncoder): number {

@@ -3,8 +3,11 @@
  *
  * A look counts hits and misses and tells the policy of hits, in the client's own memory.
  */
+
+import type { CacheKey } from '../protocol/cache-key.ts';
 import { type ClientMemory, RING_FULL, RING_RECORDS } from '../protocol/client.ts';
 import { CacheError } from '../protocol/errors.ts';
+import type { FilterReader } from '../protocol/filter.ts';
 import type { KeyEncoder } from '../protocol/key.ts';
 import type { ShardLimits } from '../protocol/memory.ts';
 import { OP_NONE } from '../protocol/operations.ts';
@@ -24,6 +27,7 @@ export class ShardView {
   readonly limits: ShardLimits;
   readonly lane: Lane;
   readonly reader: Reader;
+  readonly filter: FilterReader | undefined;
   readonly client: ClientMemory;
   readonly #hits: HitMode;
   readonly #looks: boolean;
@@ -35,6 +39,7 @@ export class ShardView {
     limits: ShardLimits,
     lane: Lane,
     reader: Reader,
+    filter: FilterReader | undefined,
     client: ClientMemory,
     hits: HitMode,
     looks: boolean,
@@ -43,6 +48,7 @@ export class ShardView {
     this.limits = limits;
     this.lane = lane;
     this.reader = reader;
+    this.filter = filter;
     this.client = client;
     this.#hits = hits;
     this.#looks = looks;
@@ -50,7 +56,11 @@ export class ShardView {
 
   /** HIT (the reader has the value), MISS, or BUSY when the owner must be asked, who then counts. */
   look(key: KeyEncoder): number {
-    const seen = this.glance(key);
+    let seen = this.#see(key, true);
+    if (seen === BUSY && this.#isRuledOut(key)) {
+      this.client.countNegative();
+      seen = MISS;
+    }
     if (seen === HIT) {
       if (!this.#touch(key)) {
         return BUSY;
@@ -64,18 +74,26 @@ export class ShardView {
 
   /** As `look`, but nobody counts or hears of it. */
   glance(key: KeyEncoder): number {
-    return this.#looks && !this.lane.hasWrite(key) ? this.reader.read(key) : BUSY;
+    const seen = this.#see(key, true);
+    return seen === BUSY && this.#isRuledOut(key) ? MISS : seen;
+  }
+
+  /** As `look`, but leaves the value where it is, and counts nothing. */
+  touch(key: KeyEncoder): number {
+    const seen = this.probe(key);
+    return seen === HIT && !this.#touch(key) ? BUSY : seen;
   }
 
   /** As `glance`, but leaves the value where it is. */
   probe(key: KeyEncoder): number {
-    return this.#looks && !this.lane.hasWrite(key) ? this.reader.probe(key) : BUSY;
+    const seen = this.#see(key, false);
+    return seen === BUSY && this.#isRuledOut(key) ? MISS : seen;
   }
 
   /** As `look`, but waits for the stripe instead of asking: HIT or MISS. Throws BUSY after 250 ms. */
-  lookSync(key: KeyEncoder, text: string): number {
+  lookSync(key: KeyEncoder, given: CacheKey): number {
     const looked = this.reader.read(key);
-    const seen = looked === BUSY ? this.#readPatiently(key, text) : looked;
+    const seen = looked === BUSY ? this.#readPatiently(key, given) : looked;
     if (seen === MISS) {
       this.client.countMiss();
     } else {
@@ -87,8 +105,25 @@ export class ShardView {
     return seen;
   }
 
+  /** What the memory says; BUSY where it may not be asked, or would not answer. */
+  #see(key: KeyEncoder, copies: boolean): number {
+    if (!this.#looks || this.lane.hasWrite(key)) {
+      return BUSY;
+    }
+    return copies ? this.reader.read(key) : this.reader.probe(key);
+  }
+
+  /**
+   * Whether the filter says that there is no such key. Only asked where the owner would have to be: the memory itself tells
+   * a miss as fast, and a hit would pay for both.
+   */
+  #isRuledOut(key: KeyEncoder): boolean {
+    const { filter } = this;
+    return filter?.rulesOut(key.hashLow, key.hashHigh) === true && !this.lane.hasWrite(key);
+  }
+
   /** Apart from `lookSync`, which reads no clock while the stripe is even: a miss at 10 k entries took 185 ns with it, 142 without. */
-  #readPatiently(key: KeyEncoder, text: string): number {
+  #readPatiently(key: KeyEncoder, given: CacheKey): number {
     const deadline = performance.now() + BUSY_WAIT_MS;
     for (;;) {
       this.reader.waitForStripe(key, BUSY_STEP_MS);
@@ -98,17 +133,18 @@ export class ShardView {
       }
       if (performance.now() >= deadline) {
         const message = `Shard ${this.shard} kept this key's stripe locked for ${BUSY_WAIT_MS} ms. Use \`get\``;
-        throw new CacheError('BUSY', message, { key: text, shard: this.shard });
+        throw new CacheError('BUSY', message, { key: given, shard: this.shard });
       }
     }
   }
 
-  /** Tells the policy of the reader's last hit. False when the ring has no room for it. */
+  /** Tells the policy of the reader's last hit, and lets it live on if it slides. False when the ring has no room for it. */
   #touch(key: KeyEncoder): boolean {
+    const { reader } = this;
+    reader.slide();
     if (this.#hits === 'none') {
       return true;
     }
-    const { reader } = this;
     if (this.#hits === 'byte') {
       reader.touchByte();
       return true;

@@ -2,16 +2,21 @@
  * Boots and closes the shards' threads, and gives a client its way into each: a lane for calls, a reader for memory.
  * The only file that knows where the worker's code lies.
  */
+import { randomBytes } from 'node:crypto';
 import { MessageChannel, Worker } from 'node:worker_threads';
 import { ClientMemory } from '../protocol/client.ts';
 import { monotonic } from '../protocol/clock.ts';
 import { CacheError, misuse } from '../protocol/errors.ts';
+import { FilterReader } from '../protocol/filter.ts';
 import { reserveShard, type ShardLimits, ShardMemory, type ShardRegions } from '../protocol/memory.ts';
 import { Reader } from '../protocol/reader.ts';
-import type { ConnectMessage, ShardBirth, ShardReady } from '../protocol/spec.ts';
+import type { ConnectMessage, ShardBirth, ShardReady, ShardSpec } from '../protocol/spec.ts';
 import { Lane } from './lane.ts';
+import type { ManualClock } from './manual-clock.ts';
+import type { Notices } from './notices.ts';
 import { type CacheConfig, shareLimits } from './options.ts';
 import { ShardView } from './shard-view.ts';
+import { EVER } from './units.ts';
 
 const WORKER = new URL('../worker/index.js', import.meta.url);
 
@@ -33,18 +38,25 @@ interface Death {
 }
 
 /** Opens all shards or none. */
-export async function openShards(config: CacheConfig): Promise<OpenShards> {
+export async function openShards(
+  config: CacheConfig,
+  clock: ManualClock | undefined,
+  notices: Notices,
+): Promise<OpenShards> {
   const limits = shareLimits(config);
   const regions = limits.map((each) => reserve(each, config));
-  const threads = limits.map((each, shard) => start(shard, each, regions[shard] as ShardRegions, config));
+  const specs = limits.map((each, shard) => specOf(shard, each, config));
+  const threads = specs.map((spec, shard) => start(spec, regions[shard] as ShardRegions, clock));
   try {
     const ready = await Promise.all(threads.map(whenReady));
     const views = threads.map((thread, shard) => {
       const memory = new ShardMemory(regions[shard] as ShardRegions);
-      const { lane, client } = connect(thread, shard, config);
+      const { lane, client } = connect(thread, shard, config, notices);
       const { hits } = ready[shard] as ShardReady;
-      const reader = new Reader(memory, monotonic);
-      return new ShardView(shard, limits[shard] as ShardLimits, lane, reader, client, hits, config.reads === 'shared');
+      const reader = new Reader(memory, clock ?? monotonic);
+      const filter = config.filter === false ? undefined : new FilterReader(memory.filter);
+      const looks = config.reads === 'shared';
+      return new ShardView(shard, limits[shard] as ShardLimits, lane, reader, filter, client, hits, looks);
     });
     if (config.unref) {
       for (const { worker } of threads) worker.unref();
@@ -58,7 +70,7 @@ export async function openShards(config: CacheConfig): Promise<OpenShards> {
 
 function reserve(limits: ShardLimits, config: CacheConfig): ShardRegions {
   try {
-    return reserveShard(limits);
+    return reserveShard(limits, config.filter === false ? 0 : config.filter.falsePositiveRate);
   } catch (cause) {
     const error = misuse('INVALID_CONFIG', '`maxBytes` that this machine can reserve', config.maxBytes, {
       option: 'maxBytes',
@@ -67,10 +79,25 @@ function reserve(limits: ShardLimits, config: CacheConfig): ShardRegions {
   }
 }
 
-function start(shard: number, limits: ShardLimits, regions: ShardRegions, config: CacheConfig): ShardThread {
-  const birth: ShardBirth = { spec: { shard, limits, eviction: config.eviction }, regions };
+function specOf(
+  shard: number,
+  limits: ShardLimits,
+  { eviction, filter, seed, cleanupInterval }: CacheConfig,
+): ShardSpec {
+  return {
+    shard,
+    limits,
+    eviction,
+    filter,
+    seed: seed === undefined ? randomBytes(4).readInt32LE() : (seed + shard) | 0,
+    sweepIntervalMs: cleanupInterval === false ? EVER : cleanupInterval,
+  };
+}
+
+function start(spec: ShardSpec, regions: ShardRegions, clock: ManualClock | undefined): ShardThread {
+  const birth: ShardBirth = { spec, regions, ...(clock === undefined ? {} : { time: clock.buffer }) };
   // The application's own flags (loaders, inspectors, test runners) are none of the shard's business.
-  const worker = new Worker(WORKER, { workerData: birth, name: `shardstash ${shard}`, execArgv: [] });
+  const worker = new Worker(WORKER, { workerData: birth, name: `shardstash ${spec.shard}`, execArgv: [] });
   const death = new Promise<Death>((resolve) => {
     let cause: unknown;
     worker.once('error', (error) => {
@@ -94,6 +121,7 @@ function connect(
   { worker, death }: ShardThread,
   shard: number,
   config: CacheConfig,
+  notices: Notices,
 ): { lane: Lane; client: ClientMemory } {
   const { port1, port2 } = new MessageChannel();
   const client = new ClientMemory();
@@ -103,9 +131,12 @@ function connect(
     bytesMax: config.maxPendingBytes,
   });
   worker.postMessage({ connect: port2, client: client.buffer } satisfies ConnectMessage, [port2]);
-  void death.then(({ code, cause }) =>
-    lane.fail('SHARD_DOWN', cause === undefined ? `ended with code ${code}` : 'ended with an error', cause),
-  );
+  void death.then(({ code, cause }) => {
+    const how = cause === undefined ? `ended with code ${code}` : 'ended with an error';
+    if (lane.fail('SHARD_DOWN', how, cause)) {
+      notices.tell('shard:down', `Shard ${shard} ${how}`, { shard, code, cause });
+    }
+  });
   return { lane, client };
 }
 

@@ -23,12 +23,15 @@ export const RING_FULL = -1;
 const HITS = COUNTERS_AT;
 const MISSES = COUNTERS_AT + 1;
 const DROPPED = COUNTERS_AT + 2;
+const NEGATIVES = COUNTERS_AT + 3;
 
 export interface ClientCounts {
   hits: number;
   misses: number;
   /** Hits that the policy never heard of, because the ring was full and the reader could not wait. */
   droppedTouches: number;
+  /** Misses that the filter answered: they are among `misses`. */
+  filterNegatives: number;
 }
 
 export class ClientMemory {
@@ -52,6 +55,10 @@ export class ClientMemory {
 
   countDropped(): void {
     (this.#counters[DROPPED] as number)++;
+  }
+
+  countNegative(): void {
+    (this.#counters[NEGATIVES] as number)++;
   }
 
   /** The client's side. How many records wait for the owner now, or RING_FULL: then this one was not taken. */
@@ -97,6 +104,7 @@ export class ClientMemory {
   addCounts(into: ClientCounts): void {
     into.hits += this.#counters[HITS] as number;
     into.misses += this.#counters[MISSES] as number;
+    into.filterNegatives += this.#counters[NEGATIVES] as number;
     into.droppedTouches += this.#counters[DROPPED] as number;
   }
 }

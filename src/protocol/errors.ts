@@ -3,9 +3,21 @@
  * is a CacheError. The shards report theirs as plain records in a reply, since a thread hop would strip class and code.
  */
 
-export type MisuseCode = 'INVALID_CONFIG' | 'INVALID_KEY' | 'INVALID_TTL' | 'SERIALIZATION_ERROR' | 'UNKNOWN_PLUGIN';
+import type { CacheKey } from './cache-key.ts';
+import { describe } from './describe.ts';
+
+export type MisuseCode =
+  | 'INVALID_CONFIG'
+  | 'INVALID_KEY'
+  | 'INVALID_TTL'
+  | 'SERIALIZATION_ERROR'
+  | 'UNKNOWN_PLUGIN'
+  | 'DUPLICATE_PLUGIN';
 
 export type CacheErrorCode =
+  | 'KEY_NOT_FOUND'
+  | 'KEY_EXPIRED'
+  | 'KEY_EXISTS'
   | 'VALUE_TOO_LARGE'
   | 'CACHE_FULL'
   | 'OVERLOADED'
@@ -20,7 +32,7 @@ export type CacheErrorCode =
 export type Outcome = 'unknown' | 'not-sent';
 
 export interface CacheErrorDetails {
-  readonly key?: string | undefined;
+  readonly key?: CacheKey | undefined;
   readonly shard?: number | undefined;
   readonly outcome?: Outcome | undefined;
   readonly cause?: unknown;
@@ -31,9 +43,10 @@ export interface CacheErrorDetails {
  */
 export class CacheError extends Error {
   readonly code: CacheErrorCode;
-  readonly key?: string;
-  readonly shard?: number;
-  readonly outcome?: Outcome;
+  // Declared only: what is not known is no property, and does not show when an error is printed.
+  declare readonly key?: CacheKey;
+  declare readonly shard?: number;
+  declare readonly outcome?: Outcome;
 
   constructor(code: CacheErrorCode, message: string, details: CacheErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
@@ -57,29 +70,4 @@ export interface ErrorRecord {
 /** A programmer's mistake: what was expected, and what came. */
 export function misuse(code: MisuseCode, expected: string, got: unknown, extra: object = {}): TypeError {
   return Object.assign(new TypeError(`Expected ${expected}, got ${describe(got)}`), { code }, extra);
-}
-
-/** A value as an error message shows it: short, and with its type where that is not plain to see. */
-export function describe(value: unknown): string {
-  if (typeof value === 'string') {
-    return `'${value.length > 40 ? `${value.slice(0, 40)}...` : value}' (string)`;
-  }
-  if (typeof value === 'number' || typeof value === 'bigint' || typeof value === 'boolean') {
-    return `${String(value)} (${typeof value})`;
-  }
-  if (value === null || value === undefined) {
-    return String(value);
-  }
-  if (typeof value === 'function') {
-    return `function ${value.name || '(anonymous)'}`;
-  }
-  if (typeof value === 'symbol') {
-    return value.toString();
-  }
-  const prototype = Object.getPrototypeOf(value);
-  if (prototype === null) {
-    return 'an object without prototype';
-  }
-  const name = prototype.constructor?.name;
-  return typeof name === 'string' && name !== 'Object' ? `a ${name}` : 'an object';
 }

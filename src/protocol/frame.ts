@@ -2,7 +2,7 @@
  * A frame: every call that one client made of one shard in one turn, as one msgpack document.
  *
  *     [ VERSION, nil, [ record, record, ... ] ]
- *     record = [ op, encoding, tag, bin16 { hash low u32, hash high u32, ttl f64, little-endian },
+ *     record = [ op, encoding + flags * 8, tag, bin16 { hash low u32, hash high u32, argument f64, little-endian },
  *                nil, nil, nil, bin32 key, nil*, nil, nil, nil, bin32 value, nil* ]
  *
  * The nils are padding: they put key and value on 4-byte boundaries, so that both sides copy them word by word instead
@@ -10,7 +10,7 @@
  *
  *     word 0                1                        2     3      4-5   6                 7        8
  *       +-------------------+------------------------+-----+------+-----+-----------------+--------+- - -+
- *       | dc 00 count op    | encoding tag c4 10     | low | high | ttl | c0 c0 c0 c6     | length | key |
+ *       | dc 00 count op    | enc+flags tag c4 10    | low | high | ttl | c0 c0 c0 c6     | length | key |
  *       +-------------------+------------------------+-----+------+-----+-----------------+--------+- - -+
  *       then                                                            | c0 c0 c0 c6     | length | value
  *
@@ -35,6 +35,9 @@ const BIN32 = 0xc6c0_c0c0 | 0;
 const NILS = 0xc0c0_c0c0;
 const FIELDS_MIN = 12;
 const INITIAL_BYTES = 16 * 1024;
+const ENCODING_MASK = 7;
+const FLAGS_SHIFT = 3;
+const FLAGS_MASK = 15;
 
 const number = new Float64Array(1);
 const numberWords = new Int32Array(number.buffer);
@@ -69,16 +72,24 @@ export class FrameWriter {
   }
 
   /**
-   * Appends a call on the encoded key, and says at which word. `ttlMs` 0 is no expiry. `value` may be longer than
-   * `valueBytes`.
+   * Appends a call on the encoded key, and says at which word. What `argument` and `flags` (0 to 15) mean is up to the
+   * operation. `value` may be longer than `valueBytes`.
    */
-  add(op: number, key: KeyEncoder, tag: number, ttlMs: number, value: Uint8Array, valueBytes: number): number {
+  add(
+    op: number,
+    key: KeyEncoder,
+    tag: number,
+    argument: number,
+    value: Uint8Array,
+    valueBytes: number,
+    flags = 0,
+  ): number {
     const keyBytes = key.byteLength;
-    const at = this.#begin(op, key.encoding, tag, keyBytes, valueBytes);
+    const at = this.#begin(op, key.encoding | (flags << FLAGS_SHIFT), tag, keyBytes, valueBytes);
     const words = this.#words;
     words[at + 2] = key.hashLow;
     words[at + 3] = key.hashHigh;
-    number[0] = ttlMs;
+    number[0] = argument;
     words[at + 4] = numberWords[0] as number;
     words[at + 5] = numberWords[1] as number;
     const keyWords = wordsFor(keyBytes);
@@ -125,7 +136,7 @@ export class FrameWriter {
     this.#words[1] = swap(this.#count);
   }
 
-  #begin(op: number, encoding: number, tag: number, keyBytes: number, valueBytes: number): number {
+  #begin(op: number, kind: number, tag: number, keyBytes: number, valueBytes: number): number {
     const at = this.#length;
     const end = at * 4 + recordBytes(keyBytes, valueBytes);
     if (end > this.#bytes.length) {
@@ -134,7 +145,7 @@ export class FrameWriter {
     const fields = FIELDS_MIN + (-keyBytes & 3) + (-valueBytes & 3);
     const words = this.#words;
     words[at] = ARRAY16 | (fields << 16) | (op << 24);
-    words[at + 1] = encoding | (tag << 8) | HEAD_BIN;
+    words[at + 1] = kind | (tag << 8) | HEAD_BIN;
     words[at + 6] = BIN32;
     words[at + 7] = swap(keyBytes);
     this.#count++;
@@ -157,9 +168,10 @@ export class FrameReader {
   op = 0;
   tag = 0;
   encoding = 0;
+  flags = 0;
   hashLow = 0;
   hashHigh = 0;
-  ttlMs = 0;
+  argument = 0;
   /** Word index and byte length of key and value. */
   keyAt = 0;
   keyBytes = 0;
@@ -217,13 +229,14 @@ export class FrameReader {
       throw new RangeError(`a value of ${valueBytes} bytes runs out of a frame of ${words.length * 4}`);
     }
     this.op = head >>> 24;
-    this.encoding = shape & 7;
+    this.encoding = shape & ENCODING_MASK;
+    this.flags = (shape >>> FLAGS_SHIFT) & FLAGS_MASK;
     this.tag = (shape >>> 8) & 0xff;
     this.hashLow = words[at + 2] as number;
     this.hashHigh = words[at + 3] as number;
     numberWords[0] = words[at + 4] as number;
     numberWords[1] = words[at + 5] as number;
-    this.ttlMs = number[0] as number;
+    this.argument = number[0] as number;
     this.keyAt = keyAt;
     this.keyBytes = keyBytes;
     this.valueAt = valueAt;
@@ -245,6 +258,22 @@ export class FrameReader {
 
   get value(): Uint8Array {
     return this.bytes.subarray(this.valueAt * 4, this.valueAt * 4 + this.valueBytes);
+  }
+
+  /** Number `index` of a value that is float64s. */
+  numberAt(index: number): number {
+    numberWords[0] = this.words[this.valueAt + index * 2] as number;
+    numberWords[1] = this.words[this.valueAt + index * 2 + 1] as number;
+    return number[0] as number;
+  }
+
+  /** Makes one number the value of the current record, in place of a longer value. */
+  becomeNumber(value: number, tag: number): void {
+    number[0] = value;
+    this.words[this.valueAt] = numberWords[0] as number;
+    this.words[this.valueAt + 1] = numberWords[1] as number;
+    this.valueBytes = 8;
+    this.tag = tag;
   }
 
   /** Whether the current record is about the encoded key. */

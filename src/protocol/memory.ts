@@ -1,5 +1,5 @@
 /**
- * The memory of one shard: five regions of shared memory that its owner writes and every thread reads.
+ * The memory of one shard: seven regions of shared memory that its owner writes and every thread reads.
  *
  *   header   words 0-15: see the `HEADER_*` offsets; words 16 up: one sequence lock per stripe
  *   heads    one pair of words per bucket: [ first block | tags ]
@@ -7,6 +7,8 @@
  *            is written last when an entry is born and first when it leaves, so a slot that names a block names a
  *            whole one, whenever its owner may be stopped.
  *   touched  one byte per slot, stored by readers without a lock (saturates at TOUCHED_MAX)
+ *   lastRead one float64 per slot: when a reader last used an entry whose expiry slides, stored without a lock
+ *   filter   see filter.ts; empty for a shard without one
  *   arena    blocks, 8-byte aligned, named by the index of their first word; 0 is no block
  *
  * A live block is one entry, in one piece:
@@ -22,11 +24,14 @@
  * 24-byte row per slot: 435 against 590 ns a hit, 45 against 67 ns a miss (4 M: 560 / 780, 101 / 183). A miss is that
  * cheap because each bucket carries a set of 32 tags: only when one of its entries has the same tag is its chain walked.
  *
- * Bytes per entry beyond key and value: bucket 8, block 32 (40 with an expiry), slot 4, touched 1, links of the policy
- * 8, and 6 on average to round key and value up: 59, or 67 with an expiry.
+ * Bytes per entry beyond key and value: bucket 8, block 32, slot 4, touched 1, links of the policy 8, filter 3, and 6 on
+ * average to round key and value up: 62. With an expiry 20 more (8 in the block, 12 for the wheel); one that slides
+ * takes 16 on top (8 in the block, 8 for the last read).
  *
  * Every region is reserved at its full size when the cache opens; the system hands out pages when they are touched.
  */
+
+import { filterBytes } from './filter.ts';
 
 export const HEADER_BUCKETS = 0;
 /** High-water mark of the write sequence, so that a new owner never reuses one. */
@@ -53,12 +58,16 @@ export const BLOCK_SEQ_LOW = 6;
 export const BLOCK_SEQ_HIGH = 7;
 export const BLOCK_EXPIRES_AT = 8;
 export const BLOCK_WORDS = 8;
+/** Milliseconds, as float64, for which a read prolongs the life of an entry that slides. */
+export const BLOCK_SLIDE = 10;
 export const EXPIRY_WORDS = 2;
+export const HEAD_WORDS_MAX = BLOCK_WORDS + 2 * EXPIRY_WORDS;
 
-/** Bits 0-15 key length in bytes, 16-23 the value's tag, 24-26 the key's encoding, 27 whether it expires. */
+/** Bits 0-15 key length in bytes, 16-23 the value's tag, 24-26 the key's encoding, 27 whether it expires, 28 whether that slides. */
 export const META_TAG_SHIFT = 16;
 export const META_ENCODING_SHIFT = 24;
 export const META_EXPIRES = 1 << 27;
+export const META_SLIDES = 1 << 28;
 export const META_KEY_MASK = 0xffff | (7 << META_ENCODING_SHIFT);
 export const KEY_BYTES_MAX = 0xffff;
 export const SEQ_HIGH_BITS = 21;
@@ -66,8 +75,11 @@ export const SEQ_HIGH_MASK = (1 << SEQ_HIGH_BITS) - 1;
 
 export const TOUCHED_MAX = 3;
 
-/** What an entry costs outside its block: bucket 8, slot 4, touched 1, policy links 8, rounded up to a whole word. */
+/** What an entry costs outside its block: bucket 8, slot 4, touched 1, policy links 8, filter 3. */
 export const ENTRY_COLUMN_BYTES = 24;
+/** What it costs on top when it expires (links of the wheel), and when that slides (the last read). */
+export const TIMER_COLUMN_BYTES = 8;
+export const SLIDE_COLUMN_BYTES = 8;
 /** The smallest block an entry can have: a header, an empty key and an empty value. */
 const BLOCK_BYTES_MIN = BLOCK_WORDS * 4;
 /** Byte views end at 4 GiB on Node 20, and block indexes stay small integers below it. */
@@ -89,11 +101,16 @@ export interface ShardRegions {
   readonly heads: SharedArrayBuffer;
   readonly slots: SharedArrayBuffer;
   readonly touched: SharedArrayBuffer;
+  readonly lastRead: SharedArrayBuffer;
+  readonly filter: SharedArrayBuffer;
   readonly arena: SharedArrayBuffer;
 }
 
-/** Reserves the regions of a shard. Throws RangeError when the machine cannot reserve that much. */
-export function reserveShard(limits: ShardLimits): ShardRegions {
+/**
+ * Reserves the regions of a shard; that of the filter for this rate of false positives, 0 for none. Throws RangeError when
+ * the machine cannot reserve that much.
+ */
+export function reserveShard(limits: ShardLimits, falsePositiveRate = 0): ShardRegions {
   const slots = slotsFor(limits);
   const arenaBytes = Math.min(ARENA_BYTES_MAX, Math.max(ARENA_BYTES_MIN, Math.floor(limits.bytesMax / 8) * 8));
   return {
@@ -101,6 +118,8 @@ export function reserveShard(limits: ShardLimits): ShardRegions {
     heads: new SharedArrayBuffer(Math.max(BUCKETS_MIN, slots) * 8),
     slots: new SharedArrayBuffer(slots * 4),
     touched: new SharedArrayBuffer(slots),
+    lastRead: new SharedArrayBuffer(slots * 8),
+    filter: new SharedArrayBuffer(falsePositiveRate > 0 ? filterBytes(slots, falsePositiveRate) : 0),
     arena: new SharedArrayBuffer(arenaBytes),
   };
 }
@@ -116,6 +135,9 @@ export class ShardMemory {
   readonly heads: Int32Array;
   readonly slots: Int32Array;
   readonly touched: Uint8Array;
+  /** Monotonic milliseconds. */
+  readonly lastRead: Float64Array;
+  readonly filter: Int32Array;
   readonly words: Int32Array;
   readonly bytes: Uint8Array;
   /** The arena as float64: the expiry of block `b` is at `(b + BLOCK_EXPIRES_AT) >> 1`. */
@@ -126,6 +148,8 @@ export class ShardMemory {
     this.heads = new Int32Array(regions.heads);
     this.slots = new Int32Array(regions.slots);
     this.touched = new Uint8Array(regions.touched);
+    this.lastRead = new Float64Array(regions.lastRead);
+    this.filter = new Int32Array(regions.filter);
     this.words = new Int32Array(regions.arena);
     this.bytes = new Uint8Array(regions.arena);
     this.doubles = new Float64Array(regions.arena);
@@ -144,9 +168,15 @@ export function tagOf(hash: number): number {
   return 1 << (hash >>> 27);
 }
 
-/** Words of a block before its key. */
+/** Words of a block before its key: two more for each of META_EXPIRES and META_SLIDES. */
 export function headWords(meta: number): number {
-  return meta & META_EXPIRES ? BLOCK_WORDS + EXPIRY_WORDS : BLOCK_WORDS;
+  return BLOCK_WORDS + ((meta >>> 26) & 2) + ((meta >>> 27) & 2);
+}
+
+/** Bytes that an entry takes outside its block. */
+export function columnBytes(meta: number): number {
+  const timer = meta & META_EXPIRES ? TIMER_COLUMN_BYTES : 0;
+  return ENTRY_COLUMN_BYTES + timer + (meta & META_SLIDES ? SLIDE_COLUMN_BYTES : 0);
 }
 
 export function wordsFor(byteLength: number): number {

@@ -19,15 +19,16 @@ import {
   BLOCK_META,
   BLOCK_NEXT,
   BLOCK_SEQ_LOW,
+  BLOCK_SLIDE,
   BLOCK_SLOT,
   BLOCK_VALUE_LENGTH,
-  BLOCK_WORDS,
   bucketOf,
-  EXPIRY_WORDS,
+  HEAD_WORDS_MAX,
   HEADER_BUCKETS,
   headWords,
   META_EXPIRES,
   META_KEY_MASK,
+  META_SLIDES,
   META_TAG_SHIFT,
   type ShardMemory,
   STRIPE_MASK,
@@ -56,7 +57,6 @@ export class Reader {
   /** The value of the last hit, in private memory; valid until the next read. */
   bytes: Buffer;
   length = 0;
-  tag = 0;
 
   readonly #memory: ShardMemory;
   readonly #clock: Clock;
@@ -65,6 +65,10 @@ export class Reader {
   readonly #scratchWords: Int32Array;
   #slot = 0;
   #seqLow = 0;
+  #meta = 0;
+  /** Of the last entry that had an expiry: when it was looked at, and when it dies. */
+  #nowMs = 0;
+  #expiresAtMs = 0;
 
   constructor(memory: ShardMemory, clock: Clock) {
     this.#memory = memory;
@@ -78,6 +82,16 @@ export class Reader {
   /** The bytes of the last hit: a view, valid until the next read. */
   get value(): Buffer {
     return this.bytes.subarray(0, this.length);
+  }
+
+  /** The tag of the last hit's value. */
+  get tag(): number {
+    return (this.#meta >>> META_TAG_SHIFT) & 0xff;
+  }
+
+  /** Milliseconds that the last hit had left when it was looked at; Infinity when it lives for ever. */
+  get leftMs(): number {
+    return (this.#meta & META_EXPIRES) === 0 ? Number.POSITIVE_INFINITY : this.#expiresAtMs - this.#nowMs;
   }
 
   /** The slot and the low word of the write sequence of the last hit, as a recency ring takes them. */
@@ -118,6 +132,13 @@ export class Reader {
     }
   }
 
+  /** Lets the last hit live on, if its expiry slides. Unlocked: two readers at once differ by less than the clock does. */
+  slide(): void {
+    if ((this.#meta & META_SLIDES) !== 0) {
+      this.#memory.lastRead[this.#slot] = this.#nowMs;
+    }
+  }
+
   #consistent(key: KeyEncoder, copies: boolean): number {
     const header = this.#memory.header;
     const stripe = STRIPES_AT + (key.hashLow & STRIPE_MASK);
@@ -144,7 +165,7 @@ export class Reader {
     if (((heads[bucket + 1] as number) & tagOf(hash)) === 0) {
       return MISS;
     }
-    const blockMax = words.length - BLOCK_WORDS - EXPIRY_WORDS;
+    const blockMax = words.length - HEAD_WORDS_MAX;
     const meta = key.meta;
     let block = heads[bucket] as number;
     for (let step = 0; step < STEPS_MAX; step++) {
@@ -167,7 +188,7 @@ export class Reader {
 
   /** MISS when the block holds another key of the same hash. */
   #take(key: KeyEncoder, block: number, copies: boolean, stripe: number, before: number): number {
-    const { header, words, doubles, bytes, touched } = this.#memory;
+    const { header, words, bytes, touched } = this.#memory;
     const meta = words[block + BLOCK_META] as number;
     const keyAt = block + headWords(meta);
     const keyWords = wordsFor(key.byteLength);
@@ -183,16 +204,16 @@ export class Reader {
         return MISS;
       }
     }
-    if ((meta & META_EXPIRES) !== 0 && this.#clock.now() >= (doubles[(block + BLOCK_EXPIRES_AT) >> 1] as number)) {
-      return EXPIRED;
-    }
     const slot = words[block + BLOCK_SLOT] as number;
     if (slot < 0 || slot >= touched.length) {
       return TORN;
     }
+    if ((meta & META_EXPIRES) !== 0 && this.#isExpired(block, slot, meta)) {
+      return EXPIRED;
+    }
     this.#slot = slot;
     this.#seqLow = words[block + BLOCK_SEQ_LOW] as number;
-    this.tag = (meta >>> META_TAG_SHIFT) & 0xff;
+    this.#meta = meta;
     this.length = length;
     if (!copies) {
       return HIT;
@@ -212,6 +233,19 @@ export class Reader {
     this.bytes = length <= SCRATCH_BYTES ? this.#scratch : Buffer.allocUnsafeSlow(length);
     this.bytes.set(bytes.subarray(valueAt * 4, valueAt * 4 + length));
     return HIT;
+  }
+
+  #isExpired(block: number, slot: number, meta: number): boolean {
+    const { doubles, lastRead } = this.#memory;
+    const nowMs = this.#clock.now();
+    let expiresAtMs = doubles[(block + BLOCK_EXPIRES_AT) >> 1] as number;
+    if ((meta & META_SLIDES) !== 0) {
+      const livesOnMs = doubles[(block + BLOCK_SLIDE) >> 1] as number;
+      expiresAtMs = Math.max(expiresAtMs, (lastRead[slot] as number) + livesOnMs);
+    }
+    this.#nowMs = nowMs;
+    this.#expiresAtMs = expiresAtMs;
+    return nowMs >= expiresAtMs;
   }
 }
 

@@ -1,7 +1,8 @@
 /** What a shard's thread is told at birth. Plain data: it crosses a thread boundary once. */
+import type { FilterName } from './filter.ts';
 import type { ShardLimits, ShardRegions } from './memory.ts';
 
-export type PolicyName = 'lru' | 'fifo';
+export type PolicyName = 'lru' | 'fifo' | 'random' | 'sieve' | 'none';
 
 /** How a policy learns of hits: not at all, from the byte that readers store, or in order from their rings. */
 export type HitMode = 'none' | 'byte' | 'ring';
@@ -10,12 +11,20 @@ export interface ShardSpec {
   readonly shard: number;
   readonly limits: ShardLimits;
   readonly eviction: PolicyName;
+  /** The region of the filter was reserved for this rate. */
+  readonly filter: { readonly type: FilterName; readonly falsePositiveRate: number } | false;
+  /** For what draws lots; the same seed and the same calls give the same victims. */
+  readonly seed: number;
+  /** What has expired is swept this often at most; Infinity for never. */
+  readonly sweepIntervalMs: number;
 }
 
 /** `workerData` of a shard's thread. */
 export interface ShardBirth {
   readonly spec: ShardSpec;
   readonly regions: ShardRegions;
+  /** The hands of a clock that is turned by hand. */
+  readonly time?: SharedArrayBuffer;
 }
 
 /** First message of the shard's thread: it is ready, and its policy wants hits this way. */

@@ -1,5 +1,5 @@
 /** The fields of an entry's block, as its owner writes and reads them. `protocol/memory.ts` draws them. */
-import type { FrameReader } from '../protocol/frame.ts';
+import type { CacheKey } from '../protocol/cache-key.ts';
 import { decodeKey } from '../protocol/key.ts';
 import {
   BLOCK_EXPIRES_AT,
@@ -7,15 +7,16 @@ import {
   BLOCK_META,
   BLOCK_SEQ_HIGH,
   BLOCK_SEQ_LOW,
+  BLOCK_SLIDE,
   BLOCK_SLOT,
   BLOCK_VALUE_LENGTH,
-  BLOCK_WORDS,
-  EXPIRY_WORDS,
+  columnBytes,
   HEADER_SEQ_HIGH,
   HEADER_SEQ_LOW,
   headWords,
   META_ENCODING_SHIFT,
   META_EXPIRES,
+  META_SLIDES,
   META_TAG_SHIFT,
   SEQ_HIGH_BITS,
   SEQ_HIGH_MASK,
@@ -26,6 +27,38 @@ import {
 /** An int32 loop copies faster than `set(subarray)` up to here. */
 const LOOP_BYTES_MAX = 160;
 
+const number = new Float64Array(1);
+const numberWords = new Int32Array(number.buffer);
+
+/** Where the bytes of a key are found: a frame, or a test. */
+export interface KeySource {
+  readonly hashLow: number;
+  readonly keyBytes: number;
+  readonly encoding: number;
+  /** Words of the key, the last one padded with zeros. */
+  keyWord(index: number): number;
+}
+
+/** Where an entry to be written is found: the record of a frame, or the copy of another block. */
+export interface EntrySource extends KeySource {
+  readonly hashHigh: number;
+  readonly tag: number;
+  /** The value begins at word `valueAt` of `words`. */
+  readonly words: Int32Array;
+  readonly valueAt: number;
+  readonly valueBytes: number;
+  readonly value: Uint8Array;
+}
+
+/** When an entry dies: at a monotonic ms, Infinity for never, and if it slides not before `slideMs` after its last read. */
+export interface Expiry {
+  readonly atMs: number;
+  /** 0: it does not slide. */
+  readonly slideMs: number;
+}
+
+export const FOR_EVER: Expiry = { atMs: Number.POSITIVE_INFINITY, slideMs: 0 };
+
 export class Blocks {
   readonly #memory: ShardMemory;
   #seqLow = 0;
@@ -35,40 +68,68 @@ export class Blocks {
     this.#memory = memory;
   }
 
-  /** Words of the block that a record's entry needs. */
-  wordsOf(record: FrameReader): number {
-    const expiry = record.ttlMs > 0 ? EXPIRY_WORDS : 0;
-    return BLOCK_WORDS + expiry + wordsFor(record.keyBytes) + Math.ceil(record.valueBytes / 4);
+  /** Words of the block that an entry needs whose meta bits are `meta`. */
+  wordsOf(source: EntrySource, meta: number): number {
+    return headWords(meta) + wordsFor(source.keyBytes) + Math.ceil(source.valueBytes / 4);
   }
 
-  /** Writes everything but the size and the link. `expiresAtMs` Infinity takes no room. */
-  write(block: number, slot: number, record: FrameReader, expiresAtMs: number): void {
-    const { words, bytes, doubles } = this.#memory;
-    const expires = expiresAtMs !== Number.POSITIVE_INFINITY;
+  /** Writes everything but the size and the link. `meta` is what `metaOf` makes of source and expiry. */
+  write(block: number, slot: number, source: EntrySource, meta: number, { atMs, slideMs }: Expiry): void {
+    const { words, bytes, doubles, lastRead } = this.#memory;
     this.nextSequence();
     words[block + BLOCK_SLOT] = slot;
-    words[block + BLOCK_HASH] = record.hashLow;
-    words[block + BLOCK_META] = keyMeta(record) | (record.tag << META_TAG_SHIFT) | (expires ? META_EXPIRES : 0);
-    words[block + BLOCK_VALUE_LENGTH] = record.valueBytes;
+    words[block + BLOCK_HASH] = source.hashLow;
+    words[block + BLOCK_META] = meta;
+    words[block + BLOCK_VALUE_LENGTH] = source.valueBytes;
     words[block + BLOCK_SEQ_LOW] = this.#seqLow;
-    words[block + BLOCK_SEQ_HIGH] = this.#seqHigh | (record.hashHigh << SEQ_HIGH_BITS);
-    let at = block + BLOCK_WORDS;
-    if (expires) {
-      doubles[at >> 1] = expiresAtMs;
-      at += EXPIRY_WORDS;
+    words[block + BLOCK_SEQ_HIGH] = this.#seqHigh | (source.hashHigh << SEQ_HIGH_BITS);
+    if ((meta & META_EXPIRES) !== 0) {
+      doubles[(block + BLOCK_EXPIRES_AT) >> 1] = atMs;
+      if ((meta & META_SLIDES) !== 0) {
+        doubles[(block + BLOCK_SLIDE) >> 1] = slideMs;
+        lastRead[slot] = Number.NEGATIVE_INFINITY;
+      }
     }
-    const keyWords = wordsFor(record.keyBytes);
+    let at = block + headWords(meta);
+    const keyWords = wordsFor(source.keyBytes);
     for (let i = 0; i < keyWords; i++) {
-      words[at++] = record.keyWord(i);
+      words[at++] = source.keyWord(i);
     }
-    if (record.valueBytes <= LOOP_BYTES_MAX) {
-      const source = record.words;
-      const end = record.valueAt + wordsFor(record.valueBytes);
-      for (let from = record.valueAt; from < end; from++) {
-        words[at++] = source[from] as number;
+    if (source.valueBytes <= LOOP_BYTES_MAX) {
+      const from = source.words;
+      const end = source.valueAt + wordsFor(source.valueBytes);
+      for (let i = source.valueAt; i < end; i++) {
+        words[at++] = from[i] as number;
       }
     } else {
-      bytes.set(record.value, at * 4);
+      bytes.set(source.value, at * 4);
+    }
+  }
+
+  /** Puts one float64 in the place of the value, which is one. Only while the stripe is locked. */
+  writeNumber(block: number, value: number): void {
+    number[0] = value;
+    const at = this.#valueAt(block);
+    this.#memory.words[at] = numberWords[0] as number;
+    this.#memory.words[at + 1] = numberWords[1] as number;
+    this.#stamp(block);
+  }
+
+  /** Gives an entry that expires another deadline. Only while the stripe is locked. */
+  writeExpiry(block: number, { atMs, slideMs }: Expiry): void {
+    const { doubles, lastRead } = this.#memory;
+    doubles[(block + BLOCK_EXPIRES_AT) >> 1] = atMs;
+    if (this.slides(block)) {
+      doubles[(block + BLOCK_SLIDE) >> 1] = slideMs;
+      lastRead[this.slotOf(block)] = Number.NEGATIVE_INFINITY;
+    }
+    this.#stamp(block);
+  }
+
+  /** A reader used the entry: one whose expiry slides lives on. */
+  slide(block: number, nowMs: number): void {
+    if (this.slides(block)) {
+      this.#memory.lastRead[this.slotOf(block)] = nowMs;
     }
   }
 
@@ -94,46 +155,130 @@ export class Blocks {
     return (this.#metaOf(block) >>> META_TAG_SHIFT) & 0xff;
   }
 
+  encodingOf(block: number): number {
+    return (this.#metaOf(block) >>> META_ENCODING_SHIFT) & 7;
+  }
+
+  hashLowOf(block: number): number {
+    return this.#memory.words[block + BLOCK_HASH] as number;
+  }
+
+  /** The bits of the hash's high word that an entry keeps: the low 11. */
+  hashHighOf(block: number): number {
+    return (this.#memory.words[block + BLOCK_SEQ_HIGH] as number) >>> SEQ_HIGH_BITS;
+  }
+
   expires(block: number): boolean {
     return (this.#metaOf(block) & META_EXPIRES) !== 0;
   }
 
-  /** Monotonic milliseconds; Infinity for an entry that lives for ever. */
+  slides(block: number): boolean {
+    return (this.#metaOf(block) & META_SLIDES) !== 0;
+  }
+
+  /** Monotonic milliseconds, reads that let it live on counted in; Infinity for an entry that lives for ever. */
   expiresAt(block: number): number {
-    return this.expires(block)
-      ? (this.#memory.doubles[(block + BLOCK_EXPIRES_AT) >> 1] as number)
-      : Number.POSITIVE_INFINITY;
+    const { doubles, lastRead } = this.#memory;
+    if (!this.expires(block)) {
+      return Number.POSITIVE_INFINITY;
+    }
+    const atMs = doubles[(block + BLOCK_EXPIRES_AT) >> 1] as number;
+    return this.slides(block) ? Math.max(atMs, (lastRead[this.slotOf(block)] as number) + this.slideOf(block)) : atMs;
+  }
+
+  /** For how long a read lets the entry live on; 0 for one whose expiry does not slide. */
+  slideOf(block: number): number {
+    return this.slides(block) ? (this.#memory.doubles[(block + BLOCK_SLIDE) >> 1] as number) : 0;
+  }
+
+  /** Bytes that the entry takes outside its block. */
+  columnsOf(block: number): number {
+    return columnBytes(this.#metaOf(block));
   }
 
   /** Bytes of key and value. */
   payloadOf(block: number): number {
-    return (this.#metaOf(block) & 0xffff) + this.#valueLengthOf(block);
+    return (this.#metaOf(block) & 0xffff) + this.valueLengthOf(block);
+  }
+
+  valueLengthOf(block: number): number {
+    return (this.#memory.words[block + BLOCK_VALUE_LENGTH] as number) >>> 0;
   }
 
   /** The value's bytes, in the arena: good until the next write. */
   valueOf(block: number): Uint8Array {
-    const meta = this.#metaOf(block);
-    const start = (block + headWords(meta) + wordsFor(meta & 0xffff)) * 4;
-    return this.#memory.bytes.subarray(start, start + this.#valueLengthOf(block));
+    const start = this.#valueAt(block) * 4;
+    return this.#memory.bytes.subarray(start, start + this.valueLengthOf(block));
   }
 
-  keyOf(block: number): string {
+  /** The value of a counter. */
+  numberOf(block: number): number {
+    const at = this.#valueAt(block);
+    numberWords[0] = this.#memory.words[at] as number;
+    numberWords[1] = this.#memory.words[at + 1] as number;
+    return number[0] as number;
+  }
+
+  /** The key's bytes, in the arena: good until the next write. */
+  keyBytesOf(block: number): Uint8Array {
     const meta = this.#metaOf(block);
     const start = (block + headWords(meta)) * 4;
-    const bytes = this.#memory.bytes.subarray(start, start + (meta & 0xffff));
-    return decodeKey(bytes, (meta >>> META_ENCODING_SHIFT) & 7);
+    return this.#memory.bytes.subarray(start, start + (meta & 0xffff));
+  }
+
+  keyOf(block: number): CacheKey {
+    return decodeKey(this.keyBytesOf(block), this.encodingOf(block));
+  }
+
+  /** The entry again, in private memory: to be written anew when its block must change its size. */
+  copyOf(block: number): EntrySource {
+    const meta = this.#metaOf(block);
+    const keyWords = wordsFor(meta & 0xffff);
+    const from = block + headWords(meta);
+    const valueBytes = this.valueLengthOf(block);
+    const words = this.#memory.words.slice(from, from + keyWords + Math.ceil(valueBytes / 4));
+    return {
+      hashLow: this.hashLowOf(block),
+      hashHigh: this.hashHighOf(block),
+      keyBytes: meta & 0xffff,
+      encoding: this.encodingOf(block),
+      keyWord: (index) => words[index] as number,
+      tag: this.tagOf(block),
+      words,
+      valueAt: keyWords,
+      valueBytes,
+      value: new Uint8Array(words.buffer, keyWords * 4, valueBytes),
+    };
+  }
+
+  /** Gives a block that was changed in place the next number of the write sequence. */
+  #stamp(block: number): void {
+    const { words } = this.#memory;
+    this.nextSequence();
+    words[block + BLOCK_SEQ_LOW] = this.#seqLow;
+    words[block + BLOCK_SEQ_HIGH] = this.#seqHigh | ((words[block + BLOCK_SEQ_HIGH] as number) & ~SEQ_HIGH_MASK);
+  }
+
+  #valueAt(block: number): number {
+    const meta = this.#metaOf(block);
+    return block + headWords(meta) + wordsFor(meta & 0xffff);
   }
 
   #metaOf(block: number): number {
     return this.#memory.words[block + BLOCK_META] as number;
   }
-
-  #valueLengthOf(block: number): number {
-    return (this.#memory.words[block + BLOCK_VALUE_LENGTH] as number) >>> 0;
-  }
 }
 
 /** Key length and encoding of a record as they stand in a block's meta word. */
-export function keyMeta(record: FrameReader): number {
-  return record.keyBytes | (record.encoding << META_ENCODING_SHIFT);
+export function keyMeta(source: KeySource): number {
+  return source.keyBytes | (source.encoding << META_ENCODING_SHIFT);
+}
+
+/** The whole meta word of an entry. */
+export function metaOf(source: EntrySource, { atMs, slideMs }: Expiry): number {
+  const meta = keyMeta(source) | (source.tag << META_TAG_SHIFT);
+  if (atMs === Number.POSITIVE_INFINITY) {
+    return meta;
+  }
+  return meta | META_EXPIRES | (slideMs > 0 ? META_SLIDES : 0);
 }

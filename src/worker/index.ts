@@ -4,31 +4,34 @@
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { type Endpoint, expose } from 'comlink';
 import { ClientMemory } from '../protocol/client.ts';
-import { monotonic } from '../protocol/clock.ts';
+import { monotonic, SharedClock } from '../protocol/clock.ts';
 import { endpointOf } from '../protocol/endpoint.ts';
 import { ShardMemory } from '../protocol/memory.ts';
 import type { ConnectMessage, ShardBirth, ShardReady } from '../protocol/spec.ts';
 import { admitCall } from './admission.ts';
 import { Dispatch } from './dispatch.ts';
 import { policies } from './eviction/index.ts';
+import { FrameClock } from './frame-clock.ts';
 import { Shard } from './shard.ts';
+import { Sweeper } from './sweeper.ts';
 
-/** Until the timing wheel, expired entries that nobody asks for are found by looking at so many slots this often. */
-const SWEEP_SLOTS = 16_384;
-const SWEEP_INTERVAL_MS = 100;
-
-const { spec, regions } = workerData as ShardBirth;
+const { spec, regions, time } = workerData as ShardBirth;
 const opener = parentPort as MessagePort;
 const memory = new ShardMemory(regions);
-const shard = new Shard(spec.limits, memory, policies[spec.eviction], monotonic);
-const dispatch = new Dispatch(shard, memory);
+const manual = time === undefined ? undefined : new SharedClock(time);
+const clock = new FrameClock(manual ?? monotonic);
+const shard = new Shard(spec.limits, memory, policies[spec.eviction], clock, { seed: spec.seed, filter: spec.filter });
+const dispatch = new Dispatch(shard, memory, clock);
+const sweeper = new Sweeper(shard, manual ?? monotonic, spec.sweepIntervalMs);
 
 /** Frozen and without a prototype: there is nothing here to reach for but the one function. */
 const exposed = Object.freeze(
   Object.assign(Object.create(null) as object, {
     call(frame: unknown): number | Uint8Array {
       try {
-        return dispatch.call(frame);
+        const reply = dispatch.call(frame);
+        sweeper.arm();
+        return reply;
       } catch (error) {
         // Comlink would tell the caller and carry on. A shard that fails in the middle of a change must not.
         setImmediate(() => {
@@ -47,6 +50,8 @@ opener.on('message', ({ connect, client }: ConnectMessage) => {
   expose(exposed, endpointOf(connect, (message) => admitCall(message, connect)) as Endpoint);
 });
 
-setInterval(() => shard.sweep(SWEEP_SLOTS), SWEEP_INTERVAL_MS).unref();
+if (manual !== undefined) {
+  void sweeper.follow(manual);
+}
 
 opener.postMessage({ ready: true, hits: shard.policy.hits } satisfies ShardReady);

@@ -29,12 +29,10 @@ import {
 /** A cache line of 64 bytes: a block of a small entry spans two. */
 const LINE_WORDS = 16;
 
-/** Where the map finds the bytes of a key: a frame, or a test. */
-export interface KeySource {
+/** The part of a key's source that finding takes. */
+export interface KeyWords {
   readonly hashLow: number;
   readonly keyBytes: number;
-  readonly encoding: number;
-  /** Words of the key, the last one padded with zeros. */
   keyWord(index: number): number;
 }
 
@@ -55,7 +53,7 @@ export class ShardMap {
   }
 
   /** The block of a key whose META_KEY_MASK bits are `meta`, or 0. */
-  find(key: KeySource, meta: number): number {
+  find(key: KeyWords, meta: number): number {
     const { heads, words, header } = this.#memory;
     const hash = key.hashLow;
     const head = bucketOf(hash, header[HEADER_BUCKETS] as number) << 1;
@@ -99,13 +97,13 @@ export class ShardMap {
   link(block: number): void {
     const { heads, words, slots, header } = this.#memory;
     const hash = words[block + BLOCK_HASH] as number;
-    this.#lock(hash);
+    this.lock(hash);
     const head = bucketOf(hash, header[HEADER_BUCKETS] as number) << 1;
     words[block + BLOCK_NEXT] = heads[head] as number;
     heads[head] = block;
     (heads[head + 1] as number) |= tagOf(hash);
     slots[words[block + BLOCK_SLOT] as number] = block;
-    this.#unlock(hash);
+    this.unlock(hash);
     this.#entries++;
     if (this.#entries > (header[HEADER_BUCKETS] as number)) {
       this.#split();
@@ -116,24 +114,33 @@ export class ShardMap {
   replace(old: number, block: number): void {
     const { words, slots } = this.#memory;
     const hash = words[block + BLOCK_HASH] as number;
-    this.#lock(hash);
+    this.lock(hash);
     words[block + BLOCK_NEXT] = words[old + BLOCK_NEXT] as number;
     this.#point(old, block, hash);
     slots[words[block + BLOCK_SLOT] as number] = block;
     slots[words[old + BLOCK_SLOT] as number] = 0;
-    this.#unlock(hash);
+    this.unlock(hash);
+  }
+
+  /** Lets nobody read entries of this hash until `unlock`: for changes in place. */
+  lock(hash: number): void {
+    this.#bump(hash);
+  }
+
+  unlock(hash: number): void {
+    this.#bump(hash);
   }
 
   /** Takes a block out of the table; its bytes may be reused from then on. */
   unlink(block: number): void {
     const { heads, words, slots, header } = this.#memory;
     const hash = words[block + BLOCK_HASH] as number;
-    this.#lock(hash);
+    this.lock(hash);
     slots[words[block + BLOCK_SLOT] as number] = 0;
     this.#point(block, words[block + BLOCK_NEXT] as number, hash);
     const head = bucketOf(hash, header[HEADER_BUCKETS] as number) << 1;
     heads[head + 1] = this.#tagsOf(heads[head] as number);
-    this.#unlock(hash);
+    this.unlock(hash);
     this.#entries--;
   }
 
@@ -141,14 +148,14 @@ export class ShardMap {
   relocate(from: number, to: number, length: number): void {
     const { words, slots, header } = this.#memory;
     const hash = words[from + BLOCK_HASH] as number;
-    this.#lock(hash);
+    this.lock(hash);
     header[HEADER_MOVE_FROM] = from;
     header[HEADER_MOVE_TO] = to;
     this.#point(from, to, hash);
     words.copyWithin(to, from, from + length);
     slots[words[to + BLOCK_SLOT] as number] = to;
     header[HEADER_MOVE_TO] = 0;
-    this.#unlock(hash);
+    this.unlock(hash);
   }
 
   /** Empties the table, stripe by stripe; it keeps its size. */
@@ -156,7 +163,7 @@ export class ShardMap {
     const { heads, header, slots, words } = this.#memory;
     const buckets = header[HEADER_BUCKETS] as number;
     for (let stripe = 0; stripe < STRIPES; stripe++) {
-      this.#lock(stripe);
+      this.lock(stripe);
       for (let bucket = stripe; bucket < buckets; bucket += STRIPES) {
         for (let block = heads[bucket << 1] as number; block !== 0; block = words[block + BLOCK_NEXT] as number) {
           slots[words[block + BLOCK_SLOT] as number] = 0;
@@ -164,7 +171,7 @@ export class ShardMap {
         heads[bucket << 1] = 0;
         heads[(bucket << 1) + 1] = 0;
       }
-      this.#unlock(stripe);
+      this.unlock(stripe);
     }
     this.#entries = 0;
   }
@@ -194,7 +201,7 @@ export class ShardMap {
     }
   }
 
-  #holds(block: number, key: KeySource): boolean {
+  #holds(block: number, key: KeyWords): boolean {
     const words = this.#memory.words;
     const at = block + headWords(words[block + BLOCK_META] as number);
     const count = wordsFor(key.keyBytes);
@@ -238,7 +245,7 @@ export class ShardMap {
       return;
     }
     const from = buckets - (1 << (31 - Math.clz32(buckets)));
-    this.#lock(from);
+    this.lock(from);
     let kept = 0;
     let given = 0;
     let next = 0;
@@ -257,19 +264,11 @@ export class ShardMap {
     heads[from << 1] = kept;
     heads[(from << 1) + 1] = this.#tagsOf(kept);
     header[HEADER_BUCKETS] = buckets + 1;
-    this.#unlock(from);
+    this.unlock(from);
   }
 
-  #lock(hash: number): void {
-    const stripe = STRIPES_AT + (hash & STRIPE_MASK);
-    const { header } = this.#memory;
-    Atomics.store(header, stripe, ((header[stripe] as number) + 1) | 0);
-    if (FENCED) {
-      Atomics.add(this.#fence, 0, 1);
-    }
-  }
-
-  #unlock(hash: number): void {
+  /** Odd while the stripe is locked. */
+  #bump(hash: number): void {
     const stripe = STRIPES_AT + (hash & STRIPE_MASK);
     const { header } = this.#memory;
     Atomics.store(header, stripe, ((header[stripe] as number) + 1) | 0);

@@ -1,4 +1,7 @@
 import { execFile } from 'node:child_process';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { MessageChannel, type Worker } from 'node:worker_threads';
@@ -10,9 +13,9 @@ const run = promisify(execFile);
 const entry = fileURLToPath(new URL('../../dist/main/index.js', import.meta.url));
 
 /** Runs a script in a process of its own, for at most ten seconds. */
-function script(body: string, flags: string[] = []): Promise<{ stdout: string; stderr: string }> {
+function script(body: string, flags: string[] = [], cwd?: string): Promise<{ stdout: string; stderr: string }> {
   const source = `import { openCache } from ${JSON.stringify(entry)};\n${body}`;
-  return run(process.execPath, [...flags, '--input-type=module', '-e', source], { timeout: 10_000 });
+  return run(process.execPath, [...flags, '--input-type=module', '-e', source], { timeout: 10_000, cwd });
 }
 
 async function openWithThreads(options: CacheOptions): Promise<{ cache: Cache; threads: Worker[] }> {
@@ -38,9 +41,27 @@ describe('close', () => {
       cache.getMany(['k']),
       cache.setMany([['k', 1]]),
       cache.deleteMany(['k']),
+      cache.getOrThrow('k'),
+      cache.lookup('k'),
+      cache.touch('k'),
+      cache.ttl('k'),
+      cache.add('k', 1),
+      cache.update('k', 1),
+      cache.getOrSet('k', () => 1),
+      cache.increment('k'),
+      cache.expire('k', 1),
+      cache.pop('k'),
+      cache.popItem(),
+      cache.keys().next(),
+      cache.values().next(),
+      cache.entries().next(),
+      cache.toMap(),
       cache.clear(),
       cache.size(),
+      cache.validSize(),
+      cache.cleanup(),
       cache.metrics(),
+      cache.resetMetrics(),
     ];
     for (const outcome of await Promise.allSettled(calls)) {
       expect(outcome).toMatchObject({ status: 'rejected', reason: { name: 'CacheError', code: 'CACHE_CLOSED' } });
@@ -48,11 +69,52 @@ describe('close', () => {
     expect(() => cache.getSync('k')).toThrow(expect.objectContaining({ code: 'CACHE_CLOSED' }));
   });
 
-  test('waits for calls that were made before', async () => {
+  test('waits for calls of every kind that were made before', async () => {
     const { cache } = await openWithThreads({ shards: 2 });
     const sets = Array.from({ length: 5_000 }, (_, i) => cache.set(`k${i}`, i));
+    const others = [
+      cache.get('k1'),
+      cache.increment('counter'),
+      cache.getMany(['k2', 'k3']),
+      cache.getOrSet('k4', () => 'not needed'),
+      cache.getOrSet('new', () => 'made'),
+      cache.size(),
+    ];
     await cache.close();
     await Promise.all(sets);
+    const found = new Map([
+      ['k2', 2],
+      ['k3', 3],
+    ]);
+    expect(await Promise.all(others)).toEqual([1, 1, found, 4, 'made', 5_001]);
+  });
+
+  test('settles every call that is pending when its timeout is over, and what was stored was acknowledged', async () => {
+    const { cache } = await openWithThreads({ shards: 1, maxPendingCalls: 1_000_000 });
+    const calls = Array.from({ length: 60_000 }, (_, i) => cache.set(`k${i}`, i));
+    const outcomes = Promise.allSettled(calls);
+    await cache.close({ timeout: 1 });
+    const rejected = (await outcomes).filter((outcome) => outcome.status === 'rejected');
+    for (const { reason } of rejected) {
+      expect(reason).toMatchObject({ name: 'CacheError', code: 'CACHE_CLOSED' });
+      expect(['unknown', 'not-sent']).toContain(reason.outcome);
+    }
+    expect(rejected.length).toBeGreaterThan(0);
+  });
+
+  test.each<[unknown, string]>([
+    [{ timeout: 0 }, 'timeout'],
+    [{ timeout: -1 }, 'timeout'],
+    [{ timeout: 'soon' }, 'timeout'],
+    [null, 'options'],
+    [5, 'options'],
+  ])('refuses %o, and leaves the cache open', async (options, option) => {
+    const { cache, threads } = await openWithThreads({ shards: 1 });
+    await expect(cache.close(options as never)).rejects.toMatchObject({ code: 'INVALID_CONFIG', option });
+    await cache.set('k', 'v');
+    expect(await cache.get('k')).toBe('v');
+    await cache.close();
+    expect(threads.map(({ threadId }) => threadId)).toEqual([-1]);
   });
 
   test('Symbol.asyncDispose closes', async () => {
@@ -89,12 +151,36 @@ describe('the process', () => {
   });
 
   test('prints nothing and leaves no file behind', async () => {
-    const { stdout, stderr } = await script(`
-      const cache = await openCache();
-      await cache.set('k', 'v');
-      await cache.close();
+    const folder = await mkdtemp(join(tmpdir(), 'shardstash-cwd-'));
+    try {
+      const { stdout, stderr } = await script(
+        `
+        const cache = await openCache({ maxBytes: '64kb', shards: 3, maxEntries: 30 });
+        await cache.set('k', 'v', { ttl: 1 });
+        await cache.getOrSet('big', () => 'x'.repeat(100_000));
+        await cache.close();
+        `,
+        [],
+        folder,
+      );
+      expect(stdout + stderr).toBe('');
+      expect(await readdir(folder)).toEqual([]);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
+
+  test('keeps nothing open after close: it ends, though nobody unrefs anything', async () => {
+    const { stdout } = await script(`
+      const cache = await openCache({ shards: 2, unref: false, cleanupInterval: 10 });
+      await cache.setMany(Array.from({ length: 100 }, (_, i) => ['k' + i, i]), { ttl: '1h' });
+      const waiting = cache.getOrSet('k', () => new Promise(() => {}), { timeout: '1h' }).catch(({ code }) => code);
+      await cache.close({ timeout: 10 });
+      console.log(await waiting);
+      await new Promise(setImmediate);
+      console.log(process.getActiveResourcesInfo().filter((name) => !/TTY|Pipe/.test(name)));
     `);
-    expect(stdout + stderr).toBe('');
+    expect(stdout.trim()).toBe('CACHE_CLOSED\n[]');
   });
 });
 

@@ -21,16 +21,20 @@ test('the packed package runs from a plain node_modules', { timeout: 180_000 }, 
     await writeFile(
       join(folder, 'script.mjs'),
       `import { openCache } from 'shardstash';
-      const cache = await openCache({ shards: 2, maxBytes: '16mb', ttl: '10m' });
+      import { manualClock } from 'shardstash/testing';
+      const clock = manualClock();
+      const cache = await openCache({ shards: 2, maxBytes: '16mb', ttl: '10m', clock });
       try {
         await cache.set('user:1', { name: 'Ada' });
         console.log((await cache.get('user:1')).name, cache.getSync('user:1').name, await cache.size());
+        clock.advance('10m');
+        console.log(await cache.get('user:1'));
       } finally {
         await cache.close();
       }`,
     );
     const { stdout } = await run(process.execPath, ['script.mjs'], { cwd: folder, timeout: 20_000 });
-    expect(stdout.trim()).toBe('Ada Ada 1');
+    expect(stdout.trim()).toBe('Ada Ada 1\nundefined');
     const packed = await readdir(join(folder, 'node_modules', 'shardstash'));
     expect(packed.sort()).toEqual(['CHANGELOG.md', 'LICENSE', 'README.md', 'dist', 'package.json']);
     const bin = join(folder, 'node_modules', '.bin', 'shardstash');

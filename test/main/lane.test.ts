@@ -1,6 +1,6 @@
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { afterEach, describe, expect, test } from 'vitest';
-import { type CallLimits, type CallValue, NO_VALUE, UNLIMITED } from '../../src/main/call.ts';
+import { type CallBody, type CallLimits, NO_BODY, UNLIMITED } from '../../src/main/call.ts';
 import { Lane, type LaneLimits } from '../../src/main/lane.ts';
 import { CacheError } from '../../src/protocol/errors.ts';
 import { FrameReader } from '../../src/protocol/frame.ts';
@@ -25,7 +25,8 @@ class LaneUnderTest {
   call(op: number, key: string, limits: CallLimits = UNLIMITED, value = ''): Promise<Result> {
     this.key.encode(key);
     const bytes = Buffer.from(value);
-    const carried: CallValue = value === '' ? NO_VALUE : { tag: 1, ttlMs: 0, bytes, byteLength: bytes.length };
+    const carried: CallBody =
+      value === '' ? NO_BODY : { tag: 1, argument: 0, flags: 0, bytes, byteLength: bytes.length };
     return this.lane.call(op, this.key, key, limits, carried);
   }
 

@@ -1,5 +1,13 @@
 import { describe, expect, test } from 'vitest';
-import { resolveOptions, resolveTimeout, resolveTtl, shareLimits } from '../../src/main/options.ts';
+import {
+  resolveClock,
+  resolveLogger,
+  resolveOptions,
+  resolveTimeout,
+  resolveTtl,
+  shareLimits,
+  warningsOf,
+} from '../../src/main/options.ts';
 
 function errorOf(run: () => unknown): Record<string, unknown> {
   try {
@@ -56,13 +64,122 @@ describe('options', () => {
     ['timeout', 'soon'],
     ['maxPendingCalls', 0],
     ['maxPendingBytes', 'many'],
+    ['timeout', Number.NaN],
+    ['maxPendingCalls', '10'],
+    ['maxPendingBytes', 0],
     ['unref', 1],
+    ['unref', 'yes'],
+    ['sliding', 1],
+    ['sliding', 'true'],
+    ['serializer', 5],
+    ['serializer', {}],
+    ['serializer', { name: 'mine', encode: 1, decode: 2 }],
+    ['serializer', { module: './relative.mjs' }],
+    ['serializer', () => {}],
+    ['filter', 1],
+    ['filter', 'blocked-bloom'],
+    ['filter', { falsePositiveRate: 0 }],
+    ['filter', { falsePositiveRate: 1 }],
+    ['filter', { falsePositiveRate: Number.NaN }],
+    ['filter', { falsePositiveRate: '0.01' }],
+    ['filter', { falsePositives: 0.1 }],
+    ['cleanupInterval', 0],
+    ['cleanupInterval', -1],
+    ['cleanupInterval', 9],
+    ['cleanupInterval', Number.NaN],
+    ['cleanupInterval', '5ms'],
+    ['cleanupInterval', 'often'],
+    ['cleanupInterval', true],
+    ['cleanupInterval', 2 ** 31],
+    ['metrics', 'on'],
+    ['metrics', 0],
+    ['seed', -1],
+    ['seed', 1.5],
+    ['seed', '7'],
+    ['seed', 2 ** 32],
+    ['seed', Number.NaN],
     ['maxSize', 100],
   ])('`%s: %o` is refused with INVALID_CONFIG and the name of the option', (option, value) => {
     const error = errorOf(() => resolveOptions(hostile({ [option]: value })));
     expect(error).toBeInstanceOf(TypeError);
     expect(error).toMatchObject({ code: 'INVALID_CONFIG', option });
-    expect(error['message']).toContain(`\`${option}\``);
+    expect(error['message']).toMatch(new RegExp(`\`${option}[\`.]`));
+  });
+
+  test.each([
+    ['logger', {}],
+    ['logger', console.log],
+    ['logger', null],
+    ['logger', { debug() {}, info() {}, warn() {} }],
+    ['logger', { debug() {}, info() {}, warn() {}, error: 'no function' }],
+    ['clock', {}],
+    ['clock', Date],
+    ['clock', { now: () => 0, advance() {} }],
+  ])('`%s: %o` is refused when it is looked at', (option, value) => {
+    const error = errorOf(() => (option === 'logger' ? resolveLogger(value) : resolveClock(value)));
+    expect(error).toBeInstanceOf(TypeError);
+    expect(error).toMatchObject({ code: 'INVALID_CONFIG', option });
+  });
+
+  test('none is taken that is not named here, so that a new one gets its row', () => {
+    const message = String(errorOf(() => resolveOptions(hostile({ typo: 1 })))['message']);
+    expect(message).toBe(
+      'Unknown option `typo`. Known: shards, maxBytes, maxEntries, ttl, sliding, eviction, serializer, filter, ' +
+        'reads, cleanupInterval, metrics, logger, seed, clock, timeout, maxPendingCalls, maxPendingBytes, unref',
+    );
+  });
+
+  test('what is refused says what was expected and what came', () => {
+    const refused: object[] = [
+      { shards: 0 },
+      { maxEntries: '100' },
+      { maxBytes: '64 parsecs' },
+      { shards: 1, maxBytes: 2 ** 40 },
+      { shards: 4, maxEntries: 3 },
+      { ttl: -1 },
+      { sliding: 'yes' },
+      { eviction: 'lur' },
+      { eviction: {} },
+      { serializer: 'pickle' },
+      { serializer: { name: 'mine' } },
+      { serializer: { module: './mine.js' } },
+      { filter: 'bloom' },
+      { filter: { type: 'bloom' } },
+      { filter: { falsePositiveRate: 2 } },
+      { filter: { rate: 0.1 } },
+      { reads: 'both' },
+      { cleanupInterval: 0 },
+      { metrics: null, timeout: 'soon' },
+      { metrics: 'off' },
+      { seed: 1.5 },
+      { unref: 'no' },
+    ];
+    expect(refused.map((options) => errorOf(() => resolveOptions(hostile(options)))['message'])).toMatchInlineSnapshot(`
+      [
+        "Expected \`shards\` to be an integer from 1 to 256, got 0 (number)",
+        "Expected \`maxEntries\` to be an integer of at least 1, got '100' (string)",
+        "Expected \`maxBytes\` to be a whole number of bytes of at least 1, or a size like '64mb', got '64 parsecs' (string)",
+        "Expected \`maxBytes\` to be at most 4 GiB a shard: 256 shards or more, got 1099511627776 (number)",
+        "Expected \`shards\` to be at most one shard for each of the 3 entries, got 4 (number)",
+        "Expected \`ttl\` to be a positive number of milliseconds, a duration like '30s', or null, got -1 (number)",
+        "Expected \`sliding\` to be true or false, got 'yes' (string)",
+        "Expected \`eviction\` to be one of lru, fifo, random, sieve, none, got 'lur' (string)",
+        "Expected \`eviction\` to be the name of a policy, or an object with \`name\`, got {}",
+        "Expected \`serializer\` to be one of msgpack, json, v8, raw, got 'pickle' (string)",
+        "Expected the \`encode\` of \`serializer\` to be a function, got undefined",
+        "Expected \`serializer.module\` to be a URL or an absolute path, such as \`new URL("./it.js", import.meta.url)\` or \`import.meta.resolve("it")\`, got './mine.js' (string)",
+        "Expected \`filter\` to be true, false, or an object with \`type\` and \`falsePositiveRate\`, got 'bloom' (string)",
+        "Expected \`filter.type\` to be one of blocked-bloom, got 'bloom' (string)",
+        "Expected \`filter\` to be an object whose \`falsePositiveRate\` lies between 0 and 1, got 2 (number)",
+        "Expected \`filter\` to be an object of \`type\` and \`falsePositiveRate\`, got 'rate' (string)",
+        "Expected \`reads\` to be 'shared' or 'owner', got 'both' (string)",
+        "Expected \`cleanupInterval\` to be false, or 10 ms or more, or a duration like '1s', got 0 (number)",
+        "Expected \`timeout\` to be a positive number of milliseconds up to 2^31 - 1, or a duration like '30s', got 'soon' (string)",
+        "Expected \`metrics\` to be true or false, got 'off' (string)",
+        "Expected \`seed\` to be an integer from 0 to 4294967295, got 1.5 (number)",
+        "Expected \`unref\` to be true or false, got 'no' (string)",
+      ]
+    `);
   });
 
   test.each([null, 7, 'lru'])('options of %o are refused', (options) => {
@@ -74,8 +191,35 @@ describe('options', () => {
 
   test('an unknown policy is refused with the names of those there are', () => {
     const error = errorOf(() => resolveOptions({ eviction: hostile('lur') }));
-    expect(error).toMatchObject({ code: 'UNKNOWN_PLUGIN', option: 'eviction', available: ['lru', 'fifo'] });
+    expect(error).toMatchObject({
+      code: 'UNKNOWN_PLUGIN',
+      option: 'eviction',
+      available: ['lru', 'fifo', 'random', 'sieve', 'none'],
+    });
     expect(error['message']).toContain('lru, fifo');
+  });
+
+  test('an unknown filter is refused with the names of those there are', () => {
+    const error = errorOf(() => resolveOptions({ filter: { type: hostile('xor') } }));
+    expect(error).toMatchObject({ code: 'UNKNOWN_PLUGIN', option: 'filter', available: ['blocked-bloom'] });
+  });
+
+  test('an unknown serializer is refused with the names of those there are', () => {
+    const error = errorOf(() => resolveOptions({ serializer: hostile('pickle') }));
+    expect(error).toMatchObject({
+      code: 'UNKNOWN_PLUGIN',
+      option: 'serializer',
+      available: ['msgpack', 'json', 'v8', 'raw'],
+    });
+  });
+
+  test('a cache that is split too far, or over more threads than cores, is warned of', () => {
+    const warnings = (options: object) => warningsOf(resolveOptions(options));
+    expect(warnings({ shards: 1, maxEntries: 10 })).toEqual([]);
+    expect(warnings({ shards: 1 })).toEqual([]);
+    expect(warnings({ shards: 2, maxEntries: 511 })).toContainEqual(expect.stringContaining('255 entries'));
+    expect(warnings({ shards: 2, maxEntries: 512 })).not.toContainEqual(expect.stringContaining('entries'));
+    expect(warnings({ shards: 256 })).toEqual([expect.stringContaining('256 shards share')]);
   });
 
   test('a policy may be written in any case, or as an object', () => {
@@ -88,7 +232,9 @@ describe('options', () => {
   });
 
   test('a small cache gets one shard by default, since splitting it would cost hits', () => {
-    expect(resolveOptions({ maxEntries: 100 }).shards).toBe(1);
+    expect(resolveOptions({ maxEntries: 1 }).shards).toBe(1);
+    expect(resolveOptions({ maxEntries: 511 }).shards).toBe(1);
+    expect(resolveOptions({ maxEntries: 1_000_000 }).shards).toBe(resolveOptions().shards);
   });
 
   test('capacity is shared evenly, the remainder to the first shards', () => {

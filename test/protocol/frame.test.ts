@@ -22,7 +22,7 @@ interface Call {
   op: number;
   key: string;
   tag: number;
-  ttlMs: number;
+  argument: number;
   value: Uint8Array;
 }
 
@@ -30,7 +30,7 @@ const anyCall: fc.Arbitrary<Call> = fc.record({
   op: fc.constantFrom(...OPERATIONS.map(([, op]) => op)),
   key: fc.oneof(fc.string({ maxLength: 30 }), fc.string({ unit: 'binary', maxLength: 30 })),
   tag: fc.integer({ min: 0, max: 127 }),
-  ttlMs: fc.oneof(
+  argument: fc.oneof(
     fc.constant(0),
     fc.constant(Number.POSITIVE_INFINITY),
     fc.double({ min: 0, noNaN: true, max: Number.MAX_SAFE_INTEGER }),
@@ -42,7 +42,7 @@ function write(calls: Call[], writer = new FrameWriter()): Uint8Array {
   const key = new KeyEncoder({ low: 1, high: 2 });
   for (const call of calls) {
     key.encode(call.key);
-    writer.add(call.op, key, call.tag, call.ttlMs, call.value, call.value.length);
+    writer.add(call.op, key, call.tag, call.argument, call.value, call.value.length);
   }
   return writer.seal();
 }
@@ -59,7 +59,7 @@ describe('a frame is msgpack', () => {
       for (let valueBytes = 0; valueBytes < 5; valueBytes++) {
         const key = encode('abcde'.slice(0, keyBytes));
         const value = Buffer.from('vwxyz').subarray(0, valueBytes);
-        const frame = write([{ op, key: 'abcde'.slice(0, keyBytes), tag: 7, ttlMs: 1.5, value }]);
+        const frame = write([{ op, key: 'abcde'.slice(0, keyBytes), tag: 7, argument: 1.5, value }]);
         const document = unpack(Buffer.from(frame)) as [number, null, unknown[][]];
         expect(document.slice(0, 2)).toEqual([FRAME_VERSION, null]);
         expect(document[2]).toHaveLength(1);
@@ -87,7 +87,7 @@ describe('a frame is msgpack', () => {
       op: OP_GET,
       key: 'k',
       tag: 0,
-      ttlMs: 0,
+      argument: 0,
       value: new Uint8Array(),
     }));
     expect((unpack(write(calls)) as unknown[][])[2]).toHaveLength(70_000);
@@ -107,7 +107,7 @@ describe('a frame is read as it was written', () => {
           const key = encode(call.key);
           expect(reader.op).toBe(call.op);
           expect(reader.tag).toBe(call.tag);
-          expect(reader.ttlMs).toBe(call.ttlMs);
+          expect(reader.argument).toBe(call.argument);
           expect([reader.hashLow, reader.hashHigh]).toEqual([key.hashLow, key.hashHigh]);
           expect(reader.isAbout(key)).toBe(true);
           expect(reader.isAbout(encode(`${call.key}+`))).toBe(false);
@@ -129,7 +129,7 @@ describe('a frame is read as it was written', () => {
   });
 
   test('when it lies at an odd offset of a larger buffer, plain or Buffer', () => {
-    const frame = write([{ op: OP_SET, key: 'key', tag: 1, ttlMs: 0, value: Buffer.from('value') }]);
+    const frame = write([{ op: OP_SET, key: 'key', tag: 1, argument: 0, value: Buffer.from('value') }]);
     const larger = Buffer.alloc(frame.length + 1);
     larger.set(frame, 1);
     for (const odd of [larger.subarray(1), new Uint8Array(larger.buffer, larger.byteOffset + 1, frame.length)]) {
@@ -144,7 +144,7 @@ describe('a frame is read as it was written', () => {
     const large = Buffer.alloc(3 * FRAME_BYTES_MAX, 7);
     expect(writer.admits(1, large.length)).toBe(true);
     for (const value of [large, Buffer.from('small'), Buffer.alloc(50_000, 1)]) {
-      const frame = write([{ op: OP_SET, key: 'k', tag: 0, ttlMs: 0, value }], writer);
+      const frame = write([{ op: OP_SET, key: 'k', tag: 0, argument: 0, value }], writer);
       expect(frame.byteLength).toBe(8 + recordBytes(1, value.length));
       const reader = new FrameReader(frame);
       reader.next();
@@ -153,7 +153,7 @@ describe('a frame is read as it was written', () => {
   });
 
   test('again after a rewind', () => {
-    const reader = new FrameReader(write([{ op: OP_GET, key: 'k', tag: 0, ttlMs: 0, value: new Uint8Array() }]));
+    const reader = new FrameReader(write([{ op: OP_GET, key: 'k', tag: 0, argument: 0, value: new Uint8Array() }]));
     reader.next();
     reader.rewind();
     reader.next();
@@ -203,10 +203,10 @@ test('a withdrawn record does nothing and keeps its place; the others are as the
 
 describe('a damaged frame', () => {
   const SAMPLE = write([
-    { op: OP_SET, key: 'key', tag: 1, ttlMs: 5_000, value: Buffer.from('a value') },
-    { op: OP_GET, key: 'kéy', tag: 0, ttlMs: 0, value: new Uint8Array() },
-    { op: OP_SET, key: 'ключ', tag: 2, ttlMs: 0, value: Buffer.alloc(200, 3) },
-    { op: OP_DELETE, key: '', tag: 0, ttlMs: 0, value: new Uint8Array() },
+    { op: OP_SET, key: 'key', tag: 1, argument: 5_000, value: Buffer.from('a value') },
+    { op: OP_GET, key: 'kéy', tag: 0, argument: 0, value: new Uint8Array() },
+    { op: OP_SET, key: 'ключ', tag: 2, argument: 0, value: Buffer.alloc(200, 3) },
+    { op: OP_DELETE, key: '', tag: 0, argument: 0, value: new Uint8Array() },
   ]);
 
   function shared(frame: Uint8Array): Uint8Array {

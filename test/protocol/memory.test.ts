@@ -83,6 +83,8 @@ describe('regions', () => {
       heads: BUCKETS_MIN * 8,
       slots: 101 * 4,
       touched: 101,
+      lastRead: 101 * 8,
+      filter: 0,
       arena: 1024 * 1024,
     });
   });

@@ -17,6 +17,12 @@ const COUNTS: ShardCounts = {
   frames: 10,
   calls: 11,
   droppedTouches: 12,
+  failures: 13,
+  entriesPeak: 14,
+  validEntries: 15,
+  validPeak: 16,
+  filterNegatives: 17,
+  filterFalsePositives: 18,
 };
 
 /** One result of each kind. */
@@ -29,6 +35,13 @@ function sample(): Uint8Array {
   writer.value(3, Buffer.from('value'));
   writer.counts(COUNTS);
   writer.error({ code: 'VALUE_TOO_LARGE', message: 'ü is too large' });
+  writer.mortalValue(3, Buffer.from('value'), 1.5);
+  writer.entry(1, Buffer.from('key'), 3, Buffer.from('value'));
+  writer.beginPage();
+  writer.pageEntry(1, Buffer.from('key'), 3, Buffer.from('value'), 2.5);
+  writer.pageEntry(0, Buffer.from('other'), 0, undefined, Number.POSITIVE_INFINITY);
+  writer.pageEntry(0, Buffer.from('third'), 0, undefined, 3.5);
+  writer.endPage(2 ** 31);
   return writer.seal() as Uint8Array;
 }
 
@@ -45,6 +58,20 @@ test('every result comes back as it was written, in order', () => {
   expect(results.slice(0, 6)).toEqual([undefined, true, false, -0.5, { tag: 3, bytes: Buffer.from('value') }, COUNTS]);
   expect(results[6]).toBeInstanceOf(CacheError);
   expect(results[6]).toMatchObject({ code: 'VALUE_TOO_LARGE', message: 'ü is too large' });
+  const value = { tag: 3, bytes: Buffer.from('value') };
+  const key = Buffer.from('key');
+  expect(results.slice(7)).toEqual([
+    { ...value, leftMs: 1.5 },
+    { encoding: 1, key, value },
+    {
+      next: 2 ** 31,
+      entries: [
+        { encoding: 1, key, value, expiresAtMs: 2.5 },
+        { encoding: 0, key: Buffer.from('other'), value: undefined },
+        { encoding: 0, key: Buffer.from('third'), value: undefined, expiresAtMs: 3.5 },
+      ],
+    },
+  ]);
 });
 
 test('any msgpack reader decodes a reply', () => {
@@ -56,6 +83,14 @@ test('any msgpack reader decodes a reply', () => {
     [3, Buffer.from('value')],
     JSON.stringify(COUNTS),
     JSON.stringify({ error: { code: 'VALUE_TOO_LARGE', message: 'ü is too large' } }),
+    [3, Buffer.from('value'), 1.5],
+    [1, Buffer.from('key'), 3, Buffer.from('value')],
+    [
+      2 ** 31,
+      [1, Buffer.from('key'), 3, Buffer.from('value'), 2.5],
+      [0, Buffer.from('other'), null, null],
+      [0, Buffer.from('third'), null, null, 3.5],
+    ],
   ]);
 });
 

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { decodeKey } from '../../src/protocol/key.ts';
 import type { EvictionPolicy, PolicyFactory } from '../../src/worker/eviction/policy.ts';
-import { seededRandom } from './random.ts';
+import { SEED, seededRandom } from './random.ts';
 
 export interface PolicyException {
   readonly test: string;
@@ -11,11 +11,18 @@ export interface PolicyException {
 
 const SLOTS = 64;
 
-function create(factory: PolicyFactory, touched = new Uint8Array(SLOTS)): EvictionPolicy {
+/** A policy by itself, for so many slots. */
+export function create(
+  factory: PolicyFactory,
+  touched = new Uint8Array(SLOTS),
+  seed = SEED,
+  slots = SLOTS,
+): EvictionPolicy {
   return factory({
-    slots: SLOTS,
-    entriesMax: SLOTS - 1,
+    slots,
+    entriesMax: slots - 1,
     touched,
+    seed,
     keyOf: (slot) => decodeKey(Buffer.from(`key ${slot}`), 0),
   });
 }
@@ -66,6 +73,22 @@ export function runPolicySuite(factory: PolicyFactory, exceptions: readonly Poli
     expect(policy.victim()).toBe(5);
     policy.remove(5, 'delete');
     expect(policy.victim()).toBe(-1);
+  });
+
+  fact('an entry changed in place stays, once, and the others with it', () => {
+    const policy = create(factory);
+    for (const slot of [1, 2, 3]) {
+      policy.add(slot, slot);
+    }
+    for (const slot of [2, 1, 3, 3]) {
+      policy.update(slot, slot);
+    }
+    const victims: number[] = [];
+    for (let victim = policy.victim(); victim !== -1 && victims.length < 4; victim = policy.victim()) {
+      victims.push(victim);
+      policy.remove(victim, 'evict');
+    }
+    expect(victims.sort()).toEqual([1, 2, 3]);
   });
 
   fact('a slot can be used again after its entry left, whatever the cause', () => {
@@ -126,11 +149,12 @@ export function runPolicySuite(factory: PolicyFactory, exceptions: readonly Poli
           }
           break;
         case 3:
-          if (live.size > 0 && free >= 0) {
+          if (live.size > 0) {
             const slot = anyLive();
-            policy.update(free, slot);
+            const moved = free >= 0 ? free : slot;
+            policy.update(moved, slot);
             live.delete(slot);
-            live.add(free);
+            live.add(moved);
           }
           break;
         case 4:
@@ -153,6 +177,25 @@ export function runPolicySuite(factory: PolicyFactory, exceptions: readonly Poli
       const victim = policy.victim();
       if (live.size === 0 ? victim !== -1 : !live.has(victim)) {
         expect.fail(`step ${step}: victim ${victim} of ${live.size} live entries`);
+      }
+    }
+  });
+
+  fact('of the same seed and told the same, two name the same victims', () => {
+    const random = seededRandom('twins');
+    const touched = new Uint8Array(SLOTS);
+    const twins = [create(factory, touched), create(factory, touched.slice())] as const;
+    for (let slot = 0; slot < SLOTS; slot++) {
+      twins.map((policy) => policy.add(slot, slot));
+    }
+    for (let step = 0; step < 1_000; step++) {
+      const slot = random.below(SLOTS);
+      twins.map((policy) => policy.hit(slot));
+      const [victim, other] = twins.map((policy) => policy.victim()) as [number, number];
+      expect(other).toBe(victim);
+      for (const policy of twins) {
+        policy.remove(victim, 'evict');
+        policy.add(victim, victim);
       }
     }
   });

@@ -4,7 +4,21 @@ import { ClientMemory } from '../../dist/protocol/client.js';
 import { KeyEncoder } from '../../dist/protocol/key.js';
 import { HEADER_BUCKETS, ShardMemory, STRIPE_MASK, STRIPES_AT } from '../../dist/protocol/memory.js';
 import { BUSY, MISS, Reader } from '../../dist/protocol/reader.js';
-import { ACKS, faultOf, HINTS, HINTS_AT, ROUND, STOP, textOf } from './torture-values.mjs';
+import {
+  ACKS,
+  COUNTER,
+  faultOf,
+  faultOfCount,
+  HINTS,
+  HINTS_AT,
+  kindOf,
+  PLAIN,
+  ROUND,
+  SLIDE_MS,
+  SLIDING,
+  STOP,
+  textOf,
+} from './torture-values.mjs';
 
 const BATCH = 256;
 const FAULTS_SHOWN = 20;
@@ -13,7 +27,18 @@ const PINNED_ONE_IN = 8;
 const HASHES = 32_768;
 
 const { control, port, seed } = workerData;
-const counts = { reads: 0, hits: 0, misses: 0, busy: 0, contended: 0, pinned: 0, bytes: 0 };
+const counts = {
+  reads: 0,
+  hits: 0,
+  misses: 0,
+  busy: 0,
+  contended: 0,
+  pinned: 0,
+  bytes: 0,
+  counters: 0,
+  settled: 0,
+  slid: 0,
+};
 const violations = { torn: 0, foreign: 0, stale: 0, backwards: 0, expired: 0, falseMiss: 0 };
 const faults = [];
 const key = new KeyEncoder({ low: 1, high: 2 });
@@ -38,7 +63,7 @@ while (Atomics.load(control, STOP) === 0) {
 parentPort.postMessage({ counts, violations, faults });
 
 function adopt() {
-  const { regions, client, floors, pinned, ring } = receiveMessageOnPort(port).message;
+  const { regions, client, floors, changes, deadlines, uses, me, pinned, ring } = receiveMessageOnPort(port).message;
   const memory = new ShardMemory(regions);
   const texts = Array.from(floors, (_, id) => textOf(id));
   return {
@@ -49,6 +74,10 @@ function adopt() {
     byHash: indexByHash(texts),
     lastSeen: new Int32Array(floors.length),
     floors,
+    changes,
+    deadlines,
+    uses,
+    me,
     pinned,
     ring,
     words: undefined,
@@ -62,6 +91,7 @@ function read(target) {
   key.encode(target.texts[id]);
   const stripe = STRIPES_AT + (key.hashLow & STRIPE_MASK);
   const floor = Atomics.load(floors, id);
+  const change = Atomics.load(target.changes, id);
   const before = Atomics.load(header, stripe);
   const startMs = performance.now();
   const outcome = reader.read(key);
@@ -91,7 +121,11 @@ function read(target) {
   if (target.words?.buffer !== bytes.buffer) {
     target.words = new Int32Array(bytes.buffer, 0, bytes.buffer.byteLength >> 2);
   }
-  const fault = faultOf(id, target.words, bytes, length, reader.tag, seen);
+  const kind = kindOf(id);
+  const fault =
+    kind === COUNTER
+      ? faultOfCount(target.words, length, reader.tag, seen)
+      : faultOf(id, target.words, bytes, length, reader.tag, seen);
   if (fault !== '') {
     return blame(fault, `key ${id}, ${length} bytes, tag ${reader.tag}, head ${target.words.slice(0, 6)}`);
   }
@@ -104,9 +138,34 @@ function read(target) {
   if (startMs >= seen.deadlineMs) {
     blame('expired', `key ${id} read at ${startMs}, its deadline was ${seen.deadlineMs}`);
   }
+  if (kind === COUNTER) {
+    counts.counters++;
+  } else if (kind !== PLAIN) {
+    judgeDeadline(target, id, kind, change, startMs);
+  }
   lastSeen[id] = seen.version;
   if (target.ring && client.push(reader.slot, reader.seqLow) < 0) {
     client.countDropped();
+  }
+}
+
+/** Of a key whose deadline the owner has not touched since before the read: was it read in time? */
+function judgeDeadline({ reader, changes, deadlines, uses, floors, me }, id, kind, change, startMs) {
+  let deadlineMs = deadlines[id];
+  if (kind === SLIDING) {
+    for (let at = id; at < uses.length; at += floors.length) {
+      deadlineMs = Math.max(deadlineMs, uses[at] + SLIDE_MS);
+    }
+    // Before anybody can live on by it.
+    uses[me * floors.length + id] = performance.now();
+    reader.slide();
+    counts.slid++;
+  }
+  if ((change & 1) === 0 && Atomics.load(changes, id) === change) {
+    counts.settled++;
+    if (startMs >= deadlineMs) {
+      blame('expired', `key ${id} of kind ${kind} read at ${startMs}, its deadline was ${deadlineMs}`);
+    }
   }
 }
 

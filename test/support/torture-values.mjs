@@ -7,6 +7,8 @@
  *       | key    | version| deadline, f64  | bytes      | filler, cut off at the length   |
  *       +--------+--------+----------------+------------+- - - - - - - - - - - - - - - - -+
  */
+import { TAG_NUMBER } from '../../dist/protocol/operations.js';
+
 export const HEAD_WORDS = 5;
 export const VALUE_BYTES_MIN = HEAD_WORDS * 4;
 const VALUE_BYTES_MAX = 256 * 1024;
@@ -18,6 +20,31 @@ export const ACKS = 2;
 /** From here on the keys of the frame that the owner applies now: readers that look at them meet it at work. */
 export const HINTS_AT = 16;
 export const HINTS = 32;
+
+/**
+ * What is done to a key beside setting and deleting it:
+ *
+ *     PLAIN    nothing; its values carry their deadline
+ *     COUNTER  it is a number, counted up in place by STEP: n * STEP after n times
+ *     MOVING   its deadline is moved in place, back and forth; what counts is the last one that was acknowledged
+ *     SLIDING  every use lets it live for SLIDE_MS again
+ */
+export const PLAIN = 0;
+export const COUNTER = 1;
+export const MOVING = 2;
+export const SLIDING = 3;
+const KINDS = [PLAIN, PLAIN, PLAIN, COUNTER, PLAIN, MOVING, SLIDING, PLAIN];
+
+export function kindOf(id) {
+  return KINDS[id % KINDS.length];
+}
+
+/**
+ * A step changes both words of a float64, and two multiples of it are never as near to each other as numbers are that
+ * share their upper word: so halves of two counts are no count. That holds up to 2^52.
+ */
+export const STEP = 2 ** 32 + 15;
+export const SLIDE_MS = 4;
 
 export function textOf(id) {
   return id % 7 === 0 ? `ключ:${id}` : `key:${id}:${'x'.repeat(id % 13)}`;
@@ -82,6 +109,16 @@ export function faultOf(id, words, bytes, byteLength, tag, seen) {
     }
   }
   return '';
+}
+
+/** As `faultOf`, of a counter; the count is the version. */
+export function faultOfCount(words, byteLength, tag, seen) {
+  numberWords[0] = words[0];
+  numberWords[1] = words[1];
+  const count = number[0] / STEP;
+  seen.version = count;
+  seen.deadlineMs = Number.POSITIVE_INFINITY;
+  return byteLength === 8 && tag === TAG_NUMBER && Number.isInteger(count) && count * STEP === number[0] ? '' : 'torn';
 }
 
 function seedOf(id, version) {

@@ -15,6 +15,9 @@ export interface TortureOptions {
 export interface OwnerCounts {
   readonly rounds: number;
   readonly sets: number;
+  /** In place, but for the first of a key. */
+  readonly increments: number;
+  readonly expires: number;
   readonly deletes: number;
   readonly evictions: number;
   readonly expirations: number;
@@ -32,6 +35,10 @@ export interface ReaderCounts {
   contended: number;
   pinned: number;
   bytes: number;
+  /** Hits of counters, and of keys whose deadline was moved and settled or which slid. */
+  counters: number;
+  settled: number;
+  slid: number;
 }
 
 export interface TortureReport {

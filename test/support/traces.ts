@@ -31,11 +31,48 @@ export function goldenCells(policies: readonly string[]): Cell[] {
     .filter(({ policy }) => policies.includes(policy));
 }
 
+/** Of the same trace on a virtual clock: what an unbounded cache or an LRU hits when entries expire, or do not. */
+export interface TtlCell {
+  readonly trace: string;
+  readonly requestsPerSecond: number;
+  readonly policy: string;
+  /** Infinity for an unbounded cache. */
+  readonly entries: number;
+  readonly expiry: string;
+  readonly hitRatio: number;
+}
+
+export function goldenTtlCells(): TtlCell[] {
+  const lines = readFileSync(join(TRACES, 'golden_ttl.csv'), 'utf8').trim().split('\n').slice(1);
+  return lines
+    .map((line) => line.split(',') as [string, string, string, string, string, string])
+    .map(([trace, rate, policy, entries, expiry, ratio]) => ({
+      trace,
+      requestsPerSecond: Number(rate),
+      policy,
+      entries: entries === 'inf' ? Number.POSITIVE_INFINITY : Number(entries),
+      expiry,
+      hitRatio: Number(ratio),
+    }));
+}
+
 /** The keys of a trace, as numbers in the order in which they first appear. */
 export function keysOf(trace: string): Int32Array {
+  return requestsOf(trace).keys;
+}
+
+export interface Requests {
+  /** As numbers in the order in which they first appear. */
+  readonly keys: Int32Array;
+  /** Seconds to live of each request; NaN where the trace has none. */
+  readonly ttls: Float64Array;
+}
+
+export function requestsOf(trace: string): Requests {
   const text = gunzipSync(readFileSync(join(TRACES, `${trace}.txt.gz`)));
   const numbers = new Map<string, number>();
   const keys: number[] = [];
+  const ttls: number[] = [];
   for (let at = 0; at < text.length; ) {
     const newline = text.indexOf(NEWLINE, at);
     const end = newline === -1 ? text.length : newline;
@@ -50,7 +87,8 @@ export function keysOf(trace: string): Int32Array {
       numbers.set(key, number);
     }
     keys.push(number);
+    ttls.push(Number(text.toString('latin1', keyEnd + 1, end).split(' ')[1]));
     at = end + 1;
   }
-  return Int32Array.from(keys);
+  return { keys: Int32Array.from(keys), ttls: Float64Array.from(ttls) };
 }

@@ -12,7 +12,7 @@ import {
   STRIPES,
   STRIPES_AT,
 } from '../../src/protocol/memory.ts';
-import { type KeySource, ShardMap } from '../../src/worker/map.ts';
+import { type KeyWords, ShardMap } from '../../src/worker/map.ts';
 import { seededRandom } from '../support/random.ts';
 
 /** A block of eight words and one of key. */
@@ -23,10 +23,9 @@ function makeMap(entriesMax = 5_000) {
   const memory = new ShardMemory(reserveShard({ bytesMax: entriesMax * 64 + 1_024, entriesMax }));
   const map = new ShardMap(memory);
   const meta = 4 | (0 << META_ENCODING_SHIFT);
-  const source = (hashLow: number, key: number): KeySource => ({
+  const source = (hashLow: number, key: number): KeyWords => ({
     hashLow,
     keyBytes: 4,
-    encoding: 0,
     keyWord: () => key,
   });
   const block = (slot: number, hash: number, key: number, at = 2 + slot * BLOCK_STEP) => {

@@ -11,7 +11,11 @@ test(`${SECONDS} seconds of reads beside an owner at work: nothing torn, foreign
   expect(faults).toEqual([]);
   expect(Object.values(violations).every((count) => count === 0)).toBe(true);
   // A torture in which one of these did not happen would prove nothing.
-  for (const count of [owner.evictions, owner.expirations, owner.deletes, owner.splits, owner.moves]) {
+  const { evictions, expirations, deletes, splits, moves, increments, expires } = owner;
+  for (const count of [evictions, expirations, deletes, splits, moves, increments, expires]) {
+    expect(count).toBeGreaterThan(1_000);
+  }
+  for (const count of [readers.counters, readers.settled, readers.slid]) {
     expect(count).toBeGreaterThan(1_000);
   }
   expect(readers.hits).toBeGreaterThan(100_000);

@@ -1,22 +1,162 @@
 /**
- * How values become bytes: the contract. Values are encoded where they are produced and decoded where they are used;
- * a shard never looks into one.
+ * The serializers there are, and what a user may ask for: one of them by name, one of the user's own, or a module that
+ * exports one, which any thread can load. A new one is one file that keeps the contract of codec.ts, and one line here.
  */
+import { isAbsolute } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { misuse } from '../../protocol/errors.ts';
+import type { ValueCodec } from './codec.ts';
+import { CustomCodec, type Serializer } from './custom.ts';
+import { JsonCodec } from './json.ts';
+import { MsgpackCodec } from './msgpack.ts';
+import { RawCodec } from './raw.ts';
+import { V8Codec } from './v8.ts';
 
-/** A tag from 0 to 127 that a codec gives each of its encodings; it is stored beside the bytes. */
-export type Tag = number;
+export type { Tag, ValueCodec } from './codec.ts';
+export type { BinarySerializer, Serializer, TextSerializer } from './custom.ts';
 
-/**
- * Encodes one value at a time into memory that it reuses: `tag`, `bytes` and `byteLength` are good until the next call.
- */
-export interface ValueCodec {
-  readonly tag: Tag;
-  readonly bytes: Uint8Array;
-  readonly byteLength: number;
-  /** Throws SERIALIZATION_ERROR when `encode` would. */
-  check(value: unknown): void;
-  /** Throws SERIALIZATION_ERROR when the value would not come back equal. */
-  encode(value: unknown): void;
-  /** The value again; it keeps nothing of `bytes`, of which the first `byteLength` are the value's. */
-  decode(tag: Tag, bytes: Buffer, byteLength: number): unknown;
+export const serializers = {
+  msgpack: () => new MsgpackCodec(),
+  json: () => new JsonCodec(),
+  v8: () => new V8Codec(),
+  raw: () => new RawCodec(),
+} satisfies Record<string, () => ValueCodec>;
+
+export type SerializerName = keyof typeof serializers;
+
+/** Where to find a serializer that every thread can load. */
+export interface SerializerModule {
+  /** A URL like `new URL('./mine.js', import.meta.url)`, or an absolute path. For a package: `import.meta.resolve('it')`. */
+  readonly module: URL | string;
+  /** The name of the export. Default 'default'. */
+  readonly export?: string | undefined;
+}
+
+/** What the option `serializer` takes. */
+export type SerializerOption = SerializerName | Serializer | SerializerModule;
+
+/** As it is in force, but perhaps not loaded yet; without functions, where it may cross threads. */
+export type ResolvedSerializer = SerializerName | Serializer | ResolvedModule;
+
+export interface ResolvedModule {
+  readonly module: string;
+  readonly export: string;
+}
+
+const NAMES = Object.keys(serializers) as SerializerName[];
+const EXTENSION = /^\w[\w.-]*$/;
+
+/** Throws INVALID_CONFIG, UNKNOWN_PLUGIN with the names there are, or DUPLICATE_PLUGIN. */
+export function resolveSerializer(option: unknown = 'msgpack'): ResolvedSerializer {
+  if (typeof option === 'string') {
+    return named(option);
+  }
+  if (typeof option !== 'object' || option === null) {
+    throw invalid(
+      '`serializer` to be the name of one, an object with `encode` and `decode`, or one with `module`',
+      option,
+    );
+  }
+  return 'module' in option ? moduleOf(option) : checked(option, '`serializer`');
+}
+
+/** Imports the serializer of a module. Rejects with INVALID_CONFIG or DUPLICATE_PLUGIN. */
+export async function loadSerializer(serializer: ResolvedSerializer): Promise<SerializerName | Serializer> {
+  if (typeof serializer === 'string' || !('module' in serializer)) {
+    return serializer;
+  }
+  const { module, export: name } = serializer;
+  let exports: object;
+  try {
+    exports = (await import(module)) as object;
+  } catch (cause) {
+    throw Object.assign(
+      new TypeError(`Expected \`serializer.module\` to be a module that can be imported, got '${module}'`, { cause }),
+      { code: 'INVALID_CONFIG', option: 'serializer' },
+    );
+  }
+  if (!Object.hasOwn(exports, name)) {
+    throw invalid(
+      `\`serializer.export\` to be one of the exports ${Object.keys(exports).sort().join(', ')} of ${module}`,
+      name,
+    );
+  }
+  return checked((exports as Record<string, unknown>)[name], `the export \`${name}\` of ${module}`);
+}
+
+export function createCodec(serializer: SerializerName | Serializer): ValueCodec {
+  return typeof serializer === 'string' ? serializers[serializer]() : new CustomCodec(serializer);
+}
+
+function named(given: string): SerializerName {
+  const name = NAMES.find((candidate) => candidate === given.toLowerCase());
+  if (name === undefined) {
+    throw misuse('UNKNOWN_PLUGIN', `\`serializer\` to be one of ${NAMES.join(', ')}`, given, {
+      option: 'serializer',
+      available: NAMES,
+    });
+  }
+  return name;
+}
+
+/** The same with a URL that means the same in every thread, whatever its working directory. */
+function moduleOf(option: object): ResolvedModule {
+  const stranger = Object.keys(option).find((key) => key !== 'module' && key !== 'export');
+  if (stranger !== undefined) {
+    throw invalid('`serializer` to have `module` and `export`, and nothing else', stranger);
+  }
+  const { module, export: name = 'default' } = option as { module: unknown; export?: unknown };
+  if (typeof name !== 'string' || name === '') {
+    throw invalid('`serializer.export` to be the name of an export', name);
+  }
+  return Object.freeze({ module: hrefOf(module), export: name });
+}
+
+function hrefOf(module: unknown): string {
+  if (module instanceof URL) {
+    return module.href;
+  }
+  if (typeof module === 'string' && isAbsolute(module)) {
+    return pathToFileURL(module).href;
+  }
+  if (typeof module === 'string' && URL.canParse(module)) {
+    return module;
+  }
+  throw invalid(
+    '`serializer.module` to be a URL or an absolute path, such as `new URL("./it.js", import.meta.url)` or `import.meta.resolve("it")`',
+    module,
+  );
+}
+
+/** Throws where `candidate`, which is `what`, is not a serializer. */
+function checked(candidate: unknown, what: string): Serializer {
+  if (typeof candidate !== 'object' || candidate === null) {
+    throw invalid(`${what} to be an object with \`name\`, \`encode\` and \`decode\``, candidate);
+  }
+  const { name, extension, binary, encode, decode } = candidate as Partial<Record<keyof Serializer, unknown>>;
+  if (typeof name !== 'string' || name === '') {
+    throw invalid(`the \`name\` of ${what} to be a string`, name);
+  }
+  if (typeof encode !== 'function') {
+    throw invalid(`the \`encode\` of ${what} to be a function`, encode);
+  }
+  if (typeof decode !== 'function') {
+    throw invalid(`the \`decode\` of ${what} to be a function`, decode);
+  }
+  if (binary !== undefined && typeof binary !== 'boolean') {
+    throw invalid(`the \`binary\` of ${what} to be true or false`, binary);
+  }
+  if (extension !== undefined && !(typeof extension === 'string' && EXTENSION.test(extension))) {
+    throw invalid(`the \`extension\` of ${what} to be the end of a file name, without its dot`, extension);
+  }
+  if (Object.hasOwn(serializers, name.toLowerCase())) {
+    throw misuse('DUPLICATE_PLUGIN', `the \`name\` of ${what} to be none of ${NAMES.join(', ')}`, name, {
+      option: 'serializer',
+    });
+  }
+  return candidate as Serializer;
+}
+
+function invalid(expected: string, got: unknown): TypeError {
+  return misuse('INVALID_CONFIG', expected, got, { option: 'serializer' });
 }

@@ -2,6 +2,15 @@
 import type { PolicyName } from '../../protocol/spec.ts';
 import { createFifo } from './fifo.ts';
 import { createLru } from './lru.ts';
+import { createNone } from './none.ts';
 import type { PolicyFactory } from './policy.ts';
+import { createRandom } from './random.ts';
+import { createSieve } from './sieve.ts';
 
-export const policies = { lru: createLru, fifo: createFifo } satisfies Record<PolicyName, PolicyFactory>;
+export const policies = {
+  lru: createLru,
+  fifo: createFifo,
+  random: createRandom,
+  sieve: createSieve,
+  none: createNone,
+} satisfies Record<PolicyName, PolicyFactory>;

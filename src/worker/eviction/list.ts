@@ -21,6 +21,12 @@ export class SlotList {
     return at === this.#end ? -1 : at >> 1;
   }
 
+  /** The next newer slot, -1 when this one is the newest. */
+  newerThan(slot: number): number {
+    const at = this.#links[(slot << 1) + NEWER] as number;
+    return at === this.#end ? -1 : at >> 1;
+  }
+
   /** Writes the slots at the old end, oldest first, and says how many. */
   oldestInto(slots: Int32Array): number {
     const links = this.#links;
@@ -59,7 +65,7 @@ export class SlotList {
     }
   }
 
-  /** Puts `slot` in the place of `previous`. */
+  /** Puts `slot` in the place of `previous`, which may be the same. */
   replace(slot: number, previous: number): void {
     const links = this.#links;
     const at = slot << 1;

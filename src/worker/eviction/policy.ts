@@ -4,6 +4,7 @@
  * A policy knows entries by slot and keeps its state in flat arrays by slot. It is told of everything that happens to
  * an entry, each in its own call, and asked for a victim; it never changes the cache itself. Everything is O(1).
  */
+import type { CacheKey } from '../../protocol/cache-key.ts';
 import type { HitMode } from '../../protocol/spec.ts';
 
 /** Why an entry left. */
@@ -16,9 +17,11 @@ export interface PolicyContext {
   /** Entries that fit at most; Infinity when only bytes bound the shard. */
   readonly entriesMax: number;
   /** The key of a live entry. Costs a decode: not for the hot path. */
-  keyOf(slot: number): string;
+  keyOf(slot: number): CacheKey;
   /** How often a reader used the entry since it was stored, saturating at 3. Only for policies of `hits: 'byte'`. */
   readonly touched: Uint8Array;
+  /** An int32 for policies that draw lots: the same seed and the same calls name the same victims. */
+  readonly seed: number;
 }
 
 export interface EvictionPolicy {
@@ -28,13 +31,19 @@ export interface EvictionPolicy {
   add(slot: number, hash: number): boolean;
   /** A reader used the entry. */
   hit(slot: number): void;
-  /** The entry was overwritten and lives in `slot` now; `previous` is no longer its slot. */
+  /**
+   * The entry was overwritten and lives in `slot` now; `previous` is no longer its slot. Its count in `touched` moved with
+   * it. `slot` may equal `previous`: an entry changed in place.
+   */
   update(slot: number, previous: number): void;
   /** The entry left, whoever chose it. */
   remove(slot: number, cause: RemovalCause): void;
   /** All entries left. */
   clear(): void;
-  /** The slot of the live entry that should go next; -1 when there is none. Asking changes nothing that matters. */
+  /**
+   * The slot of the live entry that should go next. Asking changes nothing that matters: asked again at once, it names
+   * the same. -1 when there is none, or when the policy gives none up: the call that needs room gets CACHE_FULL then.
+   */
   victim(): number;
   /**
    * Optional. Writes the slots that would go next as things stand, soonest first, and says how many: the shard loads their

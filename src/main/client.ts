@@ -1,0 +1,98 @@
+/**
+ * One thread's way into the shards of a cache: it hashes keys, encodes values where they are made, and decodes them where
+ * they are used. What the methods of the facade have in common.
+ */
+
+import type { CacheKey } from '../protocol/cache-key.ts';
+import type { Clock } from '../protocol/clock.ts';
+import { CacheError } from '../protocol/errors.ts';
+import { KeyEncoder, shardOf } from '../protocol/key.ts';
+import type { StoredValue } from '../protocol/operations.ts';
+import type { Result } from '../protocol/reply.ts';
+import { type CallBody, type CallLimits, NO_BODY } from './call.ts';
+import { type CacheConfig, hashSeedOf } from './options.ts';
+import type { ValueCodec } from './serializers/index.ts';
+import type { ShardView } from './shard-view.ts';
+
+export class Client {
+  readonly views: readonly ShardView[];
+  /** The key of the call that is being made. */
+  readonly key: KeyEncoder;
+  readonly codec: ValueCodec;
+  /** The time of the cache. */
+  readonly clock: Clock;
+  #closed = false;
+
+  constructor(config: CacheConfig, views: readonly ShardView[], codec: ValueCodec, clock: Clock) {
+    this.views = views;
+    this.codec = codec;
+    this.clock = clock;
+    this.key = new KeyEncoder(hashSeedOf(config));
+  }
+
+  /** From now on every call throws CACHE_CLOSED. */
+  close(): void {
+    this.#closed = true;
+  }
+
+  assertOpen(): void {
+    if (this.#closed) {
+      throw new CacheError('CACHE_CLOSED', 'The cache is closed', { outcome: 'not-sent' });
+    }
+  }
+
+  /** Encodes the key and names its shard. Throws INVALID_KEY or CACHE_CLOSED. */
+  aim(key: CacheKey): ShardView {
+    this.assertOpen();
+    this.key.encode(key);
+    return this.views[shardOf(this.key.hashHigh, this.views.length)] as ShardView;
+  }
+
+  /** Asks the owner of the key that was aimed at. */
+  ask(view: ShardView, op: number, key: CacheKey, limits: CallLimits, body: CallBody = NO_BODY): Promise<Result> {
+    return view.lane.call(op, this.key, key, limits, body);
+  }
+
+  /** Asks one shard about itself. */
+  askShard(view: ShardView, op: number, limits: CallLimits, body: CallBody = NO_BODY): Promise<Result> {
+    this.assertOpen();
+    this.key.encode('');
+    return view.lane.call(op, this.key, undefined, limits, body);
+  }
+
+  askAll(op: number, limits: CallLimits): Promise<Result[]> {
+    return Promise.all(this.views.map((view) => this.askShard(view, op, limits)));
+  }
+
+  /**
+   * What a call that stores a value carries. Throws SERIALIZATION_ERROR. To be made before the key is aimed at: encoding
+   * a value may run code of the user's, and that may use this client.
+   */
+  bodyOf(value: unknown, argument: number, flags: number): CallBody {
+    this.codec.encode(value);
+    const { tag, bytes, byteLength } = this.codec;
+    return { tag, argument, flags, bytes, byteLength };
+  }
+
+  /** As `aim`, for a key that is to hold what a body carries. Throws VALUE_TOO_LARGE, too. */
+  aimWith({ byteLength }: CallBody, key: CacheKey): ShardView {
+    const view = this.aim(key);
+    if (byteLength > view.limits.bytesMax) {
+      throw new CacheError(
+        'VALUE_TOO_LARGE',
+        `A value of ${byteLength} bytes does not fit a shard of ${view.limits.bytesMax}. Raise \`maxBytes\` or use fewer \`shards\``,
+        { key, shard: view.shard, outcome: 'not-sent' },
+      );
+    }
+    return view;
+  }
+
+  /** The value that the view's reader has just found. */
+  take({ reader }: ShardView): unknown {
+    return this.codec.decode(reader.tag, reader.bytes, reader.length);
+  }
+
+  valueOf({ tag, bytes }: StoredValue): unknown {
+    return this.codec.decode(tag, bytes, bytes.length);
+  }
+}

@@ -1,0 +1,50 @@
+/**
+ * What a cache says beside results: to the `logger` it was given, and to whoever subscribes to a `diagnostics_channel`.
+ * Both are silent unless somebody listens.
+ *
+ *     shardstash:open        { cache, config }              debug
+ *     shardstash:close       { cache }                      debug
+ *     shardstash:warning     { cache, message, cause }      warn
+ *     shardstash:shard:down  { cache, shard, cause }        error
+ */
+import { type Channel, channel } from 'node:diagnostics_channel';
+
+export const LEVELS = ['debug', 'info', 'warn', 'error'] as const;
+
+/** Takes a sentence and what belongs to it. `console` is one. */
+export type CacheLogger = Readonly<Record<(typeof LEVELS)[number], (message: string, details?: unknown) => void>>;
+
+const levels = {
+  open: 'debug',
+  close: 'debug',
+  warning: 'warn',
+  'shard:down': 'error',
+} as const satisfies Record<string, (typeof LEVELS)[number]>;
+
+type NoticeName = keyof typeof levels;
+
+const channels = Object.fromEntries(
+  Object.keys(levels).map((name) => [name, channel(`shardstash:${name}`)]),
+) as unknown as Record<NoticeName, Channel>;
+
+export class Notices {
+  readonly #logger: CacheLogger | undefined;
+  readonly #cache: string;
+
+  /** `cache` is how the cache calls itself. */
+  constructor(logger: CacheLogger | undefined, cache: string) {
+    this.#logger = logger;
+    this.#cache = cache;
+  }
+
+  /** A logger that throws is a warning of the process: it must not stand between a call and its answer. */
+  tell(name: NoticeName, message: string, details: object = {}): void {
+    const whole = { cache: this.#cache, message, ...details };
+    channels[name].publish(whole);
+    try {
+      this.#logger?.[levels[name]](message, whole);
+    } catch (cause) {
+      process.emitWarning(cause instanceof Error ? cause : String(cause));
+    }
+  }
+}

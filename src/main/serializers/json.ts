@@ -1,0 +1,32 @@
+/**
+ * JSON text, for values that other programs read, too. What JSON carries faithfully is plain JSON; the rest of the
+ * allow-list is written with the tags of json-tags.ts, and the codec's own tag says which of the two it is, so that plain
+ * text is parsed and nothing more.
+ */
+import { BareCodec } from './bare-values.ts';
+import { TAG_JSON, TAG_TAGGED_JSON, type Tag, unknownTag } from './codec.ts';
+import { tagged, untagged } from './json-tags.ts';
+
+export class JsonCodec extends BareCodec {
+  readonly name = 'json';
+
+  protected override checkRest(value: unknown): void {
+    tagged(value);
+  }
+
+  protected override encodeRest(value: unknown): void {
+    const json = tagged(value);
+    this.takeText(json === value ? TAG_JSON : TAG_TAGGED_JSON, JSON.stringify(json));
+  }
+
+  protected override decodeRest(tag: Tag, bytes: Buffer, byteLength: number): unknown {
+    switch (tag) {
+      case TAG_JSON:
+        return JSON.parse(bytes.toString('utf8', 0, byteLength));
+      case TAG_TAGGED_JSON:
+        return untagged(JSON.parse(bytes.toString('utf8', 0, byteLength)));
+      default:
+        throw unknownTag(this.name, tag);
+    }
+  }
+}

@@ -1,0 +1,97 @@
+/** Any value as an error message shows it: short, bounded, and without running code of the value's. */
+import { types } from 'node:util';
+
+/** Of a text, of a list and of lists in each other, no more than this stands in a message. */
+const TEXT_MAX = 40;
+const LIST_MAX = 4;
+const LISTS_MAX = 2;
+const BIGINT_BITS_MAX = 256;
+
+/** A value as an error message shows it: short, and with its type where that is not plain to see. */
+export function describe(value: unknown): string {
+  switch (typeof value) {
+    case 'string': {
+      const type = value.length > TEXT_MAX ? `string of ${value.length} characters` : 'string';
+      return `${sketch(value, 0)} (${type})`;
+    }
+    case 'number':
+    case 'bigint':
+    case 'boolean':
+      return `${sketch(value, 0)} (${typeof value})`;
+    default:
+      return sketch(value, 0);
+  }
+}
+
+/** Shows the content of plain data, and of everything else what it is. Bounded, whatever the value. */
+function sketch(value: unknown, depth: number): string {
+  switch (typeof value) {
+    case 'string':
+      return `'${shortText(value)}'`;
+    case 'bigint':
+      return BigInt.asIntN(BIGINT_BITS_MAX, value) === value
+        ? `${value}n`
+        : `a number of more than ${BIGINT_BITS_MAX} bits`;
+    case 'function':
+      return `function ${value.name || '(anonymous)'}`;
+    case 'object':
+      return value === null ? 'null' : sketchObject(value, depth);
+    default:
+      return String(value);
+  }
+}
+
+/** Runs no code of the value: it may be in a message because its code is in the way. */
+function sketchObject(value: object, depth: number): string {
+  if (types.isProxy(value)) {
+    return 'a Proxy';
+  }
+  const part = (item: unknown) => sketch(item, depth + 1);
+  const prototype = Object.getPrototypeOf(value);
+  if (prototype === Array.prototype && Array.isArray(value)) {
+    return `[${listed(Array.prototype.values.call(value), part, depth)}]`;
+  }
+  if (prototype === Map.prototype && types.isMap(value)) {
+    const entry = ([key, item]: readonly unknown[]) => `${part(key)} => ${part(item)}`;
+    return `Map ${braced(listed(Map.prototype.entries.call(value), entry, depth))}`;
+  }
+  if (prototype === Set.prototype && types.isSet(value)) {
+    return `Set ${braced(listed(Set.prototype.values.call(value), part, depth))}`;
+  }
+  if (prototype === Date.prototype && types.isDate(value)) {
+    const ms = Date.prototype.getTime.call(value);
+    return Number.isNaN(ms) ? 'an invalid Date' : `the Date ${new Date(ms).toISOString()}`;
+  }
+  if (prototype === Object.prototype || prototype === null) {
+    const property = (name: string | symbol) => {
+      const { get, value: item } = Object.getOwnPropertyDescriptor(value, name) ?? {};
+      return `${shortText(String(name))}: ${get === undefined ? part(item) : 'an accessor'}`;
+    };
+    return braced(listed(Reflect.ownKeys(value), property, depth));
+  }
+  const name = prototype.constructor?.name;
+  if (typeof name !== 'string' || name === '' || name === 'Object') {
+    return 'an object';
+  }
+  return `${/^[AEIOU]/.test(name) ? 'an' : 'a'} ${name}`;
+}
+
+function shortText(text: string): string {
+  return (text.length > TEXT_MAX ? `${text.slice(0, TEXT_MAX)}...` : text).toWellFormed();
+}
+
+function listed<T>(items: Iterable<T>, text: (item: T) => string, depth: number): string {
+  const shown: string[] = [];
+  for (const item of items) {
+    if (shown.length === LIST_MAX || depth === LISTS_MAX) {
+      shown.push('...');
+      break;
+    }
+    shown.push(text(item));
+  }
+  return shown.join(', ');
+}
+
+function braced(list: string): string {
+  return list === '' ? '{}' : `{ ${list} }`;
+}

@@ -1,0 +1,138 @@
+/**
+ * Which keys a shard may hold: bits in shared memory that the shard's owner writes and every thread asks.
+ *
+ *   words 0-11   [ generation | kind | at | blocks | probes | ... ]
+ *   words 12-    two generations, each of the size for twice the shard's slots
+ *
+ *       +--------+-----------------------------+-----------------------------+
+ *       | header | generation A      | unused  | generation B           |    |
+ *       +--------+-----------------------------+-----------------------------+
+ *                  ^ at, `blocks` long           ^ the other: old, or being built
+ *
+ * Readers ask the generation at word `at`; the other is where the owner builds the next one. Before the owner switches, or
+ * takes bits away from the generation in use, it makes the generation word odd, and even after. A reader believes a
+ * missing bit only if that word was even before it looked and is the same after. Bits that appear meanwhile are no harm:
+ * an entry's bits are set before anybody can see the entry.
+ *
+ * Words 2-11 belong to the kind: another one may lay out the rest as it likes.
+ *
+ * A region is reserved at its full size and costs what was touched of it: with a rate of 0.01 at most 5 bytes per slot,
+ * 20 bits in each generation.
+ */
+import { BLOOM_BLOCK_WORDS, blocksFor, hasBits, shapeFor } from './blocked-bloom.ts';
+
+/** Even while the words below hold; changed whenever an answer given before may be wrong after. */
+export const FILTER_GENERATION = 0;
+export const FILTER_KIND = 1;
+export const FILTER_AT = 2;
+export const FILTER_BLOCKS = 3;
+export const FILTER_PROBES = 4;
+/** 48 bytes: glibc puts 16 of its own before a large buffer, so blocks are cache lines. Worth 2 of 28 ns an add at 1 M. */
+export const FILTER_HEADER_WORDS = 12;
+
+/** No filter is built here yet: nothing can be ruled out. */
+const KIND_NONE = 0;
+export const FILTER_KINDS = { 'blocked-bloom': 1 } as const;
+
+export type FilterName = keyof typeof FILTER_KINDS;
+
+/** A filter is never sized for fewer keys: with few blocks the rate would be a matter of luck. */
+export const FILTER_KEYS_MIN = 4096;
+
+/** The most keys, live and stale, that the filter of a shard is ever sized for. */
+export function filterKeysMax(slots: number): number {
+  return Math.max(FILTER_KEYS_MIN, slots * 2);
+}
+
+/** Words of one generation at its largest. */
+export function generationWords(slots: number, falsePositiveRate: number): number {
+  return blocksFor(filterKeysMax(slots), shapeFor(falsePositiveRate)) * BLOOM_BLOCK_WORDS;
+}
+
+/** Bytes of the region. At the 76 M slots of 4 GiB and the smallest rate it has less than 2^29 words. */
+export function filterBytes(slots: number, falsePositiveRate: number): number {
+  return (FILTER_HEADER_WORDS + 2 * generationWords(slots, falsePositiveRate)) * 4;
+}
+
+const FENCED = process.arch !== 'x64';
+
+/** The owner's side of the generation word: from here on readers believe nothing. Also mends what a dead owner left. */
+export function openFilter(words: Int32Array, fence: Int32Array): void {
+  storeGeneration(words, (words[FILTER_GENERATION] as number) | 1, fence);
+}
+
+/** Readers believe again, and see that something changed. */
+export function closeFilter(words: Int32Array, fence: Int32Array): void {
+  storeGeneration(words, ((words[FILTER_GENERATION] as number) + 1) | 0, fence);
+}
+
+/** A sequentially consistent store is a full barrier on x64; elsewhere later plain stores may pass it. */
+function storeGeneration(words: Int32Array, generation: number, fence: Int32Array): void {
+  Atomics.store(words, FILTER_GENERATION, generation);
+  if (FENCED) {
+    Atomics.add(fence, 0, 1);
+  }
+}
+
+/** Asks a shard's filter from any thread. */
+export class FilterReader {
+  readonly #words: Int32Array;
+  readonly #fence = new Int32Array(1);
+  /** The header as it was in this generation. Odd at first: no generation that a reader believes. */
+  #generation = -1;
+  #kind = KIND_NONE;
+  #at = 0;
+  #blocks = 0;
+  #probes = 0;
+
+  constructor(words: Int32Array) {
+    this.#words = words;
+  }
+
+  /** True only if no entry has this hash: a miss, whatever the shard's map would say. Tries once, waits for nothing. */
+  rulesOut(hashLow: number, hashHigh: number): boolean {
+    const words = this.#words;
+    const generation = Atomics.load(words, FILTER_GENERATION);
+    if (generation !== this.#generation && !this.#learn(generation)) {
+      return false;
+    }
+    if (this.#mayHold(hashLow, hashHigh)) {
+      return false;
+    }
+    if (FENCED) {
+      Atomics.add(this.#fence, 0, 1);
+    }
+    return Atomics.load(words, FILTER_GENERATION) === generation;
+  }
+
+  #mayHold(hashLow: number, hashHigh: number): boolean {
+    if (this.#kind !== FILTER_KINDS['blocked-bloom']) {
+      return true;
+    }
+    return hasBits(this.#words, this.#at, this.#blocks, this.#probes, hashLow, hashHigh);
+  }
+
+  /**
+   * Takes the header over if it stays within the region. One that changed meanwhile serves a generation that is over, and no
+   * answer of that is believed.
+   */
+  #learn(generation: number): boolean {
+    if ((generation & 1) !== 0) {
+      return false;
+    }
+    const words = this.#words;
+    const kind = words[FILTER_KIND] as number;
+    const at = words[FILTER_AT] as number;
+    const blocks = words[FILTER_BLOCKS] as number;
+    const isInside = at >= FILTER_HEADER_WORDS && blocks > 0 && at + blocks * BLOOM_BLOCK_WORDS <= words.length;
+    if (kind === KIND_NONE || !isInside) {
+      return false;
+    }
+    this.#generation = generation;
+    this.#kind = kind;
+    this.#at = at;
+    this.#blocks = blocks;
+    this.#probes = words[FILTER_PROBES] as number;
+    return true;
+  }
+}

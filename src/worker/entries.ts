@@ -1,0 +1,463 @@
+/**
+ * The entries of one shard: one door in, one door out, and room for those inside. The order in which map, arena, policy,
+ * wheel and filter are consulted is told here and nowhere else.
+ *
+ * What holds after every call: entries and accounted bytes are within their limits, and whatever changed is already
+ * visible to every reader. Room is made of what has expired first, then of what the policy names.
+ */
+
+import type { CacheKey } from '../protocol/cache-key.ts';
+import type { Clock } from '../protocol/clock.ts';
+import type { ErrorRecord } from '../protocol/errors.ts';
+import { FilterReader } from '../protocol/filter.ts';
+import { columnBytes, type ShardLimits, type ShardMemory } from '../protocol/memory.ts';
+import type { ShardSpec } from '../protocol/spec.ts';
+import { Arena } from './arena.ts';
+import { Blocks, type EntrySource, type Expiry, type KeySource, keyMeta, metaOf } from './blocks.ts';
+import type { EvictionPolicy, PolicyFactory, RemovalCause } from './eviction/policy.ts';
+import { Expiries } from './expiries.ts';
+import type { MembershipFilter } from './filter/filter.ts';
+import { filters } from './filter/index.ts';
+import { noFilter } from './filter/none.ts';
+import { Hits } from './hits.ts';
+import { LiveHashes } from './live-hashes.ts';
+import { ShardMap } from './map.ts';
+import { NO_SLOT, Slots } from './slots.ts';
+import { Tally } from './tally.ts';
+
+/** Entries whose memory is loaded before the calls that will evict them. */
+const WARM_VICTIMS = 64;
+/**
+ * Timers that are sorted out at most before an eviction, so that the expired go before the living: 0.5 ms. It seldom
+ * takes more than a few; but when time reaches a bucket of minutes, those that are due may lie behind many that are not.
+ */
+const EVICTION_TIMERS = 4_096;
+/** Timers that are sorted out before valid entries are counted: 10 ms at most. */
+const GAUGE_TIMERS = 100_000;
+
+/** A policy broke its contract. The call that met it is answered with POLICY_ERROR; the shard lives on. */
+export class PolicyFault extends Error {}
+
+export interface EntriesSetup {
+  readonly limits: ShardLimits;
+  readonly memory: ShardMemory;
+  readonly createPolicy: PolicyFactory;
+  readonly clock: Clock;
+  /** For what draws lots. */
+  readonly seed?: number;
+  readonly filter?: ShardSpec['filter'];
+}
+
+export class Entries {
+  readonly blocks: Blocks;
+  readonly policy: EvictionPolicy;
+  readonly tally = new Tally();
+  readonly expiries: Expiries;
+  readonly hits: Hits;
+  readonly #limits: ShardLimits;
+  readonly #memory: ShardMemory;
+  readonly #map: ShardMap;
+  readonly #arena: Arena;
+  readonly #slots: Slots;
+  readonly #filter: MembershipFilter;
+  /** Undefined without a filter. */
+  readonly #ruling: FilterReader | undefined;
+  #columnBytes = 0;
+  #payloadBytes = 0;
+  #popAt = 0;
+  readonly #victims = new Int32Array(WARM_VICTIMS);
+  #evictedAtWarm = 0;
+
+  constructor({ limits, memory, createPolicy, clock, seed = 0, filter = false }: EntriesSetup) {
+    this.#limits = limits;
+    this.#memory = memory;
+    this.#map = new ShardMap(memory);
+    this.#arena = new Arena(memory.words, (from, to, length) => this.#map.relocate(from, to, length));
+    this.blocks = new Blocks(memory);
+    this.#slots = new Slots(memory);
+    this.expiries = new Expiries(this.blocks, this.#slots, memory.slots.length, clock);
+    this.#filter = filter === false ? noFilter : this.#createFilter(filter);
+    this.#ruling = filter === false ? undefined : new FilterReader(memory.filter);
+    this.policy = createPolicy({
+      slots: memory.slots.length,
+      entriesMax: limits.entriesMax,
+      touched: memory.touched,
+      seed,
+      keyOf: (slot) => this.#keyOf(slot),
+    });
+    this.hits = new Hits(this.policy, this.blocks, this.#slots, memory.touched, clock);
+  }
+
+  get count(): number {
+    return this.#map.entries;
+  }
+
+  /** Entries that are not known to have expired. */
+  get validCount(): number {
+    return this.#map.entries - this.expiries.due;
+  }
+
+  /** Bytes of live blocks and columns. */
+  get bytes(): number {
+    return this.#arena.liveBytes + this.#columnBytes;
+  }
+
+  /** What the arena has moved since birth to make room. */
+  get moved(): Arena['moved'] {
+    return this.#arena.moved;
+  }
+
+  /** The block of the source's key, expired or not; 0 where there is none. */
+  find(source: KeySource): number {
+    return this.#map.find(source, keyMeta(source));
+  }
+
+  /** The live block of the source's key, as a write must find it: hits are taken in, and an expired entry leaves now. */
+  claim(source: KeySource): number {
+    this.hits.drain();
+    const block = this.find(source);
+    if (block !== 0 && this.expiries.isExpired(block)) {
+      this.remove(block, 'expire');
+      return 0;
+    }
+    return block;
+  }
+
+  /**
+   * The one door in: publishes an entry, in the place of `old`, the block of its key that `claim` found, if that is not 0.
+   * Evicts what it must, but nothing for a value that could never fit.
+   */
+  put(source: EntrySource, expiry: Expiry, old: number): ErrorRecord | undefined {
+    const meta = metaOf(source, expiry);
+    const length = this.blocks.wordsOf(source, meta);
+    const columns = columnBytes(meta);
+    const need = Arena.bytesFor(length);
+    if (need > this.#arena.bytesMax || need + columns > this.#limits.bytesMax) {
+      return this.#tooLarge(source, columns);
+    }
+    const previous = old === 0 ? NO_SLOT : this.blocks.slotOf(old);
+    const block = this.#makeRoom(length, columns, previous);
+    if (block === 0) {
+      return this.#full();
+    }
+    const slot = this.#slots.take();
+    this.blocks.write(block, slot, source, meta, expiry);
+    // Making room may have evicted the old entry, or moved it.
+    const replaced = this.#slots.blockOf(previous);
+    if (replaced !== 0) {
+      this.#replace(replaced, previous, block, slot);
+    } else {
+      this.#insert(block, slot);
+    }
+    return undefined;
+  }
+
+  /** Writes over the number that is the value of a live entry. To the policy it is an overwrite. */
+  writeNumber(block: number, value: number): void {
+    const hash = this.blocks.hashLowOf(block);
+    this.#map.lock(hash);
+    this.blocks.writeNumber(block, value);
+    this.#map.unlock(hash);
+    this.#overwritten(block);
+  }
+
+  /** Gives a live entry another expiry. To the policy it is an overwrite with the same value. */
+  expire(block: number, expiry: Expiry): ErrorRecord | undefined {
+    const { blocks } = this;
+    if (expiry.atMs === Number.POSITIVE_INFINITY && !this.expiries.isTimed(block)) {
+      return undefined;
+    }
+    if (!blocks.expires(block)) {
+      return this.put(blocks.copyOf(block), expiry, block);
+    }
+    const hash = blocks.hashLowOf(block);
+    this.expiries.deschedule(block);
+    this.#map.lock(hash);
+    blocks.writeExpiry(block, expiry);
+    this.#map.unlock(hash);
+    this.expiries.schedule(block);
+    this.#overwritten(block);
+    return undefined;
+  }
+
+  /** The one door out. */
+  remove(block: number, cause: RemovalCause): void {
+    const slot = this.blocks.slotOf(block);
+    if (cause === 'expire') {
+      this.expiries.marks.add(this.blocks.hashLowOf(block), this.blocks.hashHighOf(block));
+    }
+    this.#release(block, slot);
+    this.policy.remove(slot, cause);
+    this.tally.removed[cause]++;
+  }
+
+  /** The live entry that should leave next; one that the policy does not care to name, where it names none. 0 when empty. */
+  first(): number {
+    this.hits.drain();
+    while (this.count > 0) {
+      const victim = this.#victim();
+      const block = victim === NO_SLOT ? this.#anyone() : this.#slots.blockOf(victim);
+      if (!this.expiries.isExpired(block)) {
+        return block;
+      }
+      this.remove(block, 'expire');
+    }
+    return 0;
+  }
+
+  /** Removes every entry and says how many there were. */
+  clear(): number {
+    const entries = this.#map.entries;
+    this.hits.clear();
+    this.blocks.nextSequence();
+    this.#map.clear();
+    this.#arena.clear();
+    this.policy.clear();
+    this.#slots.clear();
+    this.expiries.clear();
+    this.#filter.clear();
+    this.#popAt = 0;
+    this.#columnBytes = 0;
+    this.#payloadBytes = 0;
+    this.tally.removed.clear += entries;
+    return entries;
+  }
+
+  /** Removes at most `budget` expired entries, and says how many. There may be more to remove while `expiries.isDue`. */
+  sweep(budget: number): number {
+    this.expiries.advance(budget);
+    let removed = 0;
+    while (removed < budget && this.#removeExpired()) {
+      removed++;
+    }
+    this.expiries.rest();
+    return removed;
+  }
+
+  /** Whether a key that is not there is one that the filter fails to rule out. */
+  isFalsePositive({ hashLow, hashHigh }: EntrySource): boolean {
+    return this.#ruling?.rulesOut(hashLow, hashHigh) === false;
+  }
+
+  /** Loads the memory of the filter that an insert of this key would need. The result means nothing. */
+  warmFilter(hashLow: number): number {
+    return this.#filter.touch(hashLow, 0);
+  }
+
+  /** Loads the memory that the next evictions will need. The result means nothing. */
+  warmVictims(): number {
+    const evicted = this.tally.removed.evict;
+    if (evicted === this.#evictedAtWarm || this.policy.ahead === undefined) {
+      return 0;
+    }
+    this.#evictedAtWarm = evicted;
+    return this.#map.warm(this.#victims, this.policy.ahead(this.#victims));
+  }
+
+  gauges(): { entries: number; validEntries: number; bytes: number; payloadBytes: number } {
+    this.expiries.advance(GAUGE_TIMERS);
+    return {
+      entries: this.count,
+      validEntries: this.validCount,
+      bytes: this.bytes,
+      payloadBytes: this.#payloadBytes,
+    };
+  }
+
+  /** Throws on the first broken invariant. For tests and fuzzers. */
+  check(): void {
+    this.#map.check();
+    this.#arena.check();
+    this.expiries.check();
+    this.#filter.check();
+    let payload = 0;
+    let timers = 0;
+    let bytes = 0;
+    let columns = 0;
+    for (let slot = 0; slot < this.#slots.used; slot++) {
+      const block = this.#slots.blockOf(slot);
+      if (block !== 0) {
+        payload += this.blocks.payloadOf(block);
+        timers += this.expiries.isTimed(block) ? 1 : 0;
+        bytes += this.#arena.bytesOf(block);
+        columns += this.blocks.columnsOf(block);
+      }
+    }
+    const { bytesMax, entriesMax } = this.#limits;
+    assert(this.bytes <= bytesMax, `${this.bytes} bytes, at most ${bytesMax}`);
+    assert(this.count <= entriesMax, `${this.count} entries, at most ${entriesMax}`);
+    assert(payload === this.#payloadBytes, `${payload} bytes of payload, ${this.#payloadBytes} counted`);
+    assert(columns === this.#columnBytes, `${columns} bytes of columns, ${this.#columnBytes} counted`);
+    assert(timers === this.expiries.timers, `${timers} entries expire, the wheel has ${this.expiries.timers}`);
+    assert(bytes === this.#arena.liveBytes, `${bytes} bytes in live slots, ${this.#arena.liveBytes} in the arena`);
+  }
+
+  /** Publishes a new entry. One that the policy refuses leaves at once, as if it had been evicted. */
+  #insert(block: number, slot: number): void {
+    const hash = this.blocks.hashLowOf(block);
+    this.#memory.touched[slot] = 0;
+    const hashHigh = this.blocks.hashHighOf(block);
+    this.expiries.marks.take(hash, hashHigh);
+    this.#account(block, 1);
+    // Before anybody can see the entry: whoever has seen it must not be told by the filter that it is not there.
+    this.#filter.add(hash, hashHigh);
+    this.#map.link(block);
+    this.expiries.schedule(block);
+    let admitted = false;
+    try {
+      admitted = this.policy.add(slot, hash);
+    } finally {
+      if (!admitted) {
+        this.#release(block, slot);
+      }
+    }
+    this.tally.rise(this.count, this.validCount);
+  }
+
+  /** Publishes an entry in the place of one with the same key. */
+  #replace(old: number, previous: number, block: number, slot: number): void {
+    this.#memory.touched[slot] = this.#memory.touched[previous] as number;
+    this.#account(old, -1);
+    this.#account(block, 1);
+    this.expiries.deschedule(old);
+    this.#filter.renew(this.blocks.hashLowOf(block), this.blocks.hashHighOf(block));
+    this.#map.replace(old, block);
+    this.expiries.schedule(block);
+    this.#arena.free(old);
+    this.#slots.give(previous);
+    this.policy.update(slot, previous);
+  }
+
+  #overwritten(block: number): void {
+    const slot = this.blocks.slotOf(block);
+    this.policy.update(slot, slot);
+  }
+
+  #release(block: number, slot: number): void {
+    this.blocks.nextSequence();
+    this.#account(block, -1);
+    this.expiries.deschedule(block);
+    this.#filter.removed(this.blocks.hashLowOf(block), this.blocks.hashHighOf(block));
+    this.#map.unlink(block);
+    this.#arena.free(block);
+    this.#slots.give(slot);
+  }
+
+  /** A block for an entry of `length` words, with room for it in every limit; 0 when nobody gives up enough. */
+  #makeRoom(length: number, columns: number, previous: number): number {
+    const arena = this.#arena;
+    const { bytesMax, entriesMax } = this.#limits;
+    const need = Arena.bytesFor(length);
+    for (;;) {
+      const old = this.#slots.blockOf(previous);
+      const freed = old === 0 ? 0 : arena.bytesOf(old);
+      const freedColumns = old === 0 ? 0 : this.blocks.columnsOf(old);
+      const fits =
+        arena.liveBytes + need - freed <= arena.bytesMax &&
+        this.bytes + need + columns - freed - freedColumns <= bytesMax &&
+        (old !== 0 || this.count < entriesMax);
+      const block = fits ? arena.allocate(length) : 0;
+      if (block !== 0) {
+        return block;
+      }
+      if (!this.#giveUpOne()) {
+        return 0;
+      }
+    }
+  }
+
+  /** Removes one entry: an expired one if there is any, else a victim. False when the policy names none. */
+  #giveUpOne(): boolean {
+    if (this.expiries.timers > 0) {
+      this.expiries.advance(EVICTION_TIMERS);
+      if (this.#removeExpired()) {
+        return true;
+      }
+    }
+    const victim = this.#victim();
+    if (victim === NO_SLOT) {
+      return false;
+    }
+    const block = this.#slots.blockOf(victim);
+    this.remove(block, this.expiries.isExpired(block) ? 'expire' : 'evict');
+    return true;
+  }
+
+  /** False when none is known to have expired. */
+  #removeExpired(): boolean {
+    const block = this.expiries.next();
+    if (block === 0) {
+      return false;
+    }
+    this.remove(block, 'expire');
+    return true;
+  }
+
+  #createFilter({ type, falsePositiveRate }: Exclude<ShardSpec['filter'], false>): MembershipFilter {
+    const { filter: words, slots } = this.#memory;
+    return filters[type]({
+      words,
+      slots: slots.length,
+      falsePositiveRate,
+      source: new LiveHashes(this.blocks, this.#slots),
+    });
+  }
+
+  #victim(): number {
+    const victim = this.policy.victim();
+    if (victim !== NO_SLOT && !this.#slots.isLive(victim)) {
+      throw new PolicyFault(`The eviction policy named slot ${victim} as victim, which holds no entry`);
+    }
+    return victim;
+  }
+
+  /** Some live block, where the policy names none: the next one in the order of slots. */
+  #anyone(): number {
+    for (;;) {
+      this.#popAt = this.#popAt + 1 < this.#slots.used ? this.#popAt + 1 : 0;
+      const block = this.#slots.blockOf(this.#popAt);
+      if (block !== 0) {
+        return block;
+      }
+    }
+  }
+
+  #account(block: number, sign: 1 | -1): void {
+    this.#payloadBytes += sign * this.blocks.payloadOf(block);
+    this.#columnBytes += sign * this.blocks.columnsOf(block);
+  }
+
+  #keyOf(slot: number): CacheKey {
+    if (!this.#slots.isLive(slot)) {
+      throw new PolicyFault(`The eviction policy asked for the key of slot ${slot}, which holds no entry`);
+    }
+    return this.blocks.keyOf(this.#slots.blockOf(slot));
+  }
+
+  #tooLarge(source: EntrySource, columns: number): ErrorRecord {
+    const bytes = source.keyBytes + source.valueBytes;
+    const bytesMax = Math.min(this.#arena.bytesMax, this.#limits.bytesMax - columns);
+    return {
+      code: 'VALUE_TOO_LARGE',
+      message:
+        `A key and value of ${bytes} bytes do not fit a shard that holds at most ${bytesMax} in one entry. ` +
+        'Raise `maxBytes`, use fewer `shards`, or store less',
+    };
+  }
+
+  #full(): ErrorRecord {
+    return {
+      code: 'CACHE_FULL',
+      message:
+        `The shard is full: ${this.count} entries in ${this.bytes} bytes leave no room for this one, and the eviction ` +
+        "policy gives none of them up ('none' never does). Delete entries, raise `maxEntries` or `maxBytes`, or choose " +
+        'another `eviction`',
+    };
+  }
+}
+
+function assert(holds: boolean, message: string): void {
+  if (!holds) {
+    throw new Error(`entries: ${message}`);
+  }
+}

@@ -1,0 +1,16 @@
+/**
+ * No eviction: what was stored stays until it is deleted or expires. A set that finds no room is refused with CACHE_FULL.
+ */
+import type { EvictionPolicy } from './policy.ts';
+
+export function createNone(): EvictionPolicy {
+  return {
+    hits: 'none',
+    add: () => true,
+    hit: () => {},
+    update: () => {},
+    remove: () => {},
+    clear: () => {},
+    victim: () => -1,
+  };
+}

@@ -1,0 +1,60 @@
+/**
+ * A victim by lot, every entry as likely as any other. Hits change nothing and cost nothing.
+ *
+ * Slots lie in a dense array, in no order that matters, and a column tells the place of each: an entry that leaves is
+ * replaced by the last one, so that the array stays dense. Good at loops larger than the cache, where LRU and FIFO hit
+ * nothing; worse than both wherever recency says anything.
+ *
+ *     dense    [ slot | slot | slot | ...  ]     the first `count` are entries
+ *     places   [ place of slot 0 | of slot 1 | ... ]
+ *
+ * The lot for the next victim is drawn beforehand, and a new one whenever an entry leaves. So asking for the victim twice
+ * names it twice, and no choice depends on what was asked.
+ */
+
+import type { EvictionPolicy, PolicyContext } from './policy.ts';
+
+/** 2^32 over the golden ratio, odd: the step that spreads a counter over all words most evenly. */
+const GOLDEN_STEP = 0x9e37_79b9;
+const WORDS = 2 ** 32;
+
+export function createRandom({ slots, seed }: PolicyContext): EvictionPolicy {
+  // Shared only so that pages are handed out when touched, as they are for the shard's own memory.
+  const dense = new Int32Array(new SharedArrayBuffer(slots * 4));
+  const places = new Int32Array(new SharedArrayBuffer(slots * 4));
+  let count = 0;
+  let draws = seed | 0;
+  let lot = 0;
+
+  /** Splitmix with words of 32 bits: a counter, scrambled, so that each word comes once in 2^32 draws. */
+  function draw(): void {
+    draws = (draws + GOLDEN_STEP) | 0;
+    lot = Math.imul(draws ^ (draws >>> 16), 0x21f0_aaad);
+    lot = Math.imul(lot ^ (lot >>> 15), 0x735a_2d97);
+    lot ^= lot >>> 15;
+  }
+
+  function put(slot: number, place: number): void {
+    dense[place] = slot;
+    places[slot] = place;
+  }
+
+  draw();
+  return {
+    hits: 'none',
+    add(slot) {
+      put(slot, count++);
+      return true;
+    },
+    hit: () => {},
+    update: (slot, previous) => put(slot, places[previous] as number),
+    remove(slot) {
+      put(dense[--count] as number, places[slot] as number);
+      draw();
+    },
+    clear() {
+      count = 0;
+    },
+    victim: () => (count === 0 ? -1 : (dense[Math.floor(((lot >>> 0) / WORDS) * count)] as number)),
+  };
+}

@@ -1,0 +1,71 @@
+/**
+ * SIEVE: Zhang, Yang, Yue, Vigfusson and Rashmi, "SIEVE is simpler than LRU", NSDI 2024. A queue in the order of arrival,
+ * a bit an entry that says whether it was used, and a hand that keeps its place between evictions:
+ *
+ *     newest  [ g ][ f* ][ e ][ d ][ c* ][ b ][ a* ]  oldest        * used
+ *                                   ^ hand, on its way to the newest and back to the oldest
+ *
+ * The hand clears the bits it meets and takes the first entry without one; nothing moves. So what was used stays where it
+ * is, new entries meet the hand soon, and those that nobody wants again go early. A hit is one byte that readers store
+ * themselves, in `touched`: any count but zero is the bit. An overwrite keeps its place and counts as a use.
+ *
+ * Good at popularity (web, key-value stores). Bad where recency is all there is: once the old end is used, new entries
+ * get no time to be used again (corda: 0.7 % where LRU hits 33 %), and at loops it is no better than LRU.
+ */
+
+import { SlotList } from './list.ts';
+import type { EvictionPolicy, PolicyContext } from './policy.ts';
+
+/**
+ * Bits that the hand clears for one victim at most; then it takes the entry where it stands. Without a bound the first
+ * eviction of ten million entries, all of them used, would walk them all while every call waits. One used entry in so
+ * many may go too early, and none in a shard of fewer entries.
+ */
+const PASSES_MAX = 65_536;
+const NONE = -1;
+
+export function createSieve({ slots, touched }: PolicyContext): EvictionPolicy {
+  const list = new SlotList(slots);
+  /** Where the hand stands; NONE is before the oldest entry. */
+  let hand = NONE;
+  return {
+    hits: 'byte',
+    add(slot) {
+      list.push(slot);
+      return true;
+    },
+    hit: () => {},
+    update(slot, previous) {
+      list.replace(slot, previous);
+      if (hand === previous) {
+        hand = slot;
+      }
+      touched[slot] = 1;
+    },
+    remove(slot) {
+      if (hand === slot) {
+        hand = list.newerThan(slot);
+      }
+      list.remove(slot);
+    },
+    clear() {
+      list.clear();
+      hand = NONE;
+    },
+    victim() {
+      let at = hand === NONE ? list.oldest : hand;
+      for (let passes = 0; passes < PASSES_MAX && at !== NONE && touched[at] !== 0; passes++) {
+        touched[at] = 0;
+        at = list.newerThan(at);
+        if (at === NONE) {
+          at = list.oldest;
+        }
+      }
+      if (at !== NONE) {
+        touched[at] = 0;
+      }
+      hand = at;
+      return at;
+    },
+  };
+}

@@ -2,7 +2,9 @@
  * Many calls at once: all of one turn travel in one frame per shard, and however many there are, no more wait than a
  * shard's queue takes.
  */
+
 import type { CacheKey } from '../protocol/cache-key.ts';
+import { CacheError } from '../protocol/errors.ts';
 import { checkKey } from '../protocol/key.ts';
 import { OP_DELETE, OP_GET, OP_SET, type StoredValue } from '../protocol/operations.ts';
 import { HIT, MISS } from '../protocol/reader.ts';
@@ -11,6 +13,7 @@ import { Call, type CallLimits, NO_BODY, type Waiter } from './call.ts';
 import type { Client } from './client.ts';
 import { Gathering } from './gathering.ts';
 import type { ShardView } from './shard-view.ts';
+import { EVER } from './units.ts';
 
 /** Up to so many calls of one method are one message to a shard. More are several, and the shard starts on the first. */
 const ONE_MESSAGE_CALLS = 1_000;
@@ -21,7 +24,7 @@ export async function getMany(
   keys: readonly CacheKey[],
   limits: CallLimits,
 ): Promise<Map<CacheKey, unknown>> {
-  const results = await gather(client.views, keys, (key, waiter, index) => {
+  const results = await gather(client.views, keys, limits, (key, waiter, index) => {
     const view = client.aim(key);
     const seen = view.look(client.key);
     if (seen === HIT) {
@@ -44,16 +47,17 @@ export async function getMany(
 /** Checks all keys and values before the first is stored. */
 export async function setMany(
   client: Client,
-  pairs: readonly (readonly [CacheKey, unknown])[],
+  given: readonly (readonly [CacheKey, unknown])[],
   ttlMs: number,
   flags: number,
   limits: CallLimits,
 ): Promise<void> {
-  for (const [key, value] of pairs) {
+  const pairs = given.map(([key, value]) => {
     checkKey(key);
     client.codec.check(value);
-  }
-  await gather(client.views, pairs, ([key, value], waiter, index) => {
+    return [client.steady(key), value] as const;
+  });
+  await gather(client.views, pairs, limits, ([key, value], waiter, index) => {
     const body = client.bodyOf(value, ttlMs, flags);
     const view = client.aimWith(body, key);
     view.lane.submit(OP_SET, client.key, new Call(key, waiter, index), limits, body);
@@ -62,7 +66,7 @@ export async function setMany(
 
 /** How many had a live entry. */
 export async function deleteMany(client: Client, keys: readonly CacheKey[], limits: CallLimits): Promise<number> {
-  const removed = await gather(client.views, keys, (key, waiter, index) => {
+  const removed = await gather(client.views, keys, limits, (key, waiter, index) => {
     client.aim(key).lane.submit(OP_DELETE, client.key, new Call(key, waiter, index), limits, NO_BODY);
   });
   return removed.filter((result) => result === true).length;
@@ -75,9 +79,11 @@ export async function deleteMany(client: Client, keys: readonly CacheKey[], limi
 async function gather<Item>(
   views: readonly ShardView[],
   items: readonly Item[],
+  { signal, timeoutMs }: CallLimits,
   submit: (item: Item, waiter: Waiter, index: number) => void,
 ): Promise<Result[]> {
   const gathering = new Gathering(items.length);
+  const untilMs = timeoutMs === 0 ? EVER : performance.now() + timeoutMs;
   for (let i = 0; i < items.length; i++) {
     try {
       submit(items[i] as Item, gathering, i);
@@ -90,6 +96,13 @@ async function gather<Item>(
     // An await ends the turn, and the frame with it: only where there is need.
     if (isCrowded(views)) {
       await elbowRoom(views);
+      if (signal?.aborted === true || performance.now() >= untilMs) {
+        const reason = signal?.aborted === true ? signal.reason : late(i + 1, items.length, timeoutMs);
+        for (let rest = i + 1; rest < items.length; rest++) {
+          gathering.reject(reason);
+        }
+        break;
+      }
     }
   }
   return await gathering.results;
@@ -116,4 +129,9 @@ function isCrowded(views: readonly ShardView[]): boolean {
     }
   }
   return false;
+}
+
+function late(sent: number, all: number, timeoutMs: number): CacheError {
+  const message = `Only ${sent} of ${all} calls were sent within ${timeoutMs} ms; the others were not`;
+  return new CacheError('TIMEOUT', message, { outcome: 'unknown' });
 }

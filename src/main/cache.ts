@@ -162,8 +162,8 @@ export class Cache<V = unknown, K extends CacheKey = CacheKey> {
   }
 
   /**
-   * What `get` would find in memory, without a promise. A key that this client has just written answers with what was
-   * written, acknowledged or not. Throws BUSY when the key's stripe stays locked for 250 ms (its shard died in the middle of
+   * What `get` would find in memory, without a promise. A key that this client has just set or deleted answers with that,
+   * acknowledged or not; other writes show when they are acknowledged. Throws BUSY when the key's stripe stays locked for 250 ms (its shard died in the middle of
    * a change, or this thread starves it).
    */
   getSync(key: K): V | undefined {
@@ -354,8 +354,8 @@ export class Cache<V = unknown, K extends CacheKey = CacheKey> {
   }
 
   /**
-   * Stores many values under one set of options. Keys and values are checked before the first is stored. However many
-   * there are, no more wait at once than a shard's queue takes. Not atomic: other calls may see some before others.
+   * Stores many values under one set of options. Keys and values are checked before the first is stored, but
+   * for their size. However many there are, no more wait at once than a shard's queue takes. Not atomic: other calls may see some before others.
    */
   async setMany(entries: Iterable<readonly [K, V]> | Readonly<Record<string, V>>, options?: SetOptions): Promise<void> {
     const limits = callLimits(options);
@@ -469,8 +469,9 @@ export class Cache<V = unknown, K extends CacheKey = CacheKey> {
       const limits = callLimits(options);
       const ttlMs = this.#ttlOf(options);
       const client = this.#client;
+      const own = client.steady(key);
       const body = client.bodyOf(value, ttlMs, flags | this.#slidingFlag(options));
-      return client.ask(client.aimWith(body, key), op, key, limits, body) as Promise<undefined>;
+      return client.ask(client.aimWith(body, own), op, own, limits, body) as Promise<undefined>;
     } catch (error) {
       return Promise.reject(error);
     }

@@ -8,7 +8,7 @@ import { resolveTimeout, unknownOption } from './options.ts';
 export interface CallOptions {
   /** Rejects the call with `signal.reason`. A write that was sent before may still be applied. */
   signal?: AbortSignal;
-  /** Milliseconds or '30s': overrides the cache's `timeout`. */
+  /** Milliseconds or '30s': a shorter limit than the cache's `timeout`; for the factory of getOrSet a longer one, too. */
   timeout?: number | string;
 }
 
@@ -100,7 +100,12 @@ export class Call {
 
   /** Lets the limits end the call: `onAbort` and `onTimeout` run at most once in all, and not after it has settled. */
   watch({ signal, timeoutMs }: CallLimits, onAbort: () => void, onTimeout: () => void): void {
-    const timer = timeoutMs === 0 ? undefined : setTimeout(onTimeout, timeoutMs).unref();
+    const timer = timeoutMs === 0 ? undefined : setTimeout(onTimeout, timeoutMs);
+    if (signal?.aborted === true) {
+      // It would never say so again.
+      clearTimeout(timer);
+      return onAbort();
+    }
     if (signal !== undefined) {
       // One signal may well guard a thousand calls: that is no leak.
       setMaxListeners(0, signal);

@@ -6,7 +6,7 @@
 import type { CacheKey } from '../protocol/cache-key.ts';
 import type { Clock } from '../protocol/clock.ts';
 import { CacheError } from '../protocol/errors.ts';
-import { KeyEncoder, shardOf } from '../protocol/key.ts';
+import { decodeKey, KeyEncoder, shardOf } from '../protocol/key.ts';
 import type { StoredValue } from '../protocol/operations.ts';
 import type { Result } from '../protocol/reply.ts';
 import { type CallBody, type CallLimits, NO_BODY } from './call.ts';
@@ -65,13 +65,28 @@ export class Client {
   }
 
   /**
-   * What a call that stores a value carries. Throws SERIALIZATION_ERROR. To be made before the key is aimed at: encoding
-   * a value may run code of the user's, and that may use this client.
+   * What a call that stores a value carries. Throws SERIALIZATION_ERROR. Encoding a value may run code of the user's, and
+   * that may use this client: so the key is made `steady` before, and aimed at after.
    */
   bodyOf(value: unknown, argument: number, flags: number): CallBody {
     this.codec.encode(value);
     const { tag, bytes, byteLength } = this.codec;
     return { tag, argument, flags, bytes, byteLength };
+  }
+
+  /** The key as it is now: what its accessors would say later, and what is changed in it, is left out. */
+  steady(key: CacheKey): CacheKey {
+    if (typeof key !== 'object' || key === null) {
+      return key;
+    }
+    this.key.encode(key);
+    return this.aimed;
+  }
+
+  /** The key that was aimed at. */
+  get aimed(): CacheKey {
+    const { bytes, byteLength, encoding } = this.key;
+    return decodeKey(bytes.subarray(0, byteLength), encoding);
   }
 
   /** As `aim`, for a key that is to hold what a body carries. Throws VALUE_TOO_LARGE, too. */

@@ -9,7 +9,6 @@
 
 import type { CacheKey } from '../protocol/cache-key.ts';
 import { CacheError } from '../protocol/errors.ts';
-import { decodeKey, type KeyEncoder } from '../protocol/key.ts';
 import { FLAG_COUNTED, OP_FILL, OP_LEASE, OP_RELEASE, type StoredValue } from '../protocol/operations.ts';
 import { bodyOf, Call, type CallBody, type CallLimits, UNLIMITED } from './call.ts';
 import type { Client } from './client.ts';
@@ -42,7 +41,7 @@ export class Flights {
   join(key: CacheKey, factory: Factory<unknown, never>, lease: CallBody, limits: CallLimits): Promise<StoredValue> {
     const { id } = this.#client.key;
     // The caller, or the factory, may go on to change a key that is an object.
-    const own = typeof key === 'object' ? copyOf(this.#client.key) : key;
+    const own = typeof key === 'object' ? this.#client.aimed : key;
     const make = () => (factory as Factory<unknown, CacheKey>)(key);
     return this.#wait(this.#valueOf(id, own, make, lease), key, limits);
   }
@@ -61,7 +60,7 @@ export class Flights {
 
   async #valueOf(id: string, key: CacheKey, make: () => unknown, lease: CallBody): Promise<StoredValue> {
     for (let body = lease; ; body = { ...lease, flags: lease.flags | FLAG_COUNTED }) {
-      const answer = await this.#ask(OP_LEASE, key, body);
+      const answer = await this.#askForLease(key, body);
       if (typeof answer === 'number') {
         return await this.#launch(id, key, make, answer);
       }
@@ -73,6 +72,20 @@ export class Flights {
         return await flight;
       }
       await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    }
+  }
+
+  /** A lease that may have been granted to somebody who no longer waits goes back. */
+  async #askForLease(key: CacheKey, body: CallBody): Promise<unknown> {
+    try {
+      return await this.#ask(OP_LEASE, key, body);
+    } catch (error) {
+      if (error instanceof CacheError && error.code === 'TIMEOUT') {
+        this.#end(OP_RELEASE, key, bodyOf(-1)).catch((cause: unknown) => {
+          this.#notices.tell('warning', 'A lease could not be given back', { key, cause });
+        });
+      }
+      throw error;
     }
   }
 
@@ -95,12 +108,32 @@ export class Flights {
       codec.encode(await make());
       value = { tag: codec.tag, bytes: Buffer.from(codec.bytes.subarray(0, codec.byteLength)) };
     } catch (error) {
-      await this.#try('given back', key, () => this.#ask(OP_RELEASE, key, bodyOf(token)));
+      await this.#try('given back', key, () => this.#end(OP_RELEASE, key, bodyOf(token)));
       throw error;
     }
     const body = { tag: value.tag, argument: token, flags: 0, bytes: value.bytes, byteLength: value.bytes.length };
-    await this.#try('stored', key, () => this.#ask(OP_FILL, key, body));
+    await this.#try('stored', key, () => this.#store(key, body));
     return value;
+  }
+
+  /** A value that could never fit is not sent; the lease goes back. */
+  async #store(key: CacheKey, body: CallBody): Promise<void> {
+    try {
+      this.#client.aimWith(body, key);
+    } catch (error) {
+      await this.#end(OP_RELEASE, key, bodyOf(body.argument));
+      throw error;
+    }
+    await this.#end(OP_FILL, key, body);
+  }
+
+  /** Ends a lease, when the lane has room: one that is not ended keeps the next who asks waiting. */
+  async #end(op: number, key: CacheKey, body: CallBody): Promise<void> {
+    const { lane } = this.#client.aim(key);
+    while (lane.isCrowded) {
+      await lane.progress();
+    }
+    await this.#ask(op, key, body);
   }
 
   #ask(op: number, key: CacheKey, body: CallBody): Promise<unknown> {
@@ -133,10 +166,6 @@ export class Flights {
     gathering.results.then(leave, leave);
     return gathering.results.then(([stored]) => stored as StoredValue);
   }
-}
-
-function copyOf({ bytes, byteLength, encoding }: KeyEncoder): CacheKey {
-  return decodeKey(bytes.subarray(0, byteLength), encoding);
 }
 
 function late(key: CacheKey, timeoutMs: number): CacheError {

@@ -14,11 +14,11 @@ import type { CacheKey } from '../protocol/cache-key.ts';
 import { describe } from '../protocol/describe.ts';
 import { type ComlinkEndpoint, endpointOf } from '../protocol/endpoint.ts';
 import { CacheError, type CacheErrorCode, type Outcome } from '../protocol/errors.ts';
-import { FRAME_HEAD_BYTES, FrameReader, recordBytes } from '../protocol/frame.ts';
+import { FRAME_HEAD_BYTES, recordBytes } from '../protocol/frame.ts';
 import type { KeyEncoder } from '../protocol/key.ts';
 import { type Result, readReply } from '../protocol/reply.ts';
 import { Call, type CallBody, type CallLimits, NO_BODY, UNLIMITED } from './call.ts';
-import { type Flight, Outbox } from './outbox.ts';
+import { type Flight, Outbox, unanswered } from './outbox.ts';
 import { type OwnWrite, OwnWrites } from './own-writes.ts';
 import { EVER } from './units.ts';
 
@@ -80,14 +80,16 @@ export class Lane {
     if (!this.#writes.mayHold(key)) {
       return undefined;
     }
-    const out = this.#flights.map(({ id, frame }) => ({ id, frame: new FrameReader(frame) }));
-    return this.#writes.last(key, [...out, ...this.#outbox.frames()]);
+    const own = this.#writes.last(key, [...this.#flights.map(unanswered), ...this.#outbox.frames()]);
+    const isOver = typeof own === 'object' && own.ttlMs > 0 && performance.now() - own.sinceMs >= own.ttlMs;
+    // It may have expired, or live for a moment yet: the memory knows.
+    return isOver ? undefined : own;
   }
 
   /** Whether a caller with many calls to make should wait for `progress` before the next. */
   get isCrowded(): boolean {
     const { callsMax, bytesMax } = this.#limits;
-    return this.#pendingCalls >= callsMax / 2 || this.#pendingBytes >= bytesMax / 2;
+    return this.#end === undefined && (this.#pendingCalls >= callsMax / 2 || this.#pendingBytes >= bytesMax / 2);
   }
 
   /** Resolves when a reply has come, or the lane has ended. */
@@ -155,6 +157,8 @@ export class Lane {
       return false;
     }
     this.#end = { code, message, cause };
+    this.#pendingCalls = 0;
+    this.#pendingBytes = 0;
     this.#writes.end();
     clearTimeout(this.#deadline);
     this.#port.off('messageerror', this.#onUnreadable);

@@ -13,6 +13,7 @@ export interface Flight {
   readonly id: number;
   readonly frame: Uint8Array;
   readonly calls: readonly Call[];
+  readonly openedMs: number;
   readonly deadlineMs: number;
 }
 
@@ -86,13 +87,20 @@ export class Outbox {
 
   /** Waiting frames, oldest first. */
   frames(): UnansweredFrame[] {
-    const sealed = this.#sealed.map(({ id, frame }) => ({ id, frame: new FrameReader(frame) }));
-    return this.#calls.length > 0 ? [...sealed, { id: this.#openId, frame: this.#writer.view }] : sealed;
+    const sealed = this.#sealed.map(unanswered);
+    const open = { id: this.#openId, frame: this.#writer.view, openedMs: this.#openedMs };
+    return this.#calls.length > 0 ? [...sealed, open] : sealed;
   }
 
   #seal(): void {
     const deadlineMs = this.#openedMs + this.#timeoutMs;
-    this.#sealed.push({ id: this.#openId++, frame: this.#writer.seal(), calls: this.#calls, deadlineMs });
+    const id = this.#openId++;
+    this.#sealed.push({ id, frame: this.#writer.seal(), calls: this.#calls, openedMs: this.#openedMs, deadlineMs });
     this.#calls = [];
   }
+}
+
+/** A flight as a search through it needs it. */
+export function unanswered({ id, frame, openedMs }: Flight): UnansweredFrame {
+  return { id, frame: new FrameReader(frame), openedMs };
 }

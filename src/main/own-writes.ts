@@ -17,12 +17,20 @@ const BUCKETS = 8192;
  * A write that the shard has not acknowledged: what it stores, or that the key will be absent. Writes that may or may not
  * happen (add, update, increment ...) are none: until the shard has said so, the key reads as before.
  */
-export type OwnWrite = StoredValue | 'absent';
+export type OwnWrite = OwnValue | 'absent';
+
+export interface OwnValue extends StoredValue {
+  /** 0 for ever, else counted from a moment that is no earlier than `sinceMs`. */
+  readonly ttlMs: number;
+  readonly sinceMs: number;
+}
 
 /** A frame that has not been answered, by its number. */
 export interface UnansweredFrame {
   readonly id: number;
   readonly frame: FrameReader;
+  /** When its first call was made. */
+  readonly openedMs: number;
 }
 
 export class OwnWrites {
@@ -66,13 +74,13 @@ export class OwnWrites {
     const noted = unanswered.find(({ id }) => id === this.#frames[bucket]);
     if (noted !== undefined && this.#wideFrame <= this.#answered) {
       noted.frame.jump(this.#places[bucket] as number);
-      const write = noted.frame.isAbout(key) ? writeOf(noted.frame) : undefined;
+      const write = noted.frame.isAbout(key) ? writeOf(noted) : undefined;
       if (write !== undefined) {
         return write;
       }
     }
     for (let i = unanswered.length - 1; i >= 0; i--) {
-      const last = lastIn((unanswered[i] as UnansweredFrame).frame, key);
+      const last = lastIn(unanswered[i] as UnansweredFrame, key);
       if (last !== undefined) {
         return last;
       }
@@ -81,7 +89,8 @@ export class OwnWrites {
   }
 }
 
-function lastIn(frame: FrameReader, key: KeyEncoder): OwnWrite | undefined {
+function lastIn(unanswered: UnansweredFrame, key: KeyEncoder): OwnWrite | undefined {
+  const { frame } = unanswered;
   let last: OwnWrite | undefined;
   frame.rewind();
   for (let i = 0; i < frame.count; i++) {
@@ -89,16 +98,16 @@ function lastIn(frame: FrameReader, key: KeyEncoder): OwnWrite | undefined {
     if (frame.op === OP_CLEAR) {
       last = 'absent';
     } else if (frame.isAbout(key)) {
-      last = writeOf(frame) ?? last;
+      last = writeOf(unanswered) ?? last;
     }
   }
   return last;
 }
 
 /** What the current record makes of its key, whatever the shard holds; undefined where that cannot be said. */
-function writeOf(frame: FrameReader): OwnWrite | undefined {
+function writeOf({ frame, openedMs }: UnansweredFrame): OwnWrite | undefined {
   if (frame.op === OP_SET) {
-    return { tag: frame.tag, bytes: Buffer.from(frame.value) };
+    return { tag: frame.tag, bytes: Buffer.from(frame.value), ttlMs: frame.argument, sinceMs: openedMs };
   }
   return frame.op === OP_DELETE || frame.op === OP_POP ? 'absent' : undefined;
 }

@@ -49,7 +49,8 @@ function sketchObject(value: object, depth: number): string {
   const part = (item: unknown) => sketch(item, depth + 1);
   const prototype = Object.getPrototypeOf(value);
   if (prototype === Array.prototype && Array.isArray(value)) {
-    return `[${listed(Array.prototype.values.call(value), part, depth)}]`;
+    const item = (index: number) => partAt(value, `${index}`, part);
+    return `[${listed(Array(value.length).keys(), item, depth)}]`;
   }
   if (prototype === Map.prototype && types.isMap(value)) {
     const entry = ([key, item]: readonly unknown[]) => `${part(key)} => ${part(item)}`;
@@ -63,10 +64,7 @@ function sketchObject(value: object, depth: number): string {
     return Number.isNaN(ms) ? 'an invalid Date' : `the Date ${new Date(ms).toISOString()}`;
   }
   if (prototype === Object.prototype || prototype === null) {
-    const property = (name: string | symbol) => {
-      const { get, value: item } = Object.getOwnPropertyDescriptor(value, name) ?? {};
-      return `${shortText(String(name))}: ${get === undefined ? part(item) : 'an accessor'}`;
-    };
+    const property = (name: string | symbol) => `${shortText(String(name))}: ${partAt(value, name, part)}`;
     return braced(listed(Reflect.ownKeys(value), property, depth));
   }
   const name = prototype.constructor?.name;
@@ -74,6 +72,12 @@ function sketchObject(value: object, depth: number): string {
     return 'an object';
   }
   return `${/^[AEIOU]/.test(name) ? 'an' : 'a'} ${name}`;
+}
+
+/** A property without running its accessor. */
+function partAt(value: object, name: string | symbol, part: (item: unknown) => string): string {
+  const { get, value: item } = Object.getOwnPropertyDescriptor(value, name) ?? {};
+  return get === undefined ? part(item) : 'an accessor';
 }
 
 function shortText(text: string): string {

@@ -38,6 +38,8 @@ const INITIAL_BYTES = 16 * 1024;
 const ENCODING_MASK = 7;
 const FLAGS_SHIFT = 3;
 const FLAGS_MASK = 15;
+/** A byte that is a whole msgpack integer by itself. */
+const TAG_MAX = 127;
 
 const number = new Float64Array(1);
 const numberWords = new Int32Array(number.buffer);
@@ -228,10 +230,14 @@ export class FrameReader {
     if (end > words.length) {
       throw new RangeError(`a value of ${valueBytes} bytes runs out of a frame of ${words.length * 4}`);
     }
+    const tag = (shape >>> 8) & 0xff;
+    if (tag > TAG_MAX) {
+      throw new RangeError(`a tag of ${tag} at byte ${at * 4 + 5}, where at most ${TAG_MAX} is one`);
+    }
     this.op = head >>> 24;
     this.encoding = shape & ENCODING_MASK;
     this.flags = (shape >>> FLAGS_SHIFT) & FLAGS_MASK;
-    this.tag = (shape >>> 8) & 0xff;
+    this.tag = tag;
     this.hashLow = words[at + 2] as number;
     this.hashHigh = words[at + 3] as number;
     numberWords[0] = words[at + 4] as number;

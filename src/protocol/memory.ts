@@ -61,7 +61,6 @@ export const BLOCK_WORDS = 8;
 /** Milliseconds, as float64, for which a read prolongs the life of an entry that slides. */
 export const BLOCK_SLIDE = 10;
 export const EXPIRY_WORDS = 2;
-export const HEAD_WORDS_MAX = BLOCK_WORDS + 2 * EXPIRY_WORDS;
 
 /** Bits 0-15 key length in bytes, 16-23 the value's tag, 24-26 the key's encoding, 27 whether it expires, 28 whether that slides. */
 export const META_TAG_SHIFT = 16;

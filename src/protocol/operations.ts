@@ -57,7 +57,7 @@ export const OP_RESET_METRICS = 21;
 export const OP_LEASE = 22;
 /** A value, and in the argument the token: stored, true, if nobody has written to the key since; else false. */
 export const OP_FILL = 23;
-/** Gives back the lease whose token is the argument. */
+/** Gives back the lease whose token is the argument, or with -1 whichever there is. */
 export const OP_RELEASE = 24;
 
 /** Every read of the entry lets it live for its ttl again. */

@@ -22,8 +22,8 @@ import {
   BLOCK_SLIDE,
   BLOCK_SLOT,
   BLOCK_VALUE_LENGTH,
+  BLOCK_WORDS,
   bucketOf,
-  HEAD_WORDS_MAX,
   HEADER_BUCKETS,
   headWords,
   META_EXPIRES,
@@ -134,8 +134,9 @@ export class Reader {
 
   /** Lets the last hit live on, if its expiry slides. Unlocked: two readers at once differ by less than the clock does. */
   slide(): void {
-    if ((this.#meta & META_SLIDES) !== 0) {
-      this.#memory.lastRead[this.#slot] = this.#nowMs;
+    const { lastRead } = this.#memory;
+    if ((this.#meta & META_SLIDES) !== 0 && this.#nowMs > (lastRead[this.#slot] as number)) {
+      lastRead[this.#slot] = this.#nowMs;
     }
   }
 
@@ -165,7 +166,8 @@ export class Reader {
     if (((heads[bucket + 1] as number) & tagOf(hash)) === 0) {
       return MISS;
     }
-    const blockMax = words.length - HEAD_WORDS_MAX;
+    // The smallest block; what lies behind its head is checked when the head says how much that is.
+    const blockMax = words.length - BLOCK_WORDS;
     const meta = key.meta;
     let block = heads[bucket] as number;
     for (let step = 0; step < STEPS_MAX; step++) {

@@ -128,8 +128,11 @@ export class Blocks {
 
   /** A reader used the entry: one whose expiry slides lives on. */
   slide(block: number, nowMs: number): void {
-    if (this.slides(block)) {
-      this.#memory.lastRead[this.slotOf(block)] = nowMs;
+    const { lastRead } = this.#memory;
+    const slot = this.slotOf(block);
+    // Never back: a reader in another thread may have been here since this batch's time was read.
+    if (this.slides(block) && nowMs > (lastRead[slot] as number)) {
+      lastRead[slot] = nowMs;
     }
   }
 

@@ -212,7 +212,6 @@ export class Entries {
     this.blocks.nextSequence();
     this.#map.clear();
     this.#arena.clear();
-    this.policy.clear();
     this.#slots.clear();
     this.expiries.clear();
     this.#filter.clear();
@@ -220,6 +219,8 @@ export class Entries {
     this.#columnBytes = 0;
     this.#payloadBytes = 0;
     this.tally.removed.clear += entries;
+    // Last: it may be a user's, and throw.
+    this.policy.clear();
     return entries;
   }
 

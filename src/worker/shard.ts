@@ -235,6 +235,10 @@ export class Shard {
 
   /** Whether the lease had not ended before. */
   release(record: FrameReader): boolean {
+    if (record.argument < 0) {
+      this.#leases.break(record);
+      return true;
+    }
     return this.#leases.redeem(record, record.argument) !== undefined;
   }
 

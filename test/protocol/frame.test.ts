@@ -331,3 +331,11 @@ describe('a damaged frame', () => {
     target.shard.check();
   });
 });
+
+test('a tag that is no small integer is no record', () => {
+  const frame = write([{ op: OP_SET, key: 'k', tag: 127, argument: 0, value: new Uint8Array() }]);
+  const damaged = Buffer.from(frame);
+  expect(damaged[13]).toBe(127);
+  damaged[13] = 0xc0;
+  expect(() => new FrameReader(damaged).next()).toThrow(RangeError);
+});

@@ -15,6 +15,7 @@ import {
   OP_TTL,
   OP_UPDATE,
 } from '../../src/protocol/operations.ts';
+import { Reader } from '../../src/protocol/reader.ts';
 import type { PolicyName } from '../../src/protocol/spec.ts';
 import { policies } from '../../src/worker/eviction/index.ts';
 import { MARKS } from '../../src/worker/expired-marks.ts';
@@ -403,4 +404,21 @@ describe('KEY_EXPIRED', () => {
     expect(answers.slice(0, 10)).toEqual(Array(10).fill('KEY_NOT_FOUND'));
     expect(answers.slice(10)).toEqual(Array(MARKS).fill('KEY_EXPIRED'));
   });
+});
+
+test('a read never takes back time that a later read has given', () => {
+  const target = makeShard();
+  target.set('k', 'v', 100, FLAG_SLIDING);
+  const [early, late] = [new Reader(target.memory, target.clock), new Reader(target.memory, target.clock)];
+  target.key.encode('k');
+  target.clock.nowMs += 50;
+  early.probe(target.key);
+  target.clock.nowMs += 40;
+  late.probe(target.key);
+  late.slide();
+  early.slide();
+  target.clock.nowMs += 99;
+  expect(target.peek('k')).toBe('v');
+  target.clock.nowMs += 1;
+  expect(target.peek('k')).toBeUndefined();
 });

@@ -321,7 +321,15 @@ export class Entries {
     this.#account(old, -1);
     this.#account(block, 1);
     this.expiries.deschedule(old);
-    this.#filter.renew(this.blocks.hashLowOf(block), this.blocks.hashHighOf(block));
+    const hash = this.blocks.hashLowOf(block);
+    const hashHigh = this.blocks.hashHighOf(block);
+    if (hashHigh === this.blocks.hashHighOf(old)) {
+      this.#filter.renew(hash, hashHigh);
+    } else {
+      // No client hashes a key in two ways, but a damaged frame may.
+      this.#filter.removed(hash, this.blocks.hashHighOf(old));
+      this.#filter.add(hash, hashHigh);
+    }
     this.#map.replace(old, block);
     this.expiries.schedule(block);
     this.#arena.free(old);

@@ -131,3 +131,16 @@ test('metrics add up the frames, the calls and what clients counted, those that 
     expect.objectContaining({ frames: 2, calls: 4, sets: 1, hits: 2, misses: 2, entries: 1, payloadBytes: 4 }),
   ]);
 });
+
+test('a frame that gives a key another hash than it has leaves the filter right about what is stored', () => {
+  const target = makeShard();
+  target.set('k', 'one');
+  const writer = new FrameWriter();
+  target.key.encode('k');
+  for (let high = 0; high < 200; high++) {
+    target.key.hashHigh = high;
+    writer.add(OP_SET, target.key, 0, 0, NOTHING, 0);
+    target.dispatch.call(writer.seal());
+    target.shard.check();
+  }
+});

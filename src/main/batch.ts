@@ -53,9 +53,13 @@ export async function setMany(
   limits: CallLimits,
 ): Promise<void> {
   const pairs = given.map(([key, value]) => {
-    checkKey(key);
+    const own = client.steady(key);
+    if (own === key) {
+      // Another has been checked when it was made steady.
+      checkKey(key);
+    }
     client.codec.check(value);
-    return [client.steady(key), value] as const;
+    return [own, value] as const;
   });
   await gather(client.views, pairs, limits, ([key, value], waiter, index) => {
     const body = client.bodyOf(value, ttlMs, flags);

@@ -163,8 +163,8 @@ export class Cache<V = unknown, K extends CacheKey = CacheKey> {
 
   /**
    * What `get` would find in memory, without a promise. A key that this client has just set or deleted answers with that,
-   * acknowledged or not; other writes show when they are acknowledged. Throws BUSY when the key's stripe stays locked for 250 ms (its shard died in the middle of
-   * a change, or this thread starves it).
+   * acknowledged or not; other writes show when they are acknowledged. Throws BUSY when the key's stripe stays locked for
+   * 250 ms (its shard died in the middle of a change, or this thread starves it).
    */
   getSync(key: K): V | undefined {
     const client = this.#client;
@@ -178,25 +178,18 @@ export class Cache<V = unknown, K extends CacheKey = CacheKey> {
 
   /** As `get`, but rejects with KEY_NOT_FOUND, or, once after it has expired, with KEY_EXPIRED. */
   getOrThrow(key: K, options?: CallOptions): Promise<V> {
-    return this.#lookOrAsk(key, options, OP_DEMAND, this.#decode) as Promise<V>;
+    const take = (view: ShardView) => this.#client.take(view) as V;
+    return this.#lookOrAsk(key, options, OP_DEMAND, take, this.#decode) as Promise<V>;
   }
 
   /** As `get`, but tells a stored undefined from a miss and a miss from an expiry, and how long the value has left. */
   lookup(key: K, options?: CallOptions): Promise<Lookup<V>> {
-    try {
-      const limits = callLimits(options);
-      const view = this.#client.aim(key);
-      const seen = view.look(this.#client.key);
-      if (seen === HIT) {
-        // Before the value is decoded: a serializer of the user's may look something else up.
-        const { leftMs } = view.reader;
-        return Promise.resolve(hitOf(this.#client.take(view) as V, leftMs));
-      }
-      const body = seen === MISS ? COUNTED : NO_BODY;
-      return this.#client.ask(view, OP_LOOKUP, key, limits, body).then((result) => this.#lookupOf(result));
-    } catch (error) {
-      return Promise.reject(error);
-    }
+    const take = (view: ShardView) => {
+      // Before the value is decoded: a serializer of the user's may look something else up.
+      const { leftMs } = view.reader;
+      return hitOf(this.#client.take(view) as V, leftMs);
+    };
+    return this.#lookOrAsk(key, options, OP_LOOKUP, take, (result) => this.#lookupOf(result));
   }
 
   /** The value under a key, or undefined. Counts nothing and warms nothing. */
@@ -303,7 +296,7 @@ export class Cache<V = unknown, K extends CacheKey = CacheKey> {
     const bytes = Buffer.alloc(16);
     bytes.writeDoubleLE(by, 0);
     bytes.writeDoubleLE(initial, 8);
-    const body = { tag: 0, argument: this.#ttlOf(options), flags: this.#slidingFlag(options), bytes, byteLength: 16 };
+    const body = bodyOf(this.#ttlOf(options), this.#slidingFlag(options), bytes);
     const sum = await this.#client.ask(this.#client.aim(key), OP_INCREMENT, key, limits, body);
     if (sum === false) {
       throw notNumber(key);
@@ -354,8 +347,9 @@ export class Cache<V = unknown, K extends CacheKey = CacheKey> {
   }
 
   /**
-   * Stores many values under one set of options. Keys and values are checked before the first is stored, but
-   * for their size. However many there are, no more wait at once than a shard's queue takes. Not atomic: other calls may see some before others.
+   * Stores many values under one set of options. Keys and values are checked before the first is stored, but for their
+   * size. However many there are, no more wait at once than a shard's queue takes. Not atomic: other calls may see some
+   * before others.
    */
   async setMany(entries: Iterable<readonly [K, V]> | Readonly<Record<string, V>>, options?: SetOptions): Promise<void> {
     const limits = callLimits(options);
@@ -478,13 +472,19 @@ export class Cache<V = unknown, K extends CacheKey = CacheKey> {
   }
 
   /** A get that asks the owner on a miss. */
-  #lookOrAsk<T>(key: K, options: CallOptions | undefined, op: number, read: (result: Result) => T): Promise<T> {
+  #lookOrAsk<T>(
+    key: K,
+    options: CallOptions | undefined,
+    op: number,
+    take: (view: ShardView) => T,
+    read: (result: Result) => T,
+  ): Promise<T> {
     try {
       const limits = callLimits(options);
       const view = this.#client.aim(key);
       const seen = view.look(this.#client.key);
       if (seen === HIT) {
-        return Promise.resolve(this.#client.take(view) as T);
+        return Promise.resolve(take(view));
       }
       return this.#client.ask(view, op, key, limits, seen === MISS ? COUNTED : NO_BODY).then(read);
     } catch (error) {

@@ -34,9 +34,9 @@ const NOTHING = new Uint8Array(0);
 
 export const NO_BODY: CallBody = { tag: 0, argument: 0, flags: 0, bytes: NOTHING, byteLength: 0 };
 
-/** A body without a value. */
-export function bodyOf(argument: number, flags = 0): CallBody {
-  return { tag: 0, argument, flags, bytes: NOTHING, byteLength: 0 };
+/** A body of what the operation alone understands: no serializer's value. */
+export function bodyOf(argument: number, flags = 0, bytes: Uint8Array = NOTHING): CallBody {
+  return { tag: 0, argument, flags, bytes, byteLength: bytes.length };
 }
 
 /** Where the outcomes of one or many calls go, by the index of the call. */

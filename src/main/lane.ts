@@ -89,7 +89,7 @@ export class Lane {
   /** Whether a caller with many calls to make should wait for `progress` before the next. */
   get isCrowded(): boolean {
     const { callsMax, bytesMax } = this.#limits;
-    return this.#end === undefined && (this.#pendingCalls >= callsMax / 2 || this.#pendingBytes >= bytesMax / 2);
+    return this.#pendingCalls >= callsMax / 2 || this.#pendingBytes >= bytesMax / 2;
   }
 
   /** Resolves when a reply has come, or the lane has ended. */

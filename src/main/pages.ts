@@ -14,7 +14,7 @@ import {
   type StoredPage,
   type StoredValue,
 } from '../protocol/operations.ts';
-import { type CallLimits, type CallOptions, callLimits } from './call.ts';
+import { bodyOf, type CallLimits, type CallOptions, callLimits } from './call.ts';
 import type { Client } from './client.ts';
 import { optionError } from './options.ts';
 import type { ShardView } from './shard-view.ts';
@@ -80,8 +80,7 @@ async function pageAt(
   flags: number,
   bytes: Buffer,
 ): Promise<StoredPage> {
-  const body = { tag: 0, argument, flags, bytes, byteLength: bytes.length };
-  return (await client.askShard(view, OP_SCAN, limits, body)) as StoredPage;
+  return (await client.askShard(view, OP_SCAN, limits, bodyOf(argument, flags, bytes))) as StoredPage;
 }
 
 /** Whether the time of an entry ran out while its page was being read; but it may have slid on meanwhile. */

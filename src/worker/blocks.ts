@@ -126,12 +126,12 @@ export class Blocks {
     this.#stamp(block);
   }
 
-  /** A reader used the entry: one whose expiry slides lives on. */
+  /** A reader used an entry that slides: it lives on. */
   slide(block: number, nowMs: number): void {
     const { lastRead } = this.#memory;
     const slot = this.slotOf(block);
     // Never back: a reader in another thread may have been here since this batch's time was read.
-    if (this.slides(block) && nowMs > (lastRead[slot] as number)) {
+    if (nowMs > (lastRead[slot] as number)) {
       lastRead[slot] = nowMs;
     }
   }

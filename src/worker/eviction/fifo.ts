@@ -2,8 +2,8 @@
  * First in, first out. An overwrite keeps its place; hits change nothing and cost nothing.
  */
 
+import type { EvictionPolicy, PolicyContext } from '../../protocol/policy.ts';
 import { SlotList } from './list.ts';
-import type { EvictionPolicy, PolicyContext } from './policy.ts';
 
 export function createFifo({ slots }: PolicyContext): EvictionPolicy {
   const list = new SlotList(slots);

@@ -1,9 +1,10 @@
 /** The eviction policies there are, by name. A new one is one file and one line here. */
+
+import type { PolicyFactory } from '../../protocol/policy.ts';
 import type { PolicyName } from '../../protocol/spec.ts';
 import { createFifo } from './fifo.ts';
 import { createLru } from './lru.ts';
 import { createNone } from './none.ts';
-import type { PolicyFactory } from './policy.ts';
 import { createRandom } from './random.ts';
 import { createSieve } from './sieve.ts';
 

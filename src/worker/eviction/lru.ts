@@ -5,8 +5,8 @@
  * than the cache, where it hits nothing.
  */
 
+import type { EvictionPolicy, PolicyContext } from '../../protocol/policy.ts';
 import { SlotList } from './list.ts';
-import type { EvictionPolicy, PolicyContext } from './policy.ts';
 
 export function createLru({ slots }: PolicyContext): EvictionPolicy {
   const list = new SlotList(slots);

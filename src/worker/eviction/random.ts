@@ -12,7 +12,7 @@
  * names it twice, and no choice depends on what was asked.
  */
 
-import type { EvictionPolicy, PolicyContext } from './policy.ts';
+import type { EvictionPolicy, PolicyContext } from '../../protocol/policy.ts';
 
 /** 2^32 over the golden ratio, odd: the step that spreads a counter over all words most evenly. */
 const GOLDEN_STEP = 0x9e37_79b9;

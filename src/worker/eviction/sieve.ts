@@ -13,8 +13,8 @@
  * get no time to be used again (corda: 0.7 % where LRU hits 33 %), and at loops it is no better than LRU.
  */
 
+import type { EvictionPolicy, PolicyContext } from '../../protocol/policy.ts';
 import { SlotList } from './list.ts';
-import type { EvictionPolicy, PolicyContext } from './policy.ts';
 
 /**
  * Bits that the hand clears for one victim at most; then it takes the entry where it stands. Without a bound the first

@@ -111,7 +111,19 @@ const DEFAULT_SHARDS_MAX = 8;
 const ENTRIES_PER_SHARD_MIN = 256;
 const TIMER_MAX_MS = 2 ** 31 - 1;
 const FILTERS: readonly FilterName[] = ['blocked-bloom'];
-const POLICIES: readonly PolicyName[] = ['lru', 'fifo', 'random', 'sieve', 'none'];
+const POLICIES: readonly PolicyName[] = [
+  's3-fifo',
+  'w-tinylfu',
+  'arc',
+  'sieve',
+  'clock',
+  'lru',
+  'lfu',
+  'mfu',
+  'fifo',
+  'random',
+  'none',
+];
 const DEFAULT_FALSE_POSITIVES = 0.01;
 const DEFAULT_CLEANUP_MS = 1_000;
 const CLEANUP_MS_MIN = 10;

@@ -35,7 +35,7 @@ export interface CacheOptions {
   ttl?: number | string | null;
   /** Whether every read of an entry lets it live for its ttl again. Default false. */
   sliding?: boolean;
-  /** Which entry goes when room is needed. Default 'lru'. */
+  /** Which entry goes when room is needed. Default 's3-fifo'. */
   eviction?: PolicyName | { name: PolicyName };
   /** How values become bytes. Default 'msgpack'. */
   serializer?: SerializerOption;
@@ -178,7 +178,7 @@ export function resolveOptions(options: CacheOptions = {}): CacheConfig {
     maxEntries,
     ttl: resolveTtl(options.ttl, EVER),
     sliding: flag('sliding', options.sliding ?? false),
-    eviction: policy(options.eviction ?? 'lru'),
+    eviction: policy(options.eviction ?? 's3-fifo'),
     serializer: nameOf(resolveSerializer(options.serializer)),
     filter: filter(options.filter ?? true),
     reads: choice('reads', options.reads ?? 'shared', ['shared', 'owner'] as const),

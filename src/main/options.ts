@@ -112,6 +112,7 @@ const ENTRIES_PER_SHARD_MIN = 256;
 const TIMER_MAX_MS = 2 ** 31 - 1;
 const FILTERS: readonly FilterName[] = ['blocked-bloom'];
 const POLICIES: readonly PolicyName[] = [
+  's3-fifo-adaptive',
   's3-fifo',
   'w-tinylfu',
   'arc',

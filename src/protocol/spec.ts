@@ -4,6 +4,7 @@ import type { ShardLimits, ShardRegions } from './memory.ts';
 import type { HitMode, PolicyOptions } from './policy.ts';
 
 export type PolicyName =
+  | 's3-fifo-adaptive'
   | 's3-fifo'
   | 'w-tinylfu'
   | 'arc'

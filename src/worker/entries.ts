@@ -84,6 +84,7 @@ export class Entries {
       touched: memory.touched,
       seed,
       keyOf: (slot) => this.blocks.keyOf(this.#blockOf(slot)),
+      hitCount: () => this.tally.hitCount(this.hits.clients),
       hashOf: (slot) => this.blocks.hashLowOf(this.#blockOf(slot)),
       weightOf: (slot) => this.#weightOf(this.#blockOf(slot)),
     });

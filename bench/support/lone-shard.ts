@@ -42,7 +42,7 @@ export class LoneShard {
 
   constructor({ entriesMax, bytesMax, eviction, value, keyOf, filter = true }: LoneShardSetup) {
     const limits = { bytesMax, entriesMax };
-    this.memory = new ShardMemory(reserveShard(limits, filter ? FILTER.falsePositiveRate : 0));
+    this.memory = new ShardMemory(reserveShard(limits, filter && FILTER));
     const clock = new FrameClock(monotonic);
     this.shard = new Shard(limits, this.memory, policies[eviction], clock, { filter: filter && FILTER });
     this.#dispatch = new Dispatch(this.shard, this.memory, clock);

@@ -7,7 +7,6 @@
  * are listed before they are counted.
  */
 import {
-  bucketsFor,
   CUCKOO_HEADER_WORDS,
   CUCKOO_HOMELESS,
   CUCKOO_HOMELESS_MAX,
@@ -55,12 +54,6 @@ export class CuckooTable {
     this.bits = bits;
     this.#end = at + cuckooWords(buckets, bits);
     this.#written = new Uint8Array((cuckooWords(buckets, bits) >> CHUNK_SHIFT) + 1);
-  }
-
-  /** A table of its own memory for so many keys. */
-  static forKeys(keys: number, bits: number): CuckooTable {
-    const buckets = bucketsFor(keys);
-    return new CuckooTable(new Int32Array(cuckooWords(buckets, bits)), 0, buckets, bits);
   }
 
   aim(hashLow: number, hashHigh: number): void {

@@ -19,17 +19,23 @@
  * One that finds no lane in KICKS_MAX moves is homeless: a filter of more than its load, or one where nine keys are one.
  * `more` says that there are homeless ones beyond those that are listed, so that nothing can be ruled out.
  *
- * A stranger meets 8 lanes, each equal to it with 1 in 2^bits - 1. At the highest load:
+ * A stranger meets 8 lanes, each equal to it with 1 in 2^bits - 1:
  *
- *     rate          0.1    0.01   0.001  0.0001  0.000001
- *     bits          7      10     13     17      23
- *     bits a key    7.4    10.6   13.8   18.1    24.5
+ *     rate                      0.1    0.01   0.001  0.0001  0.000001
+ *     bits                      7      10     13     17      23
+ *     bits a key, lanes 94 %    7.4    10.6   13.8   18.1    24.5
+ *     bits a key, lanes 85 %    8.2    11.8   15.3   20.0    27.1
  */
 import { blend, GOLDEN, scale, spread } from './hash-spread.ts';
 
 export const CUCKOO_LANES = 4;
-/** Of four lanes a bucket 95 % and more can be filled (Fan et al., section 4.3). At 94 % an insert moves 5 to 10 others. */
-const LOAD_MAX = 0.94;
+/**
+ * The share of its lanes for which a table is sized that is filled and then only asked: 95 % and more find a place (Fan et
+ * al., section 4.3). Filling it takes 140 ns a key at 1 M. One that is churned at this load spends 880 ns on a removal
+ * and an insert, two thirds of which move others; at 85 % it is 470 ns and a third.
+ */
+export const CUCKOO_LOAD_MAX = 0.94;
+export const CUCKOO_LOAD_CHURNED = 0.85;
 /** With fewer bits the two buckets of a key follow too few patterns for such a load (Fan et al., section 4.2). */
 export const CUCKOO_BITS_MIN = 7;
 /** Enough for the smallest rate that a filter is sized for. */
@@ -47,11 +53,11 @@ export const CUCKOO_HOMELESS_MAX = 15;
 /** Before the first bucket: two cache lines. */
 export const CUCKOO_HEADER_WORDS = CUCKOO_LISTED + 2 * CUCKOO_HOMELESS_MAX;
 
-/** The fewest bits of a fingerprint with which at most this share of strangers is not ruled out at the highest load. */
-export function fingerprintBits(falsePositiveRate: number): number {
+/** The fewest bits of a fingerprint with which at most this share of strangers is not ruled out at this load. */
+export function fingerprintBits(falsePositiveRate: number, load: number): number {
   const rate = Math.max(RATE_MIN, falsePositiveRate);
   let bits = CUCKOO_BITS_MIN;
-  while (bits < CUCKOO_BITS_MAX && cuckooRate(LOAD_MAX, bits) > rate) {
+  while (bits < CUCKOO_BITS_MAX && cuckooRate(load, bits) > rate) {
     bits++;
   }
   return bits;
@@ -62,9 +68,9 @@ export function cuckooRate(load: number, bits: number): number {
   return 1 - (1 - 1 / (2 ** bits - 1)) ** (2 * CUCKOO_LANES * load);
 }
 
-/** Buckets for so many keys: whole groups. */
-export function bucketsFor(keys: number): number {
-  const buckets = Math.max(BUCKETS_MIN, Math.ceil(keys / (CUCKOO_LANES * LOAD_MAX)));
+/** Buckets of which so many keys take this share of the lanes: whole groups. */
+export function bucketsFor(keys: number, load: number): number {
+  const buckets = Math.max(BUCKETS_MIN, Math.ceil(keys / (CUCKOO_LANES * load)));
   return Math.ceil(buckets / (GROUP_MASK + 1)) * (GROUP_MASK + 1);
 }
 

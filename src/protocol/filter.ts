@@ -18,12 +18,12 @@
  * same after. What appears meanwhile is no harm: an entry is in the filter before anybody can see it.
  *
  * A region is reserved at its full size and costs what was touched of it: with a rate of 0.01 at most 5 bytes per slot, 20
- * bits in each generation; a cuckoo filter 11 bits per slot.
+ * bits in each generation; a cuckoo filter 12 bits per slot.
  */
 import { blockedBloom } from './blocked-bloom.ts';
 import { plainBloom } from './bloom.ts';
 import { BLOOM_BLOCK_WORDS, type BloomLayout, blocksFor } from './bloom-layout.ts';
-import { bucketsFor, cuckooHolds, cuckooWords, fingerprintBits } from './cuckoo.ts';
+import { bucketsFor, CUCKOO_LOAD_CHURNED, cuckooHolds, cuckooWords, fingerprintBits } from './cuckoo.ts';
 
 /** Even while the words below hold; changed whenever an answer given before may be wrong after. */
 export const FILTER_GENERATION = 0;
@@ -74,7 +74,10 @@ function wordsOf(type: FilterName, falsePositiveRate: number, slots: number): nu
     case 'bloom':
       return 2 * generationWords(slots, plainBloom, falsePositiveRate);
     case 'cuckoo':
-      return cuckooWords(bucketsFor(slots), fingerprintBits(falsePositiveRate));
+      return cuckooWords(
+        bucketsFor(slots, CUCKOO_LOAD_CHURNED),
+        fingerprintBits(falsePositiveRate, CUCKOO_LOAD_CHURNED),
+      );
   }
 }
 

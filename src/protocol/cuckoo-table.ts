@@ -197,6 +197,26 @@ export class CuckooTable {
     }
   }
 
+  /** Whether words from elsewhere hold so many keys, all of which can be: nobody reads or writes outside then. */
+  isWhole(keys: number): boolean {
+    const { homeless } = this;
+    if (this.hasMore || homeless < 0 || homeless > CUCKOO_HOMELESS_MAX) {
+      return false;
+    }
+    for (let i = 0; i < homeless; i++) {
+      const bucket = this.words[this.at + CUCKOO_LISTED + 2 * i] as number;
+      const fingerprint = this.words[this.at + CUCKOO_LISTED + 2 * i + 1] as number;
+      if (bucket < 0 || bucket >= this.buckets || fingerprint <= 0 || fingerprint >= 2 ** this.bits) {
+        return false;
+      }
+    }
+    let free = 0;
+    for (let bucket = 0; bucket < this.buckets; bucket++) {
+      free += this.#count(bucket, 0);
+    }
+    return this.buckets * CUCKOO_LANES - free + homeless === keys;
+  }
+
   #likenessOf(bucket: number, fingerprint: number): number {
     return Math.min(bucket, otherBucket(this.buckets, bucket, fingerprint)) * 2 ** this.bits + fingerprint;
   }

@@ -4,9 +4,9 @@
  * Does each filter class keep all of its keys and its rate, and what does it take? A million text keys each, asked for
  * those and for as many strangers, beside the figures that were published.
  *
- * The published ones: for Bloom filters the formula of Bloom, Communications of the ACM 13(7), 1970, for blocked ones
- * Putze, Sanders, Singler, WEA 2007; cuckoo as in Fan et al., CoNEXT 2014, filled to 94 %, 8 (2 lanes of 4) in 2^bits for
- * each lane; xor in Graf and Lemire, arXiv 1912.08258; binary fuse in Graf and Lemire, arXiv 2201.01174.
+ * The published ones: for Bloom filters the formula of 1970, for cuckoo filters that of Fan et al. (CoNEXT 2014) with 94 % of
+ * the lanes taken, xor as in arXiv 1912.08258, binary fuse as in arXiv 2201.01174. For blocked ones there is none in closed
+ * form: the figure is that of a native filter of a cache line a key, measured with a million keys.
  */
 import { parseArgs } from 'node:util';
 import {

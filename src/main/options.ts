@@ -35,7 +35,7 @@ export interface CacheOptions {
   ttl?: number | string | null;
   /** Whether every read of an entry lets it live for its ttl again. Default false. */
   sliding?: boolean;
-  /** Which entry goes when room is needed. Default 'lru'. */
+  /** Which entry goes when room is needed. Default 's3-fifo'. */
   eviction?: PolicyName | { name: PolicyName };
   /** How values become bytes. Default 'msgpack'. */
   serializer?: SerializerOption;
@@ -110,7 +110,19 @@ const TIMER_MAX_MS = 2 ** 31 - 1;
 const FILTERS: readonly FilterName[] = ['blocked-bloom', 'bloom', 'cuckoo'];
 /** Filters that cannot follow a cache, and the class that each of them is. */
 const FROZEN_FILTERS = { xor: 'XorFilter', 'binary-fuse': 'BinaryFuseFilter' };
-const POLICIES: readonly PolicyName[] = ['lru', 'fifo', 'random', 'sieve', 'none'];
+const POLICIES: readonly PolicyName[] = [
+  's3-fifo',
+  'w-tinylfu',
+  'arc',
+  'sieve',
+  'clock',
+  'lru',
+  'lfu',
+  'mfu',
+  'fifo',
+  'random',
+  'none',
+];
 const DEFAULT_FALSE_POSITIVES = 0.01;
 const DEFAULT_CLEANUP_MS = 1_000;
 const CLEANUP_MS_MIN = 10;
@@ -165,7 +177,7 @@ export function resolveOptions(options: CacheOptions = {}): CacheConfig {
     maxEntries,
     ttl: resolveTtl(options.ttl, EVER),
     sliding: flag('sliding', options.sliding ?? false),
-    eviction: policy(options.eviction ?? 'lru'),
+    eviction: policy(options.eviction ?? 's3-fifo'),
     serializer: nameOf(resolveSerializer(options.serializer)),
     filter: filter(options.filter ?? true),
     reads: choice('reads', options.reads ?? 'shared', ['shared', 'owner'] as const),

@@ -11,8 +11,8 @@ import type { FilterReader } from '../protocol/filter.ts';
 import type { KeyEncoder } from '../protocol/key.ts';
 import type { ShardLimits } from '../protocol/memory.ts';
 import { OP_NONE } from '../protocol/operations.ts';
+import type { HitMode } from '../protocol/policy.ts';
 import { BUSY, HIT, MISS, type Reader } from '../protocol/reader.ts';
-import type { HitMode } from '../protocol/spec.ts';
 import { UNLIMITED } from './call.ts';
 import type { Lane } from './lane.ts';
 

@@ -87,7 +87,7 @@ function specOf(
   return {
     shard,
     limits,
-    eviction,
+    eviction: { name: eviction, options: {} },
     filter,
     seed: seed === undefined ? randomBytes(4).readInt32LE() : (seed + shard) | 0,
     sweepIntervalMs: cleanupInterval === false ? EVER : cleanupInterval,

@@ -1,16 +1,31 @@
 /** What a shard's thread is told at birth. Plain data: it crosses a thread boundary once. */
 import type { FilterSpec } from './filter.ts';
 import type { ShardLimits, ShardRegions } from './memory.ts';
+import type { HitMode, PolicyOptions } from './policy.ts';
 
-export type PolicyName = 'lru' | 'fifo' | 'random' | 'sieve' | 'none';
+export type PolicyName =
+  | 's3-fifo'
+  | 'w-tinylfu'
+  | 'arc'
+  | 'sieve'
+  | 'clock'
+  | 'lru'
+  | 'lfu'
+  | 'mfu'
+  | 'fifo'
+  | 'random'
+  | 'none';
 
-/** How a policy learns of hits: not at all, from the byte that readers store, or in order from their rings. */
-export type HitMode = 'none' | 'byte' | 'ring';
+/** A policy and its settings. */
+export interface EvictionSpec {
+  readonly name: PolicyName;
+  readonly options: PolicyOptions;
+}
 
 export interface ShardSpec {
   readonly shard: number;
   readonly limits: ShardLimits;
-  readonly eviction: PolicyName;
+  readonly eviction: EvictionSpec;
   /** The region of the filter was reserved for this one. */
   readonly filter: FilterSpec | false;
   /** For what draws lots; the same seed and the same calls give the same victims. */

@@ -6,15 +6,14 @@
  * visible to every reader. Room is made of what has expired first, then of what the policy names.
  */
 
-import type { CacheKey } from '../protocol/cache-key.ts';
 import type { Clock } from '../protocol/clock.ts';
 import type { ErrorRecord } from '../protocol/errors.ts';
 import { FilterReader } from '../protocol/filter.ts';
 import { columnBytes, type ShardLimits, type ShardMemory } from '../protocol/memory.ts';
+import type { EvictionPolicy, PolicyFactory, RemovalCause } from '../protocol/policy.ts';
 import type { ShardSpec } from '../protocol/spec.ts';
 import { Arena } from './arena.ts';
 import { Blocks, type EntrySource, type Expiry, type KeySource, keyMeta, metaOf } from './blocks.ts';
-import type { EvictionPolicy, PolicyFactory, RemovalCause } from './eviction/policy.ts';
 import { Expiries } from './expiries.ts';
 import type { MembershipFilter } from './filter/filter.ts';
 import { filters } from './filter/index.ts';
@@ -81,9 +80,12 @@ export class Entries {
     this.policy = createPolicy({
       slots: memory.slots.length,
       entriesMax: limits.entriesMax,
+      bytesMax: limits.bytesMax,
       touched: memory.touched,
       seed,
-      keyOf: (slot) => this.#keyOf(slot),
+      keyOf: (slot) => this.blocks.keyOf(this.#blockOf(slot)),
+      hashOf: (slot) => this.blocks.hashLowOf(this.#blockOf(slot)),
+      weightOf: (slot) => this.#weightOf(this.#blockOf(slot)),
     });
     this.hits = new Hits(this.policy, this.blocks, this.#slots, memory.touched, clock);
   }
@@ -136,6 +138,9 @@ export class Entries {
       return this.#tooLarge(source, columns);
     }
     const previous = old === 0 ? NO_SLOT : this.blocks.slotOf(old);
+    if (old === 0) {
+      this.policy.arrive?.(source.hashLow);
+    }
     const block = this.#makeRoom(length, columns, previous);
     if (block === 0) {
       return this.#full();
@@ -186,9 +191,13 @@ export class Entries {
     if (cause === 'expire') {
       this.expiries.marks.add(this.blocks.hashLowOf(block), this.blocks.hashHighOf(block));
     }
-    this.#release(block, slot);
-    this.policy.remove(slot, cause);
-    this.tally.removed[cause]++;
+    try {
+      // First: it may ask about the entry. It may be a user's, too, and throw.
+      this.policy.remove(slot, cause);
+    } finally {
+      this.#release(block, slot);
+      this.tally.removed[cause]++;
+    }
   }
 
   /** The live entry that should leave next; one that the policy does not care to name, where it names none. 0 when empty. */
@@ -271,6 +280,7 @@ export class Entries {
     this.#arena.check();
     this.expiries.check();
     this.#filter.check();
+    this.policy.check?.();
     let payload = 0;
     let timers = 0;
     let bytes = 0;
@@ -437,11 +447,16 @@ export class Entries {
     this.#columnBytes += sign * this.blocks.columnsOf(block);
   }
 
-  #keyOf(slot: number): CacheKey {
+  /** For the policy, which may ask for entries that live or are leaving in this very call. */
+  #blockOf(slot: number): number {
     if (!this.#slots.isLive(slot)) {
-      throw new PolicyFault(`The eviction policy asked for the key of slot ${slot}, which holds no entry`);
+      throw new PolicyFault(`The eviction policy asked about slot ${slot}, which holds no entry`);
     }
-    return this.blocks.keyOf(this.#slots.blockOf(slot));
+    return this.#slots.blockOf(slot);
+  }
+
+  #weightOf(block: number): number {
+    return this.#arena.bytesOf(block) + this.blocks.columnsOf(block);
   }
 
   #tooLarge(source: EntrySource, columns: number): ErrorRecord {

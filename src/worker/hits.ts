@@ -5,8 +5,8 @@
 import type { ClientCounts, ClientMemory } from '../protocol/client.ts';
 import type { Clock } from '../protocol/clock.ts';
 import { TOUCHED_MAX } from '../protocol/memory.ts';
+import type { EvictionPolicy } from '../protocol/policy.ts';
 import type { Blocks } from './blocks.ts';
-import type { EvictionPolicy } from './eviction/policy.ts';
 import type { Slots } from './slots.ts';
 
 export class Hits {

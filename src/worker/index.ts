@@ -7,6 +7,7 @@ import { ClientMemory } from '../protocol/client.ts';
 import { monotonic, SharedClock } from '../protocol/clock.ts';
 import { endpointOf } from '../protocol/endpoint.ts';
 import { ShardMemory } from '../protocol/memory.ts';
+import type { PolicyFactory } from '../protocol/policy.ts';
 import type { ConnectMessage, ShardBirth, ShardReady } from '../protocol/spec.ts';
 import { admitCall } from './admission.ts';
 import { Dispatch } from './dispatch.ts';
@@ -20,7 +21,11 @@ const opener = parentPort as MessagePort;
 const memory = new ShardMemory(regions);
 const manual = time === undefined ? undefined : new SharedClock(time);
 const clock = new FrameClock(manual ?? monotonic);
-const shard = new Shard(spec.limits, memory, policies[spec.eviction], clock, { seed: spec.seed, filter: spec.filter });
+const { eviction, limits, seed, filter } = spec;
+// The options were checked when the cache opened, against what the policy of that name takes.
+const factory = policies[eviction.name] as PolicyFactory;
+const createPolicy: PolicyFactory = (context) => factory(context, eviction.options);
+const shard = new Shard(limits, memory, createPolicy, clock, { seed, filter });
 const dispatch = new Dispatch(shard, memory, clock);
 const sweeper = new Sweeper(shard, manual ?? monotonic, spec.sweepIntervalMs);
 

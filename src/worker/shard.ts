@@ -12,10 +12,10 @@ import type { ErrorRecord } from '../protocol/errors.ts';
 import type { FrameReader } from '../protocol/frame.ts';
 import type { ShardLimits, ShardMemory } from '../protocol/memory.ts';
 import { FLAG_COUNTED, FLAG_KEEP_TTL, FLAG_SLIDING, type ShardCounts, TAG_NUMBER } from '../protocol/operations.ts';
+import type { EvictionPolicy, PolicyFactory, RemovalCause } from '../protocol/policy.ts';
 import type { Arena } from './arena.ts';
 import { type Blocks, type Expiry, FOR_EVER } from './blocks.ts';
 import { Entries, type EntriesSetup } from './entries.ts';
-import type { EvictionPolicy, PolicyFactory, RemovalCause } from './eviction/policy.ts';
 import { Leases } from './leases.ts';
 
 /** Entries that one sweep removes at most: 1 to 2 ms, then whoever waits has his turn. */

@@ -4,7 +4,7 @@
  */
 import type { ClientCounts, ClientMemory } from '../protocol/client.ts';
 import type { ShardCounts } from '../protocol/operations.ts';
-import type { RemovalCause } from './eviction/policy.ts';
+import type { RemovalCause } from '../protocol/policy.ts';
 
 /** What only the shard itself knows. */
 export type Gauges = Pick<ShardCounts, 'entries' | 'validEntries' | 'bytes' | 'payloadBytes'>;

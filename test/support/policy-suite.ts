@@ -1,7 +1,7 @@
 /** What every eviction policy must do, whichever entry it prefers. A policy that cannot lists the test and why. */
 import { describe, expect, test } from 'vitest';
 import { decodeKey } from '../../src/protocol/key.ts';
-import type { EvictionPolicy, PolicyFactory } from '../../src/worker/eviction/policy.ts';
+import type { EvictionPolicy, PolicyFactory } from '../../src/protocol/policy.ts';
 import { SEED, seededRandom } from './random.ts';
 
 export interface PolicyException {
@@ -21,6 +21,9 @@ export function create(
   return factory({
     slots,
     entriesMax: slots - 1,
+    bytesMax: slots * 100,
+    hashOf: (slot) => Math.imul(slot + 1, 0x9e37_79b1),
+    weightOf: () => 100,
     touched,
     seed,
     keyOf: (slot) => decodeKey(Buffer.from(`key ${slot}`), 0),

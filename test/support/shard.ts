@@ -19,12 +19,12 @@ import {
   type StoredValue,
   TAG_NUMBER,
 } from '../../src/protocol/operations.ts';
+import type { PolicyFactory } from '../../src/protocol/policy.ts';
 import { MISS, Reader } from '../../src/protocol/reader.ts';
 import { type Result, readReply } from '../../src/protocol/reply.ts';
 import type { PolicyName, ShardSpec } from '../../src/protocol/spec.ts';
 import { Dispatch } from '../../src/worker/dispatch.ts';
 import { policies } from '../../src/worker/eviction/index.ts';
-import type { PolicyFactory } from '../../src/worker/eviction/policy.ts';
 import { FrameClock } from '../../src/worker/frame-clock.ts';
 import { Shard } from '../../src/worker/shard.ts';
 import { SEED } from './random.ts';

@@ -2,7 +2,7 @@
  * A policy that a test listens to: whom it names as victim, and who leaves without having been told to, by key and in
  * order. So a model need not guess what a shard does of its own accord: it judges it.
  */
-import type { PolicyFactory } from '../../src/worker/eviction/policy.ts';
+import type { PolicyFactory } from '../../src/protocol/policy.ts';
 
 export interface Witnessed {
   readonly what: 'named' | 'evict' | 'expire';

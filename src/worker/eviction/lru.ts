@@ -5,11 +5,11 @@
  * than the cache, where it hits nothing.
  */
 
-import { SlotList } from './list.ts';
-import type { EvictionPolicy, PolicyContext } from './policy.ts';
+import type { EvictionPolicy, PolicyContext } from '../../protocol/policy.ts';
+import { SlotLists } from './lists.ts';
 
 export function createLru({ slots }: PolicyContext): EvictionPolicy {
-  const list = new SlotList(slots);
+  const list = new SlotLists(slots);
   return {
     hits: 'ring',
     add(slot) {
@@ -23,7 +23,7 @@ export function createLru({ slots }: PolicyContext): EvictionPolicy {
     },
     remove: (slot) => list.remove(slot),
     clear: () => list.clear(),
-    victim: () => list.oldest,
+    victim: () => list.oldest(),
     ahead: (into) => list.oldestInto(into),
   };
 }

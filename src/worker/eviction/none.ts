@@ -1,7 +1,7 @@
 /**
  * No eviction: what was stored stays until it is deleted or expires. A set that finds no room is refused with CACHE_FULL.
  */
-import type { EvictionPolicy } from './policy.ts';
+import type { EvictionPolicy } from '../../protocol/policy.ts';
 
 export function createNone(): EvictionPolicy {
   return {

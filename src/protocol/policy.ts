@@ -1,0 +1,86 @@
+/**
+ * Which entry goes when room is needed: the contract between a shard and its eviction policy, built in or a user's.
+ *
+ * A policy knows entries by slot and keeps its state in flat arrays by slot. It is told of everything that happens to
+ * an entry, each in its own call, and asked for a victim; it never changes the cache itself. Everything is O(1).
+ *
+ *     a new key      arrive(hash)   victim(), remove(victim, 'evict') as often as needed   add(slot, hash)
+ *     a hit          hit(slot), or touched[slot] by the reader
+ *     an overwrite   update(slot, previous)
+ *     it goes        remove(slot, cause), or clear() for all at once
+ */
+import type { CacheKey } from './cache-key.ts';
+
+/** How a policy learns of hits: not at all, from the byte that readers store, or in order from their rings. */
+export type HitMode = 'none' | 'byte' | 'ring';
+
+/** Why an entry left. */
+export type RemovalCause = 'evict' | 'expire' | 'delete' | 'clear';
+
+/** What a policy may ask about entries. */
+export interface PolicyContext {
+  /** Slots are 0 to `slots` - 1. */
+  readonly slots: number;
+  /** Entries that fit at most; Infinity when only bytes bound the shard. */
+  readonly entriesMax: number;
+  /** Bytes that fit at most, as `weightOf` counts them. */
+  readonly bytesMax: number;
+  /**
+   * The key of an entry, which must be live, or be leaving in this very call of `remove`. Costs a decode: not for the hot
+   * path.
+   */
+  keyOf(slot: number): CacheKey;
+  /** The hash of such an entry's key: what `add` was told. */
+  hashOf(slot: number): number;
+  /** What such an entry takes of `bytesMax`. */
+  weightOf(slot: number): number;
+  /**
+   * How often a reader used the entry since it was stored, saturating at 3. Only for policies of `hits: 'byte'`, which may
+   * write it too: a reader's store that comes at the same time may be lost, or win.
+   */
+  readonly touched: Uint8Array;
+  /** An int32 for policies that draw lots: the same seed and the same calls name the same victims. */
+  readonly seed: number;
+}
+
+export interface EvictionPolicy {
+  /** How hits reach the policy: never, as counts in `touched` that it reads itself, or through `hit` in order. */
+  readonly hits: HitMode;
+  /**
+   * Optional. A key that has no entry is about to be stored, and room will be made for it: what the policy remembers of the
+   * key can have its say in that. It may still not come, and an entry that was evicted for its own overwrite comes
+   * unannounced.
+   */
+  arrive?(hash: number): void;
+  /** A new entry. False refuses it: it is not stored, and the set that brought it is acknowledged. */
+  add(slot: number, hash: number): boolean;
+  /** A reader used the entry. */
+  hit(slot: number): void;
+  /**
+   * The entry was overwritten and lives in `slot` now; `previous` is no longer its slot. Its count in
+   * `touched` moved with it. `slot` may equal `previous`: an entry changed in place.
+   */
+  update(slot: number, previous: number): void;
+  /** The entry leaves, whoever chose it. */
+  remove(slot: number, cause: RemovalCause): void;
+  /** All entries left. */
+  clear(): void;
+  /**
+   * The slot of the live entry that should go next. Asking changes nothing that matters: asked again at once, it names
+   * the same. -1 when there is none, or when the policy gives none up: the call that needs room gets CACHE_FULL then.
+   */
+  victim(): number;
+  /**
+   * Optional. Writes the slots that would go next as things stand, soonest first, and says how many: the shard loads their
+   * memory ahead, all at once. A guess that turns out wrong costs nothing but the loads.
+   */
+  ahead?(into: Int32Array): number;
+  /** Optional. Throws on the first broken invariant. For tests and fuzzers. */
+  check?(): void;
+}
+
+/** What a module of policies exports: makes the policy of one shard. `options` are those of `eviction` beside its name. */
+export type PolicyFactory = (context: PolicyContext, options?: PolicyOptions) => EvictionPolicy;
+
+/** Settings of a policy: plain data, as they cross into the shard's thread. */
+export type PolicyOptions = Readonly<Record<string, unknown>>;

@@ -21,6 +21,7 @@ test('the packed package runs from a plain node_modules', { timeout: 180_000 }, 
     await writeFile(
       join(folder, 'script.mjs'),
       `import { openCache } from 'shardstash';
+      import { XorFilter } from 'shardstash/filters';
       import { manualClock } from 'shardstash/testing';
       const clock = manualClock();
       const cache = await openCache({ shards: 2, maxBytes: '16mb', ttl: '10m', clock });
@@ -29,12 +30,14 @@ test('the packed package runs from a plain node_modules', { timeout: 180_000 }, 
         console.log((await cache.get('user:1')).name, cache.getSync('user:1').name, await cache.size());
         clock.advance('10m');
         console.log(await cache.get('user:1'));
+        const words = XorFilter.fromBytes(XorFilter.from(['ada', 'grace']).toBytes());
+        console.log(words.has('ada'), words.size);
       } finally {
         await cache.close();
       }`,
     );
     const { stdout } = await run(process.execPath, ['script.mjs'], { cwd: folder, timeout: 20_000 });
-    expect(stdout.trim()).toBe('Ada Ada 1\nundefined');
+    expect(stdout.trim()).toBe('Ada Ada 1\nundefined\ntrue 2');
     const packed = await readdir(join(folder, 'node_modules', 'shardstash'));
     expect(packed.sort()).toEqual(['CHANGELOG.md', 'LICENSE', 'README.md', 'dist', 'package.json']);
     const bin = join(folder, 'node_modules', '.bin', 'shardstash');

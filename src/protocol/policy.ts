@@ -11,8 +11,10 @@
  */
 import type { CacheKey } from './cache-key.ts';
 
+export const HIT_MODES = ['none', 'byte', 'ring'] as const;
+
 /** How a policy learns of hits: not at all, from the byte that readers store, or in order from their rings. */
-export type HitMode = 'none' | 'byte' | 'ring';
+export type HitMode = (typeof HIT_MODES)[number];
 
 /** Why an entry left. */
 export type RemovalCause = 'evict' | 'expire' | 'delete' | 'clear';

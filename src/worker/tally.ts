@@ -14,6 +14,7 @@ type Counts = Omit<ShardCounts, keyof Gauges | 'entriesPeak' | 'validPeak'>;
 export class Tally {
   sets = 0;
   failures = 0;
+  policyFaults = 0;
   frames = 0;
   calls = 0;
   readonly removed: Record<RemovalCause, number> = { evict: 0, expire: 0, delete: 0, clear: 0 };
@@ -61,6 +62,7 @@ export class Tally {
       ...read,
       sets: this.sets,
       failures: this.failures,
+      policyFaults: this.policyFaults,
       frames: this.frames,
       calls: this.calls,
       filterFalsePositives: this.falsePositives,

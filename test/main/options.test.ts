@@ -164,7 +164,7 @@ describe('options', () => {
         "Expected \`ttl\` to be a positive number of milliseconds, a duration like '30s', or null, got -1 (number)",
         "Expected \`sliding\` to be true or false, got 'yes' (string)",
         "Expected \`eviction\` to be one of lru, fifo, random, sieve, none, got 'lur' (string)",
-        "Expected \`eviction\` to be the name of a policy, or an object with \`name\`, got {}",
+        "Expected \`eviction\` to be the name of a policy, an object with \`name\`, or one with \`module\`, got {}",
         "Expected \`serializer\` to be one of msgpack, json, v8, raw, got 'pickle' (string)",
         "Expected the \`encode\` of \`serializer\` to be a function, got undefined",
         "Expected \`serializer.module\` to be a URL or an absolute path, such as \`new URL("./it.js", import.meta.url)\` or \`import.meta.resolve("it")\`, got './mine.js' (string)",

@@ -5,8 +5,8 @@
 import assert from 'node:assert/strict';
 import { describeThrown } from '../protocol/describe.ts';
 import { misuse } from '../protocol/errors.ts';
-import { HIT_MODES, type PolicyFactory } from '../protocol/policy.ts';
-import { Chance, Rehearsal, SLOTS, WEIGHT } from './policy-rehearsal.ts';
+import { HIT_MODES } from '../protocol/policy.ts';
+import { Chance, type PolicyMaker, Rehearsal, SLOTS, WEIGHT } from './policy-rehearsal.ts';
 
 export interface PolicyFact {
   readonly name: string;
@@ -33,7 +33,7 @@ const OPTIONAL_METHODS = ['arrive', 'ahead', 'check'] as const;
  * import { checkPolicy } from 'shardstash/testing';
  * checkPolicy((context) => createMine(context, { patience: 3 }), { skip: ['a touched entry outlives an untouched one'] });
  */
-export function checkPolicy(factory: PolicyFactory, { skip = [], seed = 1 }: PolicyCheckOptions = {}): string[] {
+export function checkPolicy(factory: PolicyMaker, { skip = [], seed = 1 }: PolicyCheckOptions = {}): string[] {
   const facts = policyFacts(factory, seed);
   const unknown = skip.find((name) => facts.every((fact) => fact.name !== name));
   if (unknown !== undefined) {
@@ -50,7 +50,7 @@ export function checkPolicy(factory: PolicyFactory, { skip = [], seed = 1 }: Pol
 }
 
 /** The facts, to be run one by one. */
-export function policyFacts(factory: PolicyFactory, seed = 1): PolicyFact[] {
+export function policyFacts(factory: PolicyMaker, seed = 1): PolicyFact[] {
   if (typeof factory !== 'function') {
     throw misuse('INVALID_CONFIG', '`factory` to be a function that makes a policy', factory, { option: 'factory' });
   }
@@ -66,7 +66,7 @@ function failureOf({ name, run }: PolicyFact): Error[] {
   }
 }
 
-const FACTS: Record<string, (factory: PolicyFactory, seed: number) => void> = {
+const FACTS: Record<string, (factory: PolicyMaker, seed: number) => void> = {
   'has the methods of the contract, and says how it wants to hear of hits'(factory, seed) {
     const { policy } = new Rehearsal(factory, seed);
     assert(HIT_MODES.includes(policy.hits), `\`hits\` is ${String(policy.hits)}, not one of ${HIT_MODES.join(', ')}`);

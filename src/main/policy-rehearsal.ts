@@ -4,11 +4,14 @@
  */
 import assert from 'node:assert/strict';
 import { TOUCHED_MAX } from '../protocol/memory.ts';
-import type { EvictionPolicy, PolicyFactory, RemovalCause } from '../protocol/policy.ts';
+import type { EvictionPolicy, PolicyContext, RemovalCause } from '../protocol/policy.ts';
 
 export const SLOTS = 64;
 /** Of an entry, where nobody cares. */
 export const WEIGHT = 100;
+
+/** A factory that needs no options, or has been given them. */
+export type PolicyMaker = (context: PolicyContext) => EvictionPolicy;
 
 export class Rehearsal {
   readonly policy: EvictionPolicy;
@@ -18,7 +21,7 @@ export class Rehearsal {
   readonly #live = new Map<number, { readonly hash: number; readonly weight: number }>();
   #bytes = 0;
 
-  constructor(factory: PolicyFactory, seed: number, entriesMax = SLOTS - 1) {
+  constructor(factory: PolicyMaker, seed: number, entriesMax = SLOTS - 1) {
     this.#entriesMax = entriesMax;
     const entry = (slot: number) => {
       const found = this.#live.get(slot);

@@ -3,6 +3,7 @@ import { ManualClock } from './manual-clock.ts';
 
 export type { ManualClock } from './manual-clock.ts';
 export { checkPolicy, type PolicyCheckOptions, type PolicyFact, policyFacts } from './policy-facts.ts';
+export type { PolicyMaker } from './policy-rehearsal.ts';
 
 /**
  * A clock for `openCache({ clock })` that stands still until it is told to `advance`.

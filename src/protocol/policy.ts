@@ -45,6 +45,14 @@ export interface PolicyContext {
   readonly seed: number;
 }
 
+/**
+ * Chooses which entry of one shard goes. Called in the shard's thread, one call at a time; every method answers at once.
+ *
+ * A user's policy may fail without harm to the shard. The call that a method failed in rejects with POLICY_ERROR, which
+ * says what became of it; where no call waits for the method (`hit`, `ahead`, the `remove` of what expired) the fault is
+ * counted, `policyFaults`, and told to the `logger`. `checkPolicy` of shardstash/testing finds most faults beforehand.
+ * The README has a whole policy in thirty lines.
+ */
 export interface EvictionPolicy {
   /** How hits reach the policy: never, as counts in `touched` that it reads itself, or through `hit` in order. */
   readonly hits: HitMode;
@@ -82,7 +90,7 @@ export interface EvictionPolicy {
 }
 
 /** What a module of policies exports: makes the policy of one shard. `options` are those of `eviction` beside its name. */
-export type PolicyFactory = (context: PolicyContext, options?: PolicyOptions) => EvictionPolicy;
+export type PolicyFactory<Options = PolicyOptions> = (context: PolicyContext, options?: Options) => EvictionPolicy;
 
 /** Settings of a policy: plain data, as they cross into the shard's thread. */
 export type PolicyOptions = Readonly<Record<string, unknown>>;

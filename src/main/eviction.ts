@@ -36,21 +36,27 @@ interface Setting {
   accepts(value: unknown): boolean;
 }
 
-export const SHARE: Setting = {
+const SHARE: Setting = {
   expected: 'a number between 0 and 1',
   accepts: (value) => typeof value === 'number' && value > 0 && value < 1,
 };
-export const USES: Setting = {
+const USES: Setting = {
   expected: 'an integer of at least 1',
   accepts: (value) => Number.isSafeInteger(value) && (value as number) >= 1,
 };
 
 /** The built-in policies and the settings that each knows. */
 const POLICIES = {
+  's3-fifo': { smallShare: SHARE },
+  'w-tinylfu': {},
+  arc: {},
+  sieve: {},
+  clock: {},
   lru: {},
+  lfu: { halfLife: USES },
+  mfu: {},
   fifo: {},
   random: {},
-  sieve: {},
   none: {},
 } as const satisfies Record<PolicyName, Readonly<Record<string, Setting>>>;
 

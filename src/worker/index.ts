@@ -45,7 +45,8 @@ async function createShard(): Promise<Shard> {
     const onPolicyFault = report;
     return new Shard(limits, memory, await loadPolicy(eviction), clock, { seed, filter, onPolicyFault });
   }
-  const factory: PolicyFactory = policies[eviction.name];
+  // Its settings were checked when the cache opened, against those that the policy of this name takes.
+  const factory = policies[eviction.name] as PolicyFactory;
   return new Shard(limits, memory, (context) => factory(context, eviction.options), clock, { seed, filter });
 }
 

@@ -1,14 +1,7 @@
 import { isAbsolute } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { describe, expect, test } from 'vitest';
-import {
-  evictionName,
-  evictionSpecOf,
-  registerEvictionPolicy,
-  resolveEviction,
-  SHARE,
-  USES,
-} from '../../src/main/eviction.ts';
+import { evictionName, evictionSpecOf, registerEvictionPolicy, resolveEviction } from '../../src/main/eviction.ts';
 
 const PATH = '/somewhere/policy.mjs';
 const HREF = pathToFileURL(PATH).href;
@@ -91,10 +84,26 @@ describe('the option `eviction`', () => {
   });
 });
 
-test.each([
-  [SHARE, [0.1, 0.999], [0, 1, -1, Number.NaN, '0.5', undefined]],
-  [USES, [1, 10_000], [0, 1.5, -1, Number.NaN, Number.POSITIVE_INFINITY, '5', undefined]],
-])('a setting that is %o', ({ accepts }, right, wrong) => {
-  expect(right.filter((value) => !accepts(value))).toEqual([]);
-  expect(wrong.filter((value) => accepts(value))).toEqual([]);
+describe('the settings of a built-in policy', () => {
+  test.each([
+    ['s3-fifo', 'smallShare', [0.1, 0.999], [0, 1, -1, Number.NaN, '0.5', null]],
+    ['lfu', 'halfLife', [1, 10_000], [0, 1.5, -1, Number.NaN, Number.POSITIVE_INFINITY, '5', null]],
+  ])('%s: `%s` may be %o, and not %o', (name, setting, right, wrong) => {
+    for (const value of right) {
+      const resolved = resolveEviction({ name, [setting]: value });
+      expect(resolved).toEqual({ name, [setting]: value });
+      expect(evictionSpecOf(resolved)).toEqual({ name, options: { [setting]: value } });
+    }
+    for (const value of wrong) {
+      expect(() => resolveEviction({ name, [setting]: value })).toThrow(
+        refusal('INVALID_CONFIG', new RegExp(`'${name}' to have as \`${setting}\``)),
+      );
+    }
+  });
+
+  test('that it does not know are refused with those it does', () => {
+    expect(() => resolveEviction({ name: 'lfu', halflife: 5 })).toThrow(
+      refusal('INVALID_CONFIG', /'lfu' to have no settings but `halfLife`, got 'halflife'/),
+    );
+  });
 });

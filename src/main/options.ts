@@ -61,7 +61,10 @@ export interface CacheOptions {
   seed?: number;
   /** The time, for tests: `manualClock()` of 'shardstash/testing'. */
   clock?: ManualClock;
-  /** How long a call may wait for its shard before it rejects with TIMEOUT. Default '30s'. */
+  /**
+   * How long a call may wait for its shard before it rejects with TIMEOUT, and `openCache` for an eviction policy of your
+   * own. Default '30s'.
+   */
   timeout?: number | string;
   /** Calls that may wait for one shard; more reject with OVERLOADED. Default 65,536. */
   maxPendingCalls?: number;

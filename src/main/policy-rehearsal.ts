@@ -1,6 +1,6 @@
 /**
  * The shard's side of the policy contract, without a shard: a policy is told what a shard would tell it, in the same order,
- * and asked what a shard would ask. It may ask back only about entries that live, or are leaving in that very call.
+ * and asked what a shard would ask. It may ask back only about entries that live, or are leaving in that very call of `remove`.
  */
 import assert from 'node:assert/strict';
 import { TOUCHED_MAX } from '../protocol/memory.ts';
@@ -99,12 +99,10 @@ export class Rehearsal {
   update(slot: number, previous: number): void {
     const entry = this.#live.get(previous);
     assert(entry !== undefined, `slot ${previous} is overwritten and holds no entry`);
+    this.#live.delete(previous);
     this.#live.set(slot, entry);
     this.#touched[slot] = this.#touched[previous] as number;
     this.policy.update(slot, previous);
-    if (slot !== previous) {
-      this.#live.delete(previous);
-    }
   }
 
   remove(slot: number, cause: RemovalCause): void {

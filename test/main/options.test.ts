@@ -27,7 +27,7 @@ describe('options', () => {
       maxBytes: 256 * 1024 * 1024,
       maxEntries: Number.POSITIVE_INFINITY,
       ttl: Number.POSITIVE_INFINITY,
-      eviction: 'lru',
+      eviction: 's3-fifo',
       reads: 'shared',
       timeout: 30_000,
       unref: true,

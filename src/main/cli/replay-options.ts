@@ -49,7 +49,8 @@ The cache
   --shards N          threads that share the keys      (default: one less than the cores, at most 8)
   --max-bytes SIZE    ceiling of memory, 64mb or bytes (default: 256mb)
   --max-entries N     ceiling of entries               (default: none for a trace)
-  --eviction NAME     which entry goes: lru, fifo, random, sieve or none (default: lru)
+  --eviction NAME     which entry goes: s3-fifo, w-tinylfu, arc, sieve, clock, lru,
+                      lfu, mfu, fifo, random or none (default: s3-fifo)
   --reads MODE        shared: a get looks into shared memory; owner: it asks the shard's thread (default: shared)
 
 The requests

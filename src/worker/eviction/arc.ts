@@ -70,7 +70,7 @@ export function createArc(context: PolicyContext): EvictionPolicy {
       }
     },
     add(slot, hash) {
-      const weight = weights.of(slot);
+      const weight = weights.note(slot);
       const isKnown = ghostWas !== NEITHER && arriving === hash;
       ghostWas = NEITHER;
       if (!isKnown) {
@@ -82,11 +82,11 @@ export function createArc(context: PolicyContext): EvictionPolicy {
     },
     hit: use,
     update(slot, previous) {
-      if (slot !== previous) {
-        lists.replace(slot, previous);
-        listOf[slot] = listOf[previous] as number;
-        weightIn[listOf[slot] as 0 | 1] += weights.of(slot) - weights.of(previous);
-      }
+      const list = listOf[previous] as 0 | 1;
+      lists.replace(slot, previous);
+      listOf[slot] = list;
+      weightIn[list] -= weights.of(previous);
+      weightIn[list] += weights.note(slot);
       use(slot);
     },
     remove(slot, cause) {

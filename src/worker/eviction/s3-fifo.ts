@@ -109,7 +109,7 @@ export function createS3Fifo(context: PolicyContext, { smallShare }: S3FifoOptio
       remembered = ghosts.take(hash) >= 0 ? hash : undefined;
     },
     add(slot, hash) {
-      push(slot, remembered === hash ? MAIN : SMALL, weights.of(slot));
+      push(slot, remembered === hash ? MAIN : SMALL, weights.note(slot));
       remembered = undefined;
       named = NONE;
       entries++;
@@ -120,9 +120,8 @@ export function createS3Fifo(context: PolicyContext, { smallShare }: S3FifoOptio
       const queue = queueOf[previous] as number;
       queues.replace(slot, previous);
       queueOf[slot] = queue;
-      if (slot !== previous) {
-        weigh(queue, weights.of(slot) - weights.of(previous));
-      }
+      weigh(queue, -weights.of(previous));
+      weigh(queue, weights.note(slot));
       touched[slot] = Math.min(USES_MAX, (touched[slot] as number) + 1);
       named = NONE;
     },

@@ -110,16 +110,16 @@ export function createWTinyLfu(context: PolicyContext): EvictionPolicy {
         climber.climb();
       }
       settle(WINDOW, windowMax());
-      push(slot, WINDOW, weights.of(slot));
+      push(slot, WINDOW, weights.note(slot));
       return true;
     },
     hit: use,
     update(slot, previous) {
-      if (slot !== previous) {
-        lists.replace(slot, previous);
-        listOf[slot] = listOf[previous] as number;
-        weightIn[listOf[slot] as List] += weights.of(slot) - weights.of(previous);
-      }
+      const list = listOf[previous] as List;
+      lists.replace(slot, previous);
+      listOf[slot] = list;
+      weightIn[list] -= weights.of(previous);
+      weightIn[list] += weights.note(slot);
       use(slot);
     },
     remove(slot, cause) {

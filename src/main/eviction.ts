@@ -1,7 +1,7 @@
 /**
  * Which eviction policy a user may ask for: a built-in one by its name, with its settings, or one of the user's own, by
- * its module or by the name that the module was registered under. The policies themselves run in the shards' threads; here
- * they are names and places, so that whatever can be told wrong without a thread is told before any starts.
+ * its module or by the name that was registered for that. The policies run in the shards' threads; here they are names
+ * and places, so that whatever can be told wrong without a thread is told before any starts.
  */
 import { isDeepStrictEqual } from 'node:util';
 import { describeThrown } from '../protocol/describe.ts';

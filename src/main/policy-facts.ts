@@ -123,7 +123,7 @@ const FACTS: Record<string, (factory: PolicyMaker, seed: number) => void> = {
     for (const slot of [2, 1, 3, 3]) {
       shard.update(slot, slot);
     }
-    assert.deepEqual(shard.drain().sort(), [1, 2, 3]);
+    assert.deepEqual(shard.drain().sort(), [1, 2, 3], 'the victims are not the three entries, each once');
   },
 
   'a slot can be used again after its entry left, whatever the cause'(factory, seed) {
@@ -143,7 +143,10 @@ const FACTS: Record<string, (factory: PolicyMaker, seed: number) => void> = {
       for (const slot of [0, 31, 30, 33, 63, 1]) {
         shard.remove(slot, cause);
       }
-      assert(shard.drain().every((slot) => ![0, 1, 30, 31, 33, 63].includes(slot)));
+      assert(
+        shard.drain().every((slot) => ![0, 1, 30, 31, 33, 63].includes(slot)),
+        `named after '${cause}'`,
+      );
       shard.clear();
     }
   },
@@ -162,7 +165,7 @@ const FACTS: Record<string, (factory: PolicyMaker, seed: number) => void> = {
     shard.add(1);
     shard.add(2);
     shard.use(1);
-    assert.equal(shard.victim(), 2);
+    assert.equal(shard.victim(), 2, 'the entry that was used is to go before the one that was not');
   },
 
   'an entry that it refuses is none of its own: it is not named, and does not leave'(factory, seed) {

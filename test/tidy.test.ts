@@ -44,6 +44,7 @@ const CORE = [
   'src/main/client.ts',
   'src/main/batch.ts',
   'src/main/pages.ts',
+  'src/main/eviction.ts',
   'src/main/flights.ts',
   'src/main/manual-clock.ts',
   'src/main/testing.ts',
@@ -57,6 +58,9 @@ const CORE = [
   'src/main/shards.ts',
   'src/main/metrics.ts',
   'src/main/gathering.ts',
+  'src/main/plugin.ts',
+  'src/main/policy-facts.ts',
+  'src/main/policy-rehearsal.ts',
   'src/main/units.ts',
   'src/main/serializers/',
 ];

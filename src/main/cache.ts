@@ -43,6 +43,7 @@ import type { Result } from '../protocol/reply.ts';
 import { deleteMany, getMany, setMany } from './batch.ts';
 import { bodyOf, type CallLimits, type CallOptions, callLimits, NO_BODY } from './call.ts';
 import { Client } from './client.ts';
+import { evictionName } from './eviction.ts';
 import { type Factory, Flights } from './flights.ts';
 import { type CacheMetrics, noMetrics, sumMetrics } from './metrics.ts';
 import { Notices } from './notices.ts';
@@ -100,7 +101,8 @@ const MISSED: Promise<undefined> = Promise.resolve(undefined);
 /**
  * Opens a cache and the threads of its shards.
  *
- * Rejects with INVALID_CONFIG (see `.option`), UNKNOWN_PLUGIN (see `.available`) or INVALID_TTL.
+ * Rejects with INVALID_CONFIG (see `.option`), UNKNOWN_PLUGIN (see `.available`) or INVALID_TTL; where an eviction policy
+ * of your own is to be loaded, with POLICY_ERROR when its factory throws, and TIMEOUT when it takes longer than `timeout`.
  *
  * @example
  * const cache = await openCache({ maxBytes: '64mb', ttl: '10m' });
@@ -333,7 +335,11 @@ export class Cache<V = unknown, K extends CacheKey = CacheKey> {
     this.#popAt = (this.#popAt + 1) % views.length;
     const order = [...views.slice(this.#popAt), ...views.slice(0, this.#popAt)];
     for (const view of order) {
-      const entry = (await this.#client.askShard(view, OP_POP_ITEM, limits)) as StoredEntry | undefined;
+      let entry: StoredEntry | undefined | false = false;
+      while (entry === false) {
+        // So much had expired there that the shard let others go before: what it removed does not come again.
+        entry = (await this.#client.askShard(view, OP_POP_ITEM, limits)) as StoredEntry | undefined | false;
+      }
       if (entry !== undefined) {
         return [decodeKey(entry.key, entry.encoding) as K, this.#decode(entry.value) as V];
       }
@@ -574,7 +580,7 @@ const COUNTED = bodyOf(0, FLAG_COUNTED);
 
 function nameOf({ shards, maxBytes, maxEntries, eviction }: CacheConfig): string {
   const entries = maxEntries === EVER ? '' : `, maxEntries=${maxEntries}`;
-  return `<Cache shards=${shards}, maxBytes=${maxBytes}${entries}, eviction='${eviction}'>`;
+  return `<Cache shards=${shards}, maxBytes=${maxBytes}${entries}, eviction='${evictionName(eviction)}'>`;
 }
 
 function hitOf<V>(value: V, ttlRemainingMs: number): Lookup<V> {

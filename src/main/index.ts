@@ -2,6 +2,14 @@
 
 export type { CacheKey, CacheKeyPart } from '../protocol/cache-key.ts';
 export { CacheError, type CacheErrorCode, type MisuseCode, type Outcome } from '../protocol/errors.ts';
+export type {
+  EvictionPolicy,
+  HitMode,
+  PolicyContext,
+  PolicyFactory,
+  PolicyOptions,
+  RemovalCause,
+} from '../protocol/policy.ts';
 export {
   type Cache,
   type IncrementOptions,
@@ -11,9 +19,18 @@ export {
   type UpdateOptions,
 } from './cache.ts';
 export type { CallOptions } from './call.ts';
+export {
+  type EvictionConfig,
+  type EvictionModule,
+  type EvictionName,
+  type EvictionOption,
+  type NamedEviction,
+  registerEvictionPolicy,
+} from './eviction.ts';
 export type { Factory } from './flights.ts';
 export type { CacheMetrics, ShardMetrics } from './metrics.ts';
 export type { CacheLogger } from './notices.ts';
 export type { CacheConfig, CacheOptions, FilterConfig } from './options.ts';
 export type { ScanOptions } from './pages.ts';
+export type { PluginModule, ResolvedModule } from './plugin.ts';
 export type { BinarySerializer, Serializer, SerializerModule, TextSerializer } from './serializers/index.ts';

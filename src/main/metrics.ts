@@ -18,6 +18,8 @@ export interface ShardMetrics {
   readonly getSetRatio: number;
   /** Calls that a shard answered with an error. */
   readonly failedOps: number;
+  /** How often an eviction policy of your own failed: in calls, which then rejected with POLICY_ERROR, and beside them. */
+  readonly policyFaults: number;
   /** Entries removed by `delete`, `deleteMany`, `pop`, `popItem` and `clear`. */
   readonly manualDeletions: number;
   /** Entries that had to go for others, and how many that is a set. */
@@ -61,6 +63,7 @@ const NOTHING: ShardCounts = {
   evictions: 0,
   expirations: 0,
   failures: 0,
+  policyFaults: 0,
   entries: 0,
   entriesPeak: 0,
   validEntries: 0,
@@ -103,6 +106,7 @@ function metricsOf(counts: ShardCounts): Omit<ShardMetrics, 'shard'> {
     sets: counts.sets,
     getSetRatio: ratio(gets, counts.sets),
     failedOps: counts.failures,
+    policyFaults: counts.policyFaults,
     manualDeletions: counts.deletes,
     evictions: counts.evictions,
     evictionRate: ratio(counts.evictions, counts.sets),

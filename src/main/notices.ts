@@ -2,10 +2,11 @@
  * What a cache says beside results: to the `logger` it was given, and to whoever subscribes to a `diagnostics_channel`.
  * Both are silent unless somebody listens.
  *
- *     shardstash:open        { cache, config }              debug
- *     shardstash:close       { cache }                      debug
- *     shardstash:warning     { cache, message, cause }      warn
- *     shardstash:shard:down  { cache, shard, cause }        error
+ *     shardstash:open           { cache, config }              debug
+ *     shardstash:close          { cache }                      debug
+ *     shardstash:warning        { cache, message, cause }      warn
+ *     shardstash:policy:fault   { cache, shard, cause }        error, of each shard at most one a second
+ *     shardstash:shard:down     { cache, shard, cause }        error
  */
 import { type Channel, channel } from 'node:diagnostics_channel';
 
@@ -18,6 +19,7 @@ const levels = {
   open: 'debug',
   close: 'debug',
   warning: 'warn',
+  'policy:fault': 'error',
   'shard:down': 'error',
 } as const satisfies Record<string, (typeof LEVELS)[number]>;
 

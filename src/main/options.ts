@@ -7,15 +7,11 @@ import { misuse } from '../protocol/errors.ts';
 import type { FilterName, FilterSpec } from '../protocol/filter.ts';
 import type { HashSeed } from '../protocol/key.ts';
 import { SHARD_BYTES_MAX, type ShardLimits } from '../protocol/memory.ts';
-import type { PolicyName } from '../protocol/spec.ts';
+import { type EvictionConfig, type EvictionOption, resolveEviction } from './eviction.ts';
 import { ManualClock } from './manual-clock.ts';
 import { type CacheLogger, LEVELS } from './notices.ts';
-import {
-  type ResolvedModule,
-  type ResolvedSerializer,
-  resolveSerializer,
-  type SerializerOption,
-} from './serializers/index.ts';
+import type { ResolvedModule } from './plugin.ts';
+import { type ResolvedSerializer, resolveSerializer, type SerializerOption } from './serializers/index.ts';
 import { EVER, parseDuration, parseSize } from './units.ts';
 
 export interface CacheOptions {
@@ -35,8 +31,11 @@ export interface CacheOptions {
   ttl?: number | string | null;
   /** Whether every read of an entry lets it live for its ttl again. Default false. */
   sliding?: boolean;
-  /** Which entry goes when room is needed. Default 's3-fifo'. */
-  eviction?: PolicyName | { name: PolicyName };
+  /**
+   * Which entry goes when room is needed: the name of a policy, `{ name, ...settings }`, or one of your own,
+   * `{ module: new URL('./mine.mjs', import.meta.url), export: 'createMine' }`. Default 's3-fifo-adaptive'.
+   */
+  eviction?: EvictionOption;
   /** How values become bytes. Default 'msgpack'. */
   serializer?: SerializerOption;
   /**
@@ -62,7 +61,10 @@ export interface CacheOptions {
   seed?: number;
   /** The time, for tests: `manualClock()` of 'shardstash/testing'. */
   clock?: ManualClock;
-  /** How long a call may wait for its shard before it rejects with TIMEOUT. Default '30s'. */
+  /**
+   * How long a call may wait for its shard before it rejects with TIMEOUT, and `openCache` for an eviction policy of your
+   * own. Default '30s'.
+   */
   timeout?: number | string;
   /** Calls that may wait for one shard; more reject with OVERLOADED. Default 65,536. */
   maxPendingCalls?: number;
@@ -80,7 +82,8 @@ export interface CacheConfig {
   /** Milliseconds; Infinity is for ever. */
   readonly ttl: number;
   readonly sliding: boolean;
-  readonly eviction: PolicyName;
+  /** The policy's name; an object where it has settings, or where its module is. */
+  readonly eviction: EvictionConfig;
   /** The serializer's name, or where its module is. */
   readonly serializer: string | ResolvedModule;
   readonly filter: FilterConfig | false;
@@ -110,20 +113,6 @@ const TIMER_MAX_MS = 2 ** 31 - 1;
 const FILTERS: readonly FilterName[] = ['blocked-bloom', 'bloom', 'cuckoo'];
 /** Filters that cannot follow a cache, and the class that each of them is. */
 const FROZEN_FILTERS = { xor: 'XorFilter', 'binary-fuse': 'BinaryFuseFilter' };
-const POLICIES: readonly PolicyName[] = [
-  's3-fifo-adaptive',
-  's3-fifo',
-  'w-tinylfu',
-  'arc',
-  'sieve',
-  'clock',
-  'lru',
-  'lfu',
-  'mfu',
-  'fifo',
-  'random',
-  'none',
-];
 const DEFAULT_FALSE_POSITIVES = 0.01;
 const DEFAULT_CLEANUP_MS = 1_000;
 const CLEANUP_MS_MIN = 10;
@@ -178,7 +167,7 @@ export function resolveOptions(options: CacheOptions = {}): CacheConfig {
     maxEntries,
     ttl: resolveTtl(options.ttl, EVER),
     sliding: flag('sliding', options.sliding ?? false),
-    eviction: policy(options.eviction ?? 's3-fifo'),
+    eviction: resolveEviction(options.eviction ?? 's3-fifo-adaptive'),
     serializer: nameOf(resolveSerializer(options.serializer)),
     filter: filter(options.filter ?? true),
     reads: choice('reads', options.reads ?? 'shared', ['shared', 'owner'] as const),
@@ -291,22 +280,6 @@ function defaultShards(maxEntries: number): number {
 
 function part(total: number, parts: number, index: number): number {
   return Math.floor(total / parts) + (index < total % parts ? 1 : 0);
-}
-
-function policy(eviction: unknown): PolicyName {
-  const given = typeof eviction === 'object' && eviction !== null ? (eviction as { name?: unknown }).name : eviction;
-  if (typeof given !== 'string') {
-    throw optionError('eviction', 'the name of a policy, or an object with `name`', eviction);
-  }
-  const name = given.toLowerCase();
-  const known = POLICIES.find((candidate) => candidate === name);
-  if (known === undefined) {
-    throw misuse('UNKNOWN_PLUGIN', `\`eviction\` to be one of ${POLICIES.join(', ')}`, given, {
-      option: 'eviction',
-      available: POLICIES,
-    });
-  }
-  return known;
 }
 
 function count(option: string, value: unknown, max = Number.MAX_SAFE_INTEGER): number {

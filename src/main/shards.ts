@@ -10,7 +10,16 @@ import { CacheError, misuse } from '../protocol/errors.ts';
 import { FilterReader } from '../protocol/filter.ts';
 import { reserveShard, type ShardLimits, ShardMemory, type ShardRegions } from '../protocol/memory.ts';
 import { Reader } from '../protocol/reader.ts';
-import type { ConnectMessage, ShardBirth, ShardReady, ShardSpec } from '../protocol/spec.ts';
+import type {
+  ConnectMessage,
+  ShardBirth,
+  ShardMessage,
+  ShardReady,
+  ShardRefusal,
+  ShardSpec,
+  ThrownText,
+} from '../protocol/spec.ts';
+import { evictionName, evictionSpecOf } from './eviction.ts';
 import { Lane } from './lane.ts';
 import type { ManualClock } from './manual-clock.ts';
 import type { Notices } from './notices.ts';
@@ -48,7 +57,7 @@ export async function openShards(
   const specs = limits.map((each, shard) => specOf(shard, each, config));
   const threads = specs.map((spec, shard) => start(spec, regions[shard] as ShardRegions, clock));
   try {
-    const ready = await Promise.all(threads.map(whenReady));
+    const ready = await Promise.all(threads.map((thread, shard) => whenReady(thread, shard, config, notices)));
     const views = threads.map((thread, shard) => {
       const memory = new ShardMemory(regions[shard] as ShardRegions);
       const { lane, client } = connect(thread, shard, config, notices);
@@ -87,7 +96,7 @@ function specOf(
   return {
     shard,
     limits,
-    eviction: { name: eviction, options: {} },
+    eviction: evictionSpecOf(eviction),
     filter,
     seed: seed === undefined ? randomBytes(4).readInt32LE() : (seed + shard) | 0,
     sweepIntervalMs: cleanupInterval === false ? EVER : cleanupInterval,
@@ -108,13 +117,66 @@ function start(spec: ShardSpec, regions: ShardRegions, clock: ManualClock | unde
   return { worker, death };
 }
 
-/** Rejects with CacheError SHARD_DOWN when the thread ends before it has said that it is ready. */
-async function whenReady({ worker, death }: ShardThread, shard: number): Promise<ShardReady> {
-  const ready = new Promise<ShardReady>((resolve) => worker.once('message', resolve));
+/**
+ * Rejects with CacheError SHARD_DOWN when the thread ends before it has said that it is ready, with TIMEOUT when it takes
+ * too long over a user's code, and with what it says when it refuses that.
+ */
+async function whenReady(
+  { worker, death }: ShardThread,
+  shard: number,
+  config: CacheConfig,
+  notices: Notices,
+): Promise<ShardReady> {
+  let deadline: NodeJS.Timeout | undefined;
+  const ready = new Promise<ShardReady>((resolve, reject) => {
+    worker.on('message', (message: ShardMessage) => {
+      switch (message.is) {
+        case 'loading':
+          deadline = setTimeout(() => reject(notLoaded(shard, config)), config.timeout);
+          break;
+        case 'ready':
+          resolve(message);
+          break;
+        case 'refusal':
+          reject(refused(message, shard));
+          break;
+        case 'fault':
+          notices.tell('policy:fault', `Shard ${shard}: ${message.message}`, { shard, cause: errorOf(message.cause) });
+      }
+    });
+  });
   const stillborn = death.then(({ code, cause }) => {
     throw new CacheError('SHARD_DOWN', `Shard ${shard} ended with code ${code} before it was ready`, { shard, cause });
   });
-  return await Promise.race([ready, stillborn]);
+  try {
+    return await Promise.race([ready, stillborn]);
+  } finally {
+    clearTimeout(deadline);
+  }
+}
+
+function notLoaded(shard: number, { eviction, timeout }: CacheConfig): CacheError {
+  const message =
+    `The eviction policy ${evictionName(eviction)} was not there after ${timeout} ms: its module, or its factory, waits ` +
+    'for what does not come, or never ends. Give it a longer `timeout`, or less to do';
+  return new CacheError('TIMEOUT', message, { shard });
+}
+
+function refused({ code, message, cause }: ShardRefusal, shard: number): Error {
+  if (code === 'POLICY_ERROR') {
+    return new CacheError(code, message, { shard, cause: errorOf(cause) });
+  }
+  const error = new TypeError(message, cause === undefined ? undefined : { cause: errorOf(cause) });
+  return Object.assign(error, { code, option: 'eviction' });
+}
+
+/** What another thread threw, as it can be told here. */
+function errorOf(thrown: ThrownText | undefined): Error | undefined {
+  if (thrown === undefined) {
+    return undefined;
+  }
+  const { message, stack } = thrown;
+  return Object.assign(new Error(message), stack === undefined ? {} : { stack });
 }
 
 function connect(

@@ -1,7 +1,9 @@
-/** `shardstash/testing`: what a test of code that uses a cache needs. */
+/** `shardstash/testing`: what a test needs of code that uses a cache, or of an eviction policy. */
 import { ManualClock } from './manual-clock.ts';
 
 export type { ManualClock } from './manual-clock.ts';
+export { checkPolicy, type PolicyCheckOptions, type PolicyFact, policyFacts } from './policy-facts.ts';
+export type { PolicyMaker } from './policy-rehearsal.ts';
 
 /**
  * A clock for `openCache({ clock })` that stands still until it is told to `advance`.

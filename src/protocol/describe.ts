@@ -3,6 +3,8 @@ import { types } from 'node:util';
 
 /** Of a text, of a list and of lists in each other, no more than this stands in a message. */
 const TEXT_MAX = 40;
+const THROWN_MAX = 200;
+const STACK_MAX = 4_000;
 const LIST_MAX = 4;
 const LISTS_MAX = 2;
 const BIGINT_BITS_MAX = 256;
@@ -21,6 +23,38 @@ export function describe(value: unknown): string {
     default:
       return sketch(value, 0);
   }
+}
+
+/** What somebody threw, whatever it is: what it says, and its kind where that says more than `Error`. Never throws. */
+export function describeThrown(thrown: unknown): string {
+  try {
+    if (!types.isNativeError(thrown)) {
+      return describe(thrown);
+    }
+    const name = kindOf(thrown);
+    const message = ownText(thrown, 'message', THROWN_MAX);
+    const told = [name === 'Error' ? undefined : name, message].filter((part) => part !== undefined && part !== '');
+    return told.join(': ') || 'an Error without a message';
+  } catch {
+    // Whoever throws may throw something whose prototype throws when it is looked at.
+    return 'what cannot even be described';
+  }
+}
+
+/** The stack of what somebody threw, where it has one. */
+export function stackOf(thrown: unknown): string | undefined {
+  return types.isNativeError(thrown) ? ownText(thrown, 'stack', STACK_MAX) : undefined;
+}
+
+function kindOf(error: Error): string | undefined {
+  const kind: unknown = Object.getPrototypeOf(error)?.constructor;
+  return typeof kind === 'function' ? ownText(kind, 'name', TEXT_MAX) : undefined;
+}
+
+/** A property that is text, without running its accessor. */
+function ownText(owner: object, name: string, textMax: number): string | undefined {
+  const value: unknown = Object.getOwnPropertyDescriptor(owner, name)?.value;
+  return typeof value === 'string' ? shortText(value, textMax) : undefined;
 }
 
 /** Shows the content of plain data, and of everything else what it is. Bounded, whatever the value. */
@@ -80,8 +114,8 @@ function partAt(value: object, name: string | symbol, part: (item: unknown) => s
   return get === undefined ? part(item) : 'an accessor';
 }
 
-function shortText(text: string): string {
-  return (text.length > TEXT_MAX ? `${text.slice(0, TEXT_MAX)}...` : text).toWellFormed();
+function shortText(text: string, textMax = TEXT_MAX): string {
+  return (text.length > textMax ? `${text.slice(0, textMax)}...` : text).toWellFormed();
 }
 
 function listed<T>(items: Iterable<T>, text: (item: T) => string, depth: number): string {

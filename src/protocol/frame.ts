@@ -17,7 +17,7 @@
  * Written in place into one reused buffer and sent as one exact-size copy: packing arrays of small buffers with msgpackr
  * costs three times as much. Any msgpack reader can decode a frame.
  */
-import type { KeyEncoder } from './key.ts';
+import { isKeyShape, type KeyEncoder } from './key.ts';
 import { KEY_BYTES_MAX, wordsFor } from './memory.ts';
 
 export const FRAME_VERSION = 1;
@@ -234,8 +234,12 @@ export class FrameReader {
     if (tag > TAG_MAX) {
       throw new RangeError(`a tag of ${tag} at byte ${at * 4 + 5}, where at most ${TAG_MAX} is one`);
     }
+    const encoding = shape & ENCODING_MASK;
+    if (!isKeyShape(encoding, keyBytes)) {
+      throw new RangeError(`no key has ${keyBytes} bytes in the encoding ${encoding}, as at byte ${keyAt * 4}`);
+    }
     this.op = head >>> 24;
-    this.encoding = shape & ENCODING_MASK;
+    this.encoding = encoding;
     this.flags = (shape >>> FLAGS_SHIFT) & FLAGS_MASK;
     this.tag = tag;
     this.hashLow = words[at + 2] as number;

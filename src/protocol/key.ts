@@ -220,6 +220,20 @@ export class KeyEncoder {
   }
 }
 
+/** Whether a key in this encoding may have so many bytes. What is in them only `decodeKey` can tell. */
+export function isKeyShape(encoding: number, byteLength: number): boolean {
+  switch (encoding) {
+    case ENCODING_LATIN1:
+      return true;
+    case ENCODING_UTF16:
+      return (byteLength & 1) === 0;
+    case ENCODING_NUMBER:
+      return byteLength === NUMBER_BYTES;
+    default:
+      return encoding === ENCODING_STRUCTURED && byteLength > 0;
+  }
+}
+
 /** Throws INVALID_KEY when `encode` would. */
 export function checkKey(key: unknown): void {
   if (typeof key !== 'string') {

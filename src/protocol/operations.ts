@@ -29,7 +29,7 @@ export const OP_ADD = 11;
 export const OP_UPDATE = 12;
 /** Removes what it answers: a value or nil. */
 export const OP_POP = 13;
-/** Removes what it answers: an entry or nil. */
+/** Removes what it answers: an entry, nil when there is none, or false when it has to be asked again to know. */
 export const OP_POP_ITEM = 14;
 /**
  * Adds to a number, in place. Value: two float64, what to add and what to begin with where there is nothing; the argument
@@ -123,6 +123,8 @@ export interface ShardCounts {
   expirations: number;
   /** Calls that were answered with an error. */
   failures: number;
+  /** How often the policy, a user's, failed: in calls, which were answered with an error, and beside them. */
+  policyFaults: number;
   /** Live entries, expired ones that were not yet swept included, and the most there were. */
   entries: number;
   entriesPeak: number;

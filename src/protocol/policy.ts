@@ -11,8 +11,10 @@
  */
 import type { CacheKey } from './cache-key.ts';
 
+export const HIT_MODES = ['none', 'byte', 'ring'] as const;
+
 /** How a policy learns of hits: not at all, from the byte that readers store, or in order from their rings. */
-export type HitMode = 'none' | 'byte' | 'ring';
+export type HitMode = (typeof HIT_MODES)[number];
 
 /** Why an entry left. */
 export type RemovalCause = 'evict' | 'expire' | 'delete' | 'clear';
@@ -39,15 +41,18 @@ export interface PolicyContext {
    * write it too: a reader's store that comes at the same time may be lost, or win.
    */
   readonly touched: Uint8Array;
-  /**
-   * Hits of all readers since the shard was born, for policies of `hits: 'byte'` that want to know how well they do. Costs a
-   * step a client: not for every request.
-   */
-  hitCount(): number;
   /** An int32 for policies that draw lots: the same seed and the same calls name the same victims. */
   readonly seed: number;
 }
 
+/**
+ * Chooses which entry of one shard goes. Called in the shard's thread, one call at a time; every method answers at once.
+ *
+ * A user's policy may fail without harm to the shard. The call that a method failed in rejects with POLICY_ERROR, which
+ * says what became of it; where no call waits for the method (`hit`, `ahead`, the `remove` of what expired) the fault is
+ * counted, `policyFaults`, and told to the `logger`. `checkPolicy` of shardstash/testing finds most faults beforehand.
+ * The README has a whole policy in thirty lines.
+ */
 export interface EvictionPolicy {
   /** How hits reach the policy: never, as counts in `touched` that it reads itself, or through `hit` in order. */
   readonly hits: HitMode;
@@ -85,7 +90,7 @@ export interface EvictionPolicy {
 }
 
 /** What a module of policies exports: makes the policy of one shard. `options` are those of `eviction` beside its name. */
-export type PolicyFactory = (context: PolicyContext, options?: PolicyOptions) => EvictionPolicy;
+export type PolicyFactory<Options = PolicyOptions> = (context: PolicyContext, options?: Options) => EvictionPolicy;
 
 /** Settings of a policy: plain data, as they cross into the shard's thread. */
 export type PolicyOptions = Readonly<Record<string, unknown>>;

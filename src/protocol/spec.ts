@@ -17,9 +17,19 @@ export type PolicyName =
   | 'random'
   | 'none';
 
-/** A policy and its settings. */
-export interface EvictionSpec {
+/** A policy and its settings: a built-in one, or a user's, which every shard's thread loads for itself. */
+export type EvictionSpec = BuiltInEviction | CustomEviction;
+
+export interface BuiltInEviction {
   readonly name: PolicyName;
+  readonly options: PolicyOptions;
+}
+
+export interface CustomEviction {
+  /** The URL of its module. */
+  readonly module: string;
+  /** The name of its export there. */
+  readonly export: string;
   readonly options: PolicyOptions;
 }
 
@@ -43,10 +53,40 @@ export interface ShardBirth {
   readonly time?: SharedArrayBuffer;
 }
 
-/** First message of the shard's thread: it is ready, and its policy wants hits this way. */
+/** What a shard's thread tells its opener. `loading` comes first where there is a user's code to load. */
+export type ShardMessage = ShardLoading | ShardReady | ShardRefusal | FaultReport;
+
+/** From now on it is a user's code that takes its time. */
+export interface ShardLoading {
+  readonly is: 'loading';
+}
+
+/** It is ready, and its policy wants hits this way. */
 export interface ShardReady {
-  readonly ready: true;
+  readonly is: 'ready';
   readonly hits: HitMode;
+}
+
+/** It never will be: the user's policy is none, INVALID_CONFIG, or failed while it was made, POLICY_ERROR. */
+export interface ShardRefusal {
+  readonly is: 'refusal';
+  readonly code: 'INVALID_CONFIG' | 'POLICY_ERROR';
+  readonly message: string;
+  /** What was thrown, where anything was. */
+  readonly cause?: ThrownText | undefined;
+}
+
+/** The user's policy has failed. */
+export interface FaultReport {
+  readonly is: 'fault';
+  readonly message: string;
+  readonly cause?: ThrownText | undefined;
+}
+
+/** What a user's code threw, as it may cross threads whatever it was. */
+export interface ThrownText {
+  readonly message: string;
+  readonly stack: string | undefined;
 }
 
 /** Opener to shard: a client that will call through this port and counts in this memory. */

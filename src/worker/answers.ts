@@ -35,7 +35,8 @@ import {
   SCAN_END,
 } from '../protocol/operations.ts';
 import { REPLY_BYTES_MAX, ReplyWriter } from '../protocol/reply.ts';
-import { PolicyFault } from './entries.ts';
+import { ASK_AGAIN } from './entries.ts';
+import { PolicyFault } from './guarded-policy.ts';
 import { scan } from './scan.ts';
 import type { Shard } from './shard.ts';
 
@@ -201,24 +202,34 @@ export class Answers {
   #pop(record: FrameReader): void {
     const block = this.#shard.get(record);
     if (block === 0) {
+      // It may have expired: then it leaves now.
       this.#shard.delete(record);
       this.#reply.done();
     } else if (this.#value(block)) {
-      this.#shard.delete(record);
+      this.#letGo(block);
     }
   }
 
   #popItem(): void {
     const shard = this.#shard;
     const block = shard.first();
-    if (block === 0) {
-      return this.#reply.done();
+    if (block === 0 || block === ASK_AGAIN) {
+      return block === 0 ? this.#reply.done() : this.#reply.boolean(false);
     }
     const { blocks } = shard;
     const value = blocks.valueOf(block);
     if (this.#admits(value.length)) {
       this.#reply.entry(blocks.encodingOf(block), blocks.keyBytesOf(block), blocks.tagOf(block), value);
-      shard.remove(block, 'delete');
+      this.#letGo(block);
+    }
+  }
+
+  /** Removes an entry whose value is in the reply, the last copy there is: a fault of the policy, counted, costs nobody that. */
+  #letGo(block: number): void {
+    try {
+      this.#shard.remove(block, 'delete');
+    } catch (error) {
+      if (!(error instanceof PolicyFault)) throw error;
     }
   }
 

@@ -18,6 +18,7 @@ import { Expiries } from './expiries.ts';
 import type { MembershipFilter } from './filter/filter.ts';
 import { filters } from './filter/index.ts';
 import { noFilter } from './filter/none.ts';
+import { GuardedPolicy, PolicyFault } from './guarded-policy.ts';
 import { Hits } from './hits.ts';
 import { LiveHashes } from './live-hashes.ts';
 import { ShardMap } from './map.ts';
@@ -33,9 +34,11 @@ const WARM_VICTIMS = 64;
 const EVICTION_TIMERS = 4_096;
 /** Timers that are sorted out before valid entries are counted: 10 ms at most. */
 const GAUGE_TIMERS = 100_000;
-
-/** A policy broke its contract. The call that met it is answered with POLICY_ERROR; the shard lives on. */
-export class PolicyFault extends Error {}
+/** Expired entries that one search for a live one removes at most, and empty slots that it steps over: 2 ms. */
+export const POP_EXPIRED_MAX = 2_048;
+const POP_SLOTS_MAX = 65_536;
+/** In place of a block: there may be one, but this call has looked long enough. */
+export const ASK_AGAIN = -1;
 
 export interface EntriesSetup {
   readonly limits: ShardLimits;
@@ -45,6 +48,8 @@ export interface EntriesSetup {
   /** For what draws lots. */
   readonly seed?: number;
   readonly filter?: ShardSpec['filter'];
+  /** Hears of every fault of a policy that is a user's. Without it the policy is trusted, as built-in ones are. */
+  readonly onPolicyFault?: ((fault: PolicyFault) => void) | undefined;
 }
 
 export class Entries {
@@ -67,7 +72,7 @@ export class Entries {
   readonly #victims = new Int32Array(WARM_VICTIMS);
   #evictedAtWarm = 0;
 
-  constructor({ limits, memory, createPolicy, clock, seed = 0, filter = false }: EntriesSetup) {
+  constructor({ limits, memory, createPolicy, clock, seed = 0, filter = false, onPolicyFault }: EntriesSetup) {
     this.#limits = limits;
     this.#memory = memory;
     this.#map = new ShardMap(memory);
@@ -77,17 +82,17 @@ export class Entries {
     this.expiries = new Expiries(this.blocks, this.#slots, memory.slots.length, clock);
     this.#filter = filter === false ? noFilter : this.#createFilter(filter);
     this.#ruling = filter === false ? undefined : new FilterReader(memory.filter);
-    this.policy = createPolicy({
+    const policy = createPolicy({
       slots: memory.slots.length,
       entriesMax: limits.entriesMax,
       bytesMax: limits.bytesMax,
       touched: memory.touched,
       seed,
       keyOf: (slot) => this.blocks.keyOf(this.#blockOf(slot)),
-      hitCount: () => this.tally.hitCount(this.hits.clients),
       hashOf: (slot) => this.blocks.hashLowOf(this.#blockOf(slot)),
       weightOf: (slot) => this.#weightOf(this.#blockOf(slot)),
     });
+    this.policy = onPolicyFault === undefined ? policy : this.#guard(policy, onPolicyFault);
     this.hits = new Hits(this.policy, this.blocks, this.#slots, memory.touched, clock);
   }
 
@@ -201,18 +206,24 @@ export class Entries {
     }
   }
 
-  /** The live entry that should leave next; one that the policy does not care to name, where it names none. 0 when empty. */
+  /**
+   * The live entry that should leave next; some other, where the policy names none. 0 when empty, and ASK_AGAIN when the
+   * POP_EXPIRED_MAX that would have come before it had expired: a million of them would hold every call for a second.
+   */
   first(): number {
     this.hits.drain();
-    while (this.count > 0) {
+    for (let removed = 0; removed < POP_EXPIRED_MAX && this.count > 0; removed++) {
       const victim = this.#victim();
       const block = victim === NO_SLOT ? this.#anyone() : this.#slots.blockOf(victim);
+      if (block === 0) {
+        return ASK_AGAIN;
+      }
       if (!this.expiries.isExpired(block)) {
         return block;
       }
       this.remove(block, 'expire');
     }
-    return 0;
+    return this.count === 0 ? 0 : ASK_AGAIN;
   }
 
   /** Removes every entry and says how many there were. */
@@ -414,6 +425,17 @@ export class Entries {
     return true;
   }
 
+  #guard(policy: EvictionPolicy, onFault: (fault: PolicyFault) => void): EvictionPolicy {
+    return new GuardedPolicy(
+      policy,
+      (slot) => this.#slots.isLive(slot),
+      (fault) => {
+        this.tally.policyFaults++;
+        onFault(fault);
+      },
+    );
+  }
+
   #createFilter({ type, falsePositiveRate }: Exclude<ShardSpec['filter'], false>): MembershipFilter {
     const { filter: words, slots } = this.#memory;
     return filters[type]({
@@ -432,15 +454,16 @@ export class Entries {
     return victim;
   }
 
-  /** Some live block, where the policy names none: the next one in the order of slots. */
+  /** Some block, where the policy names none: the next one in the order of slots. 0 when it is not among so many. */
   #anyone(): number {
-    for (;;) {
+    for (let looked = 0; looked < POP_SLOTS_MAX; looked++) {
       this.#popAt = this.#popAt + 1 < this.#slots.used ? this.#popAt + 1 : 0;
       const block = this.#slots.blockOf(this.#popAt);
       if (block !== 0) {
         return block;
       }
     }
+    return 0;
   }
 
   #account(block: number, sign: 1 | -1): void {
@@ -451,7 +474,7 @@ export class Entries {
   /** For the policy, which may ask for entries that live or are leaving in this very call. */
   #blockOf(slot: number): number {
     if (!this.#slots.isLive(slot)) {
-      throw new PolicyFault(`The eviction policy asked about slot ${slot}, which holds no entry`);
+      throw new RangeError(`slot ${slot} holds no entry that could be asked about`);
     }
     return this.#slots.blockOf(slot);
   }

@@ -5,58 +5,100 @@ import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { type Endpoint, expose } from 'comlink';
 import { ClientMemory } from '../protocol/client.ts';
 import { monotonic, SharedClock } from '../protocol/clock.ts';
+import { describeThrown, stackOf } from '../protocol/describe.ts';
 import { endpointOf } from '../protocol/endpoint.ts';
 import { ShardMemory } from '../protocol/memory.ts';
 import type { PolicyFactory } from '../protocol/policy.ts';
-import type { ConnectMessage, ShardBirth, ShardReady } from '../protocol/spec.ts';
+import type { ConnectMessage, ShardBirth, ShardMessage, ThrownText } from '../protocol/spec.ts';
 import { admitCall } from './admission.ts';
+import { loadPolicy, PolicyRefusal } from './custom-policy.ts';
 import { Dispatch } from './dispatch.ts';
 import { policies } from './eviction/index.ts';
 import { FrameClock } from './frame-clock.ts';
+import type { PolicyFault } from './guarded-policy.ts';
 import { Shard } from './shard.ts';
 import { Sweeper } from './sweeper.ts';
+
+/** A policy that fails may fail a million times a second. The opener hears of it this often; the metrics count them all. */
+const REPORT_INTERVAL_MS = 1_000;
 
 const { spec, regions, time } = workerData as ShardBirth;
 const opener = parentPort as MessagePort;
 const memory = new ShardMemory(regions);
 const manual = time === undefined ? undefined : new SharedClock(time);
 const clock = new FrameClock(manual ?? monotonic);
-const { eviction, limits, seed, filter } = spec;
-// The options were checked when the cache opened, against what the policy of that name takes.
-const factory = policies[eviction.name] as PolicyFactory;
-const createPolicy: PolicyFactory = (context) => factory(context, eviction.options);
-const shard = new Shard(limits, memory, createPolicy, clock, { seed, filter });
-const dispatch = new Dispatch(shard, memory, clock);
-const sweeper = new Sweeper(shard, manual ?? monotonic, spec.sweepIntervalMs);
+let reportedAtMs = Number.NEGATIVE_INFINITY;
 
-/** Frozen and without a prototype: there is nothing here to reach for but the one function. */
-const exposed = Object.freeze(
-  Object.assign(Object.create(null) as object, {
-    call(frame: unknown): number | Uint8Array {
-      try {
-        const reply = dispatch.call(frame);
-        sweeper.arm();
-        return reply;
-      } catch (error) {
-        // Comlink would tell the caller and carry on. A shard that fails in the middle of a change must not.
-        setImmediate(() => {
-          throw error;
-        });
-        throw error;
-      }
-    },
-  }),
-);
-
-opener.on('message', ({ connect, client }: ConnectMessage) => {
-  const clientMemory = new ClientMemory(client);
-  shard.connect(clientMemory);
-  connect.on('close', () => shard.disconnect(clientMemory));
-  expose(exposed, endpointOf(connect, (message) => admitCall(message, connect)) as Endpoint);
-});
-
-if (manual !== undefined) {
-  void sweeper.follow(manual);
+try {
+  serve(await createShard());
+} catch (error) {
+  if (!(error instanceof PolicyRefusal)) throw error;
+  tell({ is: 'refusal', code: error.code, message: error.message, cause: textOf(error.cause) });
 }
 
-opener.postMessage({ ready: true, hits: shard.policy.hits } satisfies ShardReady);
+async function createShard(): Promise<Shard> {
+  const { eviction, limits, seed, filter } = spec;
+  if ('module' in eviction) {
+    tell({ is: 'loading' });
+    // A thread with nothing else to wait for ends, and a module may wait for what never comes.
+    opener.ref();
+    const onPolicyFault = report;
+    return new Shard(limits, memory, await loadPolicy(eviction), clock, { seed, filter, onPolicyFault });
+  }
+  // Its settings were checked when the cache opened, against those that the policy of this name takes.
+  const factory = policies[eviction.name] as PolicyFactory;
+  return new Shard(limits, memory, (context) => factory(context, eviction.options), clock, { seed, filter });
+}
+
+function serve(shard: Shard): void {
+  const dispatch = new Dispatch(shard, memory, clock);
+  const sweeper = new Sweeper(shard, manual ?? monotonic, spec.sweepIntervalMs);
+
+  /** Frozen and without a prototype: there is nothing here to reach for but the one function. */
+  const exposed = Object.freeze(
+    Object.assign(Object.create(null) as object, {
+      call(frame: unknown): number | Uint8Array {
+        try {
+          const reply = dispatch.call(frame);
+          sweeper.arm();
+          return reply;
+        } catch (error) {
+          // Comlink would tell the caller and carry on. A shard that fails in the middle of a change must not.
+          setImmediate(() => {
+            throw error;
+          });
+          throw error;
+        }
+      },
+    }),
+  );
+
+  opener.on('message', ({ connect, client }: ConnectMessage) => {
+    const clientMemory = new ClientMemory(client);
+    shard.connect(clientMemory);
+    connect.on('close', () => shard.disconnect(clientMemory));
+    expose(exposed, endpointOf(connect, (message) => admitCall(message, connect)) as Endpoint);
+  });
+
+  if (manual !== undefined) {
+    void sweeper.follow(manual);
+  }
+
+  tell({ is: 'ready', hits: shard.policy.hits });
+}
+
+function report(fault: PolicyFault): void {
+  const nowMs = performance.now();
+  if (nowMs - reportedAtMs >= REPORT_INTERVAL_MS) {
+    reportedAtMs = nowMs;
+    tell({ is: 'fault', message: fault.message, cause: textOf(fault.cause) });
+  }
+}
+
+function tell(message: ShardMessage): void {
+  opener.postMessage(message);
+}
+
+function textOf(cause: unknown): ThrownText | undefined {
+  return cause === undefined ? undefined : { message: describeThrown(cause), stack: stackOf(cause) };
+}

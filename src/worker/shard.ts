@@ -192,7 +192,7 @@ export class Shard {
     return true;
   }
 
-  /** The block of some live entry: the one that should leave next, where the policy knows. */
+  /** The block of some live entry: the one that should leave next, where the policy knows. 0 or ASK_AGAIN for none. */
   first(): number {
     return this.#entries.first();
   }

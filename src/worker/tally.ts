@@ -14,6 +14,7 @@ type Counts = Omit<ShardCounts, keyof Gauges | 'entriesPeak' | 'validPeak'>;
 export class Tally {
   sets = 0;
   failures = 0;
+  policyFaults = 0;
   frames = 0;
   calls = 0;
   readonly removed: Record<RemovalCause, number> = { evict: 0, expire: 0, delete: 0, clear: 0 };
@@ -32,15 +33,6 @@ export class Tally {
     if (validEntries > this.#validPeak) {
       this.#validPeak = validEntries;
     }
-  }
-
-  /** Hits of all time, whatever was reset. */
-  hitCount(clients: Iterable<ClientMemory>): number {
-    let { hits } = this.read;
-    for (const client of clients) {
-      hits += client.hits;
-    }
-    return hits;
   }
 
   counts(clients: Iterable<ClientMemory>, gauges: Gauges): ShardCounts {
@@ -70,6 +62,7 @@ export class Tally {
       ...read,
       sets: this.sets,
       failures: this.failures,
+      policyFaults: this.policyFaults,
       frames: this.frames,
       calls: this.calls,
       filterFalsePositives: this.falsePositives,

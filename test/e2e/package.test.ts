@@ -1,6 +1,6 @@
 /** The package as a stranger gets it: packed, installed into an empty folder, run without a loader. */
 import { execFile } from 'node:child_process';
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -38,6 +38,7 @@ test('the packed package runs from a plain node_modules', { timeout: 180_000 }, 
     );
     const { stdout } = await run(process.execPath, ['script.mjs'], { cwd: folder, timeout: 20_000 });
     expect(stdout.trim()).toBe('Ada Ada 1\nundefined\ntrue 2');
+    await expectReadmePolicy(folder);
     const packed = await readdir(join(folder, 'node_modules', 'shardstash'));
     expect(packed.sort()).toEqual(['CHANGELOG.md', 'LICENSE', 'README.md', 'dist', 'package.json']);
     const bin = join(folder, 'node_modules', '.bin', 'shardstash');
@@ -47,3 +48,15 @@ test('the packed package runs from a plain node_modules', { timeout: 180_000 }, 
     await rm(folder, { recursive: true, force: true });
   }
 });
+
+/** The README's policy, written down by whoever has read it, and run. */
+async function expectReadmePolicy(folder: string): Promise<void> {
+  const readme = await readFile(join(folder, 'node_modules', 'shardstash', 'README.md'), 'utf8');
+  for (const [, name, body] of readme.matchAll(/```js\n\/\/ (\S+\.mjs)\n(.*?)```/gs)) {
+    await writeFile(join(folder, name as string), body as string);
+  }
+  const main = await run(process.execPath, ['main.mjs'], { cwd: folder, timeout: 20_000 });
+  expect(main.stdout).toContain('page:2');
+  const check = await run(process.execPath, ['check.mjs'], { cwd: folder, timeout: 20_000 });
+  expect([check.stdout.trim(), check.stderr]).toEqual(['true', '']);
+}

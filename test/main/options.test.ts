@@ -27,7 +27,7 @@ describe('options', () => {
       maxBytes: 256 * 1024 * 1024,
       maxEntries: Number.POSITIVE_INFINITY,
       ttl: Number.POSITIVE_INFINITY,
-      eviction: 'lru',
+      eviction: 's3-fifo-adaptive',
       reads: 'shared',
       timeout: 30_000,
       unref: true,
@@ -164,8 +164,8 @@ describe('options', () => {
         "Expected \`shards\` to be at most one shard for each of the 3 entries, got 4 (number)",
         "Expected \`ttl\` to be a positive number of milliseconds, a duration like '30s', or null, got -1 (number)",
         "Expected \`sliding\` to be true or false, got 'yes' (string)",
-        "Expected \`eviction\` to be one of lru, fifo, random, sieve, none, got 'lur' (string)",
-        "Expected \`eviction\` to be the name of a policy, or an object with \`name\`, got {}",
+        "Expected \`eviction\` to be one of s3-fifo-adaptive, s3-fifo, w-tinylfu, arc, sieve, clock, lru, lfu, mfu, fifo, random, none, got 'lur' (string)",
+        "Expected \`eviction\` to be the name of a policy, an object with \`name\`, or one with \`module\`, got {}",
         "Expected \`serializer\` to be one of msgpack, json, v8, raw, got 'pickle' (string)",
         "Expected the \`encode\` of \`serializer\` to be a function, got undefined",
         "Expected \`serializer.module\` to be a URL or an absolute path, such as \`new URL("./it.js", import.meta.url)\` or \`import.meta.resolve("it")\`, got './mine.js' (string)",
@@ -196,9 +196,22 @@ describe('options', () => {
     expect(error).toMatchObject({
       code: 'UNKNOWN_PLUGIN',
       option: 'eviction',
-      available: ['lru', 'fifo', 'random', 'sieve', 'none'],
+      available: [
+        's3-fifo-adaptive',
+        's3-fifo',
+        'w-tinylfu',
+        'arc',
+        'sieve',
+        'clock',
+        'lru',
+        'lfu',
+        'mfu',
+        'fifo',
+        'random',
+        'none',
+      ],
     });
-    expect(error['message']).toContain('lru, fifo');
+    expect(error['message']).toContain('lru, lfu');
   });
 
   test('an unknown filter is refused with the names of those there are', () => {

@@ -339,3 +339,26 @@ test('a tag that is no small integer is no record', () => {
   damaged[13] = 0xc0;
   expect(() => new FrameReader(damaged).next()).toThrow(RangeError);
 });
+
+test.each([
+  ['half a character of UTF-16', 1, 3],
+  ['a number of seven bytes', 2, 7],
+  ['a number of nine', 2, 9],
+  ['no structured key', 3, 0],
+  ['an encoding that there is not', 4, 4],
+  ['the last encoding there could be', 7, 4],
+])(
+  'a key that is %s is refused with its frame, before it could be stored and not be read',
+  (_, encoding, byteLength) => {
+    const target = makeShard();
+    const key = encode('x'.repeat(byteLength));
+    key.encoding = encoding;
+    const writer = new FrameWriter();
+    writer.add(OP_SET, encode('sound'), 0, 0, new Uint8Array(), 0);
+    writer.add(OP_SET, key, 0, 0, new Uint8Array(), 0);
+    expect(readReply(target.dispatch.call(writer.seal()))).toEqual([
+      expect.objectContaining({ code: 'PROTOCOL_ERROR', message: expect.stringContaining('key') }),
+    ]);
+    expect(target.size()).toBe(0);
+  },
+);

@@ -18,6 +18,7 @@ const COUNTS: ShardCounts = {
   calls: 11,
   droppedTouches: 12,
   failures: 13,
+  policyFaults: 21,
   entriesPeak: 14,
   validEntries: 15,
   validPeak: 16,

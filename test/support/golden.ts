@@ -3,7 +3,6 @@
  * by golden.csv: exactly that where there is nothing to decide, within what chance explains where lots are drawn, and
  * within margins of the reference and of LRU where a policy adapts itself in its own way.
  */
-import { ClientMemory } from '../../src/protocol/client.ts';
 import { reserveShard, ShardMemory } from '../../src/protocol/memory.ts';
 import type { PolicyFactory, PolicyOptions } from '../../src/protocol/policy.ts';
 import { HIT, Reader } from '../../src/protocol/reader.ts';
@@ -162,8 +161,6 @@ function hitRatio({ name, options }: Golden, entriesMax: number, keys: Int32Arra
   const factory = policies[name] as PolicyFactory;
   const shard = new Shard(limits, memory, (context) => factory(context, options), performance, { seed });
   const reader = new Reader(memory, performance);
-  const client = new ClientMemory();
-  shard.connect(client);
   const forged = new Forged(VALUE_BYTES);
   const { key, record } = forged;
   const readsByte = shard.policy.hits === 'byte';
@@ -174,7 +171,6 @@ function hitRatio({ name, options }: Golden, entriesMax: number, keys: Int32Arra
     if (readsByte ? reader.probe(key) === HIT : shard.get(record) !== 0) {
       hits++;
       if (readsByte) {
-        client.countHit();
         reader.touchByte();
       }
     } else {

@@ -142,25 +142,40 @@ class NaiveClock extends Naive {
 class NaiveS3Fifo extends Naive {
   readonly hits = 'byte';
   readonly #share: number | undefined;
+  /** What the small queue has earned beyond its share; undefined where it earns nothing. */
+  #earned: number | undefined;
+  #isFilling = true;
+  #full: number;
   readonly #inMain = new Set<NaiveEntry>();
   #ghosts: { hash: number; weight: number }[] = [];
   #known: number | undefined;
   #named: number | undefined;
 
-  constructor(context: PolicyContext, share?: number) {
+  constructor(context: PolicyContext, { share, adapts = false }: { share?: number; adapts?: boolean } = {}) {
     super(context);
     this.#share = share;
+    this.#earned = adapts ? 0 : undefined;
+    const { entriesMax, bytesMax } = context;
+    this.#full = entriesMax === Number.POSITIVE_INFINITY ? bytesMax : entriesMax;
   }
 
   arrive(hash: number): void {
     this.#named = undefined;
-    this.#known = this.#ghosts.some((ghost) => ghost.hash === hash) ? hash : undefined;
-    this.#ghosts = this.#ghosts.filter((ghost) => ghost.hash !== hash);
+    const ghost = this.#ghosts.find((candidate) => candidate.hash === hash);
+    this.#known = ghost?.hash;
+    this.#ghosts = this.#ghosts.filter((candidate) => candidate !== ghost);
+    if (this.#earned !== undefined && ghost !== undefined) {
+      this.#earned = Math.min(this.#full * 0.9, this.#earned + ghost.weight);
+    }
   }
 
   override add(slot: number, hash: number): boolean {
+    const { entriesMax } = this.context;
+    const small = this.entries.filter((entry) => !this.#inMain.has(entry));
+    const smallMax = this.#smallMax(entriesMax === Number.POSITIVE_INFINITY ? this.entries.length : entriesMax);
+    const overflows = this.#earned !== undefined && this.#isFilling && sum(small) >= smallMax;
     super.add(slot, hash);
-    if (this.#known === hash) {
+    if (this.#known === hash || overflows) {
       this.#inMain.add(this.entry(slot));
     }
     this.#known = undefined;
@@ -176,10 +191,12 @@ class NaiveS3Fifo extends Naive {
 
   override remove(slot: number, cause: string): void {
     const entry = this.entry(slot);
+    if (cause === 'evict') {
+      this.#isFilling = false;
+    }
     if (cause === 'evict' && !this.#inMain.has(entry) && !this.#ghosts.some(({ hash }) => hash === entry.hash)) {
-      const ghostMax = Math.floor(this.capacity * 0.9);
       this.#ghosts.push({ hash: entry.hash, weight: entry.weight });
-      while (sum(this.#ghosts) > ghostMax) {
+      while (sum(this.#ghosts) > Math.floor(this.#full * 0.9)) {
         this.#ghosts.shift();
       }
     }
@@ -194,6 +211,8 @@ class NaiveS3Fifo extends Naive {
     this.#ghosts = [];
     this.#known = undefined;
     this.#named = undefined;
+    this.#isFilling = true;
+    this.#earned = this.#earned === undefined ? undefined : 0;
   }
 
   victim(): number {
@@ -203,8 +222,8 @@ class NaiveS3Fifo extends Naive {
 
   #find(): number {
     const { touched } = this.context;
-    const share = this.#share ?? (this.entries.length < 200 ? 0.5 : 0.1);
-    const mainMax = this.capacity - Math.floor(this.capacity * share);
+    this.#full = this.capacity;
+    const mainMax = this.#full - this.#smallMax(this.entries.length);
     const main = () => this.entries.filter((entry) => this.#inMain.has(entry));
     const small = () => this.entries.filter((entry) => !this.#inMain.has(entry));
     if (sum(main()) <= mainMax) {
@@ -222,9 +241,17 @@ class NaiveS3Fifo extends Naive {
         return first.slot;
       }
       (touched[first.slot] as number)--;
+      if (this.#earned !== undefined) {
+        this.#earned = Math.max(0, this.#earned - first.weight);
+      }
       this.toNewest(first);
     }
     return -1;
+  }
+
+  #smallMax(entries: number): number {
+    const share = this.#share ?? (entries < 200 ? 0.5 : 0.1);
+    return Math.floor(Math.max(this.#earned ?? 0, this.#full * share));
   }
 }
 
@@ -343,7 +370,8 @@ export const naivePolicies = {
   mfu: (context: PolicyContext) => new NaiveCounts(context, true),
   clock: (context: PolicyContext) => new NaiveClock(context),
   's3-fifo': (context: PolicyContext) => new NaiveS3Fifo(context),
-  's3-fifo 10 %': (context: PolicyContext) => new NaiveS3Fifo(context, 0.1),
+  's3-fifo 10 %': (context: PolicyContext) => new NaiveS3Fifo(context, { share: 0.1 }),
+  's3-fifo-adaptive': (context: PolicyContext) => new NaiveS3Fifo(context, { adapts: true }),
   arc: (context: PolicyContext) => new NaiveArc(context),
 };
 

@@ -26,6 +26,7 @@ import type { PolicyName, ShardSpec } from '../../src/protocol/spec.ts';
 import { Dispatch } from '../../src/worker/dispatch.ts';
 import { policies } from '../../src/worker/eviction/index.ts';
 import { FrameClock } from '../../src/worker/frame-clock.ts';
+import type { PolicyFault } from '../../src/worker/guarded-policy.ts';
 import { Shard } from '../../src/worker/shard.ts';
 import { SEED } from './random.ts';
 
@@ -68,12 +69,13 @@ export function makeShard(
   clock = new HandClock(),
   seed = SEED,
   filter: ShardSpec['filter'] = FILTER,
+  onPolicyFault?: (fault: PolicyFault) => void,
 ): ShardUnderTest {
   const full: ShardLimits = { bytesMax: 1024 * 1024, entriesMax: Number.POSITIVE_INFINITY, ...limits };
   const memory = new ShardMemory(reserveShard(full, filter));
   const frameClock = new FrameClock(clock);
   const createPolicy = typeof eviction === 'string' ? policies[eviction] : eviction;
-  const shard = new Shard(full, memory, createPolicy, frameClock, { seed, filter });
+  const shard = new Shard(full, memory, createPolicy, frameClock, { seed, filter, onPolicyFault });
   const dispatch = new Dispatch(shard, memory, frameClock);
   const client = new ClientMemory();
   shard.connect(client);

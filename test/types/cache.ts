@@ -1,6 +1,17 @@
 /** What the compiler must accept of the public types, and what it must not. Checked by `npm run types`; never run. */
-import { type Cache, type CacheKey, type Lookup, openCache } from 'shardstash';
-import { manualClock } from 'shardstash/testing';
+import {
+  type Cache,
+  type CacheKey,
+  type EvictionPolicy,
+  type HitMode,
+  type Lookup,
+  openCache,
+  type PolicyContext,
+  type PolicyFactory,
+  type RemovalCause,
+  registerEvictionPolicy,
+} from 'shardstash';
+import { checkPolicy, manualClock, type PolicyFact, policyFacts } from 'shardstash/testing';
 
 interface User {
   readonly id: number;
@@ -57,4 +68,54 @@ export async function typed(): Promise<void> {
   // @ts-expect-error a function is no key
   await anything.get(() => {});
   (await anything.increment(['rate', 1], 1, { initial: 5 })) satisfies number;
+}
+
+const createMine: PolicyFactory<{ patience?: number }> = (context: PolicyContext, { patience = 3 } = {}) => ({
+  hits: 'ring',
+  add: (slot, hash) => hash !== patience && context.hashOf(slot) === hash,
+  hit: (slot) => void (slot satisfies number),
+  update: (slot, previous) => void (slot === previous),
+  remove: (_slot, cause) => void (cause satisfies RemovalCause),
+  clear: () => {},
+  victim: () => (context.touched[0] as number) - 1,
+  ahead: (into) => into.length,
+});
+
+/** A policy may leave out what it has no use for, arguments and all. */
+const createLess: PolicyFactory = () => ({
+  hits: 'none',
+  add: () => true,
+  hit() {},
+  update() {},
+  remove() {},
+  clear() {},
+  victim: () => -1,
+});
+
+export async function ownPolicies(): Promise<void> {
+  const module = new URL('./mine.mjs', import.meta.url);
+  const cache = await openCache({ eviction: { module, export: 'createMine', patience: 5 } });
+  await openCache({ eviction: { module: '/abs/mine.mjs' } });
+  await openCache({ eviction: { name: 'lru' } });
+  await openCache({ eviction: 'mine' });
+  await openCache({ eviction: { name: 'mine', patience: 5 } });
+  registerEvictionPolicy('mine', { module, export: 'createMine' });
+  // @ts-expect-error a policy itself cannot cross to a shard's thread
+  await openCache({ eviction: createMine });
+  // @ts-expect-error nor is it registered by itself
+  registerEvictionPolicy('mine', createMine);
+  // @ts-expect-error a module is a URL or a path
+  await openCache({ eviction: { module: 5 } });
+  cache.config.eviction satisfies string | object;
+  (await cache.metrics()).policyFaults satisfies number;
+
+  checkPolicy(createMine) satisfies string[];
+  checkPolicy((context) => createMine(context, { patience: 5 }), { skip: ['an empty policy has no victim'], seed: 3 });
+  policyFacts(createLess) satisfies PolicyFact[];
+  // @ts-expect-error a promise is no policy
+  checkPolicy(async (context) => createMine(context));
+  // @ts-expect-error without a victim it is none
+  ({ hits: 'none', add: () => true, hit() {}, update() {}, remove() {}, clear() {} }) satisfies EvictionPolicy;
+  // @ts-expect-error there are three ways
+  'rings' satisfies HitMode;
 }

@@ -10,6 +10,7 @@ import {
   OP_LOOKUP,
   OP_METRICS,
   OP_PEEK,
+  OP_POP_ITEM,
   OP_SET,
   OP_TOUCH,
   OP_TTL,
@@ -17,6 +18,7 @@ import {
 } from '../../src/protocol/operations.ts';
 import { Reader } from '../../src/protocol/reader.ts';
 import type { PolicyName } from '../../src/protocol/spec.ts';
+import { POP_EXPIRED_MAX } from '../../src/worker/entries.ts';
 import { policies } from '../../src/worker/eviction/index.ts';
 import { MARKS } from '../../src/worker/expired-marks.ts';
 import { SWEEP_ENTRIES_MAX } from '../../src/worker/shard.ts';
@@ -421,4 +423,36 @@ test('a read never takes back time that a later read has given', () => {
   expect(target.peek('k')).toBe('v');
   target.clock.nowMs += 1;
   expect(target.peek('k')).toBeUndefined();
+});
+
+describe('popItem', () => {
+  test('removes a bounded number of expired entries in one call, and says when it must be asked again', () => {
+    const target = makeShard({ bytesMax: 16 * 1024 * 1024 });
+    for (let i = 0; i < POP_EXPIRED_MAX * 4; i++) {
+      target.set(`k${i}`, 'v', 10);
+    }
+    target.set('live', 'v');
+    target.clock.nowMs += 10;
+    for (let left = 3; left >= 0; left--) {
+      expect(target.call(OP_POP_ITEM)).toBe(false);
+      expect(target.size()).toBe(POP_EXPIRED_MAX * left + 1);
+    }
+    expect(target.call(OP_POP_ITEM)).toMatchObject({ key: Buffer.from('live') });
+    expect(target.call(OP_POP_ITEM)).toBeUndefined();
+    expect(target.shard.counts()).toMatchObject({ expirations: POP_EXPIRED_MAX * 4, deletes: 1, entries: 0 });
+    target.shard.check();
+  });
+
+  test('steps over a bounded number of empty slots where the policy names nobody', () => {
+    const target = makeShard({ bytesMax: 32 * 1024 * 1024 }, 'none');
+    for (let i = 0; i < MASS; i++) {
+      target.set(`k${i}`, 'v');
+    }
+    for (let i = 0; i < MASS - 1; i++) {
+      target.delete(`k${i}`);
+    }
+    const answers = Array.from({ length: 5 }, () => target.call(OP_POP_ITEM));
+    expect(answers.filter((answer) => answer === false)).toHaveLength(3);
+    expect(answers.slice(3)).toEqual([expect.objectContaining({ key: Buffer.from(`k${MASS - 1}`) }), undefined]);
+  });
 });

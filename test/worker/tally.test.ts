@@ -27,6 +27,7 @@ test('counts tell what happened, gauges what there is, peaks the most there was'
     evictions: 20,
     expirations: 50,
     failures: 1,
+    policyFaults: 0,
     entries: 49,
     validEntries: 49,
     entriesPeak: 100,

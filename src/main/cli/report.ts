@@ -44,7 +44,7 @@ function heading({ title, config, concurrency }: ReportSettings, style: Style): 
   const { shards, maxBytes, maxEntries, eviction, reads } = config;
   const capacity = maxEntries === Number.POSITIVE_INFINITY ? [] : [`${count(maxEntries)} entries`];
   const told = [
-    eviction,
+    typeof eviction === 'string' ? eviction : (eviction.name ?? eviction.module),
     plural(shards, 'shard'),
     [...capacity, bytes(maxBytes)].join(' and '),
     `${reads} reads`,

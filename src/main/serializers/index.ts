@@ -2,9 +2,8 @@
  * The serializers there are, and what a user may ask for: one of them by name, one of the user's own, or a module that
  * exports one, which any thread can load. A new one is one file that keeps the contract of codec.ts, and one line here.
  */
-import { isAbsolute } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { misuse } from '../../protocol/errors.ts';
+import { type PluginModule, type ResolvedModule, resolveModule } from '../plugin.ts';
 import type { ValueCodec } from './codec.ts';
 import { CustomCodec, type Serializer } from './custom.ts';
 import { JsonCodec } from './json.ts';
@@ -25,23 +24,13 @@ export const serializers = {
 export type SerializerName = keyof typeof serializers;
 
 /** Where to find a serializer that every thread can load. */
-export interface SerializerModule {
-  /** A URL like `new URL('./mine.js', import.meta.url)`, or an absolute path. For a package: `import.meta.resolve('it')`. */
-  readonly module: URL | string;
-  /** The name of the export. Default 'default'. */
-  readonly export?: string | undefined;
-}
+export type SerializerModule = PluginModule;
 
 /** What the option `serializer` takes. */
 export type SerializerOption = SerializerName | Serializer | SerializerModule;
 
 /** As it is in force, but perhaps not loaded yet; without functions, where it may cross threads. */
 export type ResolvedSerializer = SerializerName | Serializer | ResolvedModule;
-
-export interface ResolvedModule {
-  readonly module: string;
-  readonly export: string;
-}
 
 const NAMES = Object.keys(serializers) as SerializerName[];
 const EXTENSION = /^\w[\w.-]*$/;
@@ -99,33 +88,12 @@ function named(given: string): SerializerName {
   return name;
 }
 
-/** The same with a URL that means the same in every thread, whatever its working directory. */
 function moduleOf(option: object): ResolvedModule {
   const stranger = Object.keys(option).find((key) => key !== 'module' && key !== 'export');
   if (stranger !== undefined) {
     throw invalid('`serializer` to have `module` and `export`, and nothing else', stranger);
   }
-  const { module, export: name = 'default' } = option as { module: unknown; export?: unknown };
-  if (typeof name !== 'string' || name === '') {
-    throw invalid('`serializer.export` to be the name of an export', name);
-  }
-  return Object.freeze({ module: hrefOf(module), export: name });
-}
-
-function hrefOf(module: unknown): string {
-  if (module instanceof URL) {
-    return module.href;
-  }
-  if (typeof module === 'string' && isAbsolute(module)) {
-    return pathToFileURL(module).href;
-  }
-  if (typeof module === 'string' && URL.canParse(module)) {
-    return module;
-  }
-  throw invalid(
-    '`serializer.module` to be a URL or an absolute path, such as `new URL("./it.js", import.meta.url)` or `import.meta.resolve("it")`',
-    module,
-  );
+  return resolveModule('serializer', option);
 }
 
 /** Throws where `candidate`, which is `what`, is not a serializer. */

@@ -44,7 +44,10 @@ const SMALL = 0;
 const MAIN = 1;
 
 export function createS3Fifo(context: PolicyContext, { smallShare }: S3FifoOptions = {}): EvictionPolicy {
-  return s3Fifo(context, { smallShare: (entries) => smallShare ?? usualSmallShare(entries), fillsMain: false });
+  return s3Fifo(context, {
+    max: (capacity, entries) => Math.floor(capacity * (smallShare ?? usualSmallShare(entries))),
+    fillsMain: false,
+  });
 }
 
 /** What the small queue takes of a cache of so many entries. */
@@ -52,14 +55,21 @@ export function usualSmallShare(entries: number): number {
   return entries < SMALL_CACHE ? SMALL_SHARE_OF_FEW : SMALL_SHARE;
 }
 
-export interface S3FifoShape {
-  smallShare(entries: number): number;
-  /** Whether, until something had to go, the main queue takes what the small one has no room for. */
+/** How long the small queue is. All weights are of the unit that is divided: entries or bytes. */
+export interface SmallQueue {
+  /** What it may weigh, of so much in so many entries. */
+  max(capacity: number, entries: number): number;
+  /** Whether, until something had to go, the main queue takes what this one has no room for. */
   readonly fillsMain: boolean;
+  /** A key came back that had left the small queue: a longer one would have had it. */
+  returned?(weight: number, capacity: number): void;
+  /** An entry had earned another round in the main queue: a shorter one would have lost it. */
+  kept?(weight: number): void;
+  clear?(): void;
 }
 
-/** Both queues and the ghosts, for whoever decides what share the small queue has. */
-export function s3Fifo(context: PolicyContext, { smallShare, fillsMain }: S3FifoShape): EvictionPolicy {
+/** Both queues and the ghosts, for whoever decides how long the small one is. */
+export function s3Fifo(context: PolicyContext, small: SmallQueue): EvictionPolicy {
   const { slots, entriesMax, touched, hashOf } = context;
   const weights = weightsOf(context);
   const queues = new SlotLists(slots, 2);
@@ -68,16 +78,11 @@ export function s3Fifo(context: PolicyContext, { smallShare, fillsMain }: S3Fifo
   let entries = 0;
   let smallWeight = 0;
   let mainWeight = 0;
-  let isFilling = fillsMain;
+  let isFilling = small.fillsMain;
   /** The victim that was named and has not left. */
   let named = NONE;
   /** The hash of the key that is about to be stored, if its ghost was there. */
   let remembered: number | undefined;
-
-  /** What the small queue should weigh at most in a cache of so many entries. */
-  function smallMax(ofEntries: number): number {
-    return Math.floor(weights.capacity * smallShare(ofEntries));
-  }
 
   function push(slot: number, queue: number, weight: number): void {
     queues.push(slot, queue);
@@ -112,6 +117,7 @@ export function s3Fifo(context: PolicyContext, { smallShare, fillsMain }: S3Fifo
     let at = queues.oldest(MAIN);
     for (let moves = 0; at !== NONE && moves < MOVES_MAX && touched[at] !== 0; moves++) {
       touched[at] = Math.min(USES_MAX, touched[at] as number) - 1;
+      small.kept?.(weights.of(at));
       queues.refresh(at, MAIN);
       at = queues.oldest(MAIN);
     }
@@ -122,11 +128,16 @@ export function s3Fifo(context: PolicyContext, { smallShare, fillsMain }: S3Fifo
     hits: 'byte',
     arrive(hash) {
       named = NONE;
-      remembered = ghosts.take(hash) >= 0 ? hash : undefined;
+      const weight = ghosts.take(hash);
+      remembered = weight < 0 ? undefined : hash;
+      if (weight >= 0) {
+        small.returned?.(weight, weights.capacity);
+      }
     },
     add(slot, hash) {
-      // As many as there will be, where that is known: while it fills, a large cache is no small one.
-      const overflows = isFilling && smallWeight >= smallMax(Number.isFinite(entriesMax) ? entriesMax : entries);
+      // Of as many as there will be, where that is known: a large cache that is still filling is no small one.
+      const ofEntries = entriesMax === Number.POSITIVE_INFINITY ? entries : entriesMax;
+      const overflows = isFilling && smallWeight >= small.max(weights.capacity, ofEntries);
       push(slot, remembered === hash || overflows ? MAIN : SMALL, weights.note(slot));
       remembered = undefined;
       named = NONE;
@@ -165,7 +176,8 @@ export function s3Fifo(context: PolicyContext, { smallShare, fillsMain }: S3Fifo
       entries = 0;
       smallWeight = 0;
       mainWeight = 0;
-      isFilling = fillsMain;
+      isFilling = small.fillsMain;
+      small.clear?.();
       named = NONE;
       remembered = undefined;
     },
@@ -174,7 +186,7 @@ export function s3Fifo(context: PolicyContext, { smallShare, fillsMain }: S3Fifo
         return named;
       }
       weights.fill(smallWeight + mainWeight);
-      const isMainOver = mainWeight > weights.capacity - smallMax(entries);
+      const isMainOver = mainWeight > weights.capacity - small.max(weights.capacity, entries);
       const found = isMainOver ? NONE : oldestUnusedOfSmall();
       named = found === NONE ? oldestUnusedOfMain() : found;
       return named;

@@ -21,6 +21,7 @@ const REAL: Record<Name, PolicyFactory> = {
   clock: policies.clock,
   's3-fifo': policies['s3-fifo'],
   's3-fifo 10 %': (context) => policies['s3-fifo'](context, { smallShare: 0.1 }),
+  's3-fifo-adaptive': policies['s3-fifo-adaptive'],
   arc: policies.arc,
 };
 
@@ -48,7 +49,6 @@ class Lockstep {
       touched,
       seed: SEED,
       keyOf: (slot) => this.#keys[slot] as number,
-      hitCount: () => 0,
       hashOf: (slot) => Math.imul(this.#keys[slot] as number, 0x9e37_79b1),
       weightOf: (slot) => this.#weights[slot] as number,
     });

@@ -1,0 +1,163 @@
+/**
+ * A user's policy, behind the one boundary between its code and the shard's: whatever it throws, names or returns, the
+ * shard's own state is whole, and the call in which it happened is answered. Built-in policies go without.
+ *
+ *     arrive, add, victim       POLICY_ERROR; what was to be stored is not. A wrong answer counts as a fault, too
+ *     update, remove, clear     POLICY_ERROR; the change was made all the same, since the shard does not depend on it
+ *     remove of what expired    \
+ *     hit                        > no call is to blame, or is kept from its work: counted and reported, no more
+ *     ahead                     /
+ *     check                     throws as it is: only tests ask
+ *
+ * A policy that has failed may have lost track of its entries. It is asked on: its next victim may be sound, and if it is
+ * not, the set that needs room says so. `clear` lets it begin afresh.
+ */
+import { types } from 'node:util';
+import { describe, describeThrown } from '../protocol/describe.ts';
+import type { EvictionPolicy, HitMode, RemovalCause } from '../protocol/policy.ts';
+
+/** A policy broke its contract. A call that meets it is answered with POLICY_ERROR; the shard lives on. */
+export class PolicyFault extends Error {}
+
+type Hook = keyof Omit<EvictionPolicy, 'hits'>;
+
+/** The user's object, of which only the shape is known. */
+type Foreign = Record<Hook, (first?: unknown, second?: unknown) => unknown>;
+
+/** What became of the call's work, by the hook that failed. */
+const OUTCOMES: Record<Hook, string> = {
+  arrive: 'Nothing was stored',
+  add: 'Nothing was stored',
+  victim: 'There is no room without it, and nothing was stored',
+  update: 'The entry was changed all the same',
+  remove: 'The entry that was to go is gone, and nothing else was done',
+  clear: 'The entries are gone all the same',
+  hit: 'No call was affected',
+  ahead: 'No call was affected',
+  check: '',
+};
+
+/** What a policy must have, whatever else it has. */
+export const HOOKS = ['add', 'hit', 'update', 'remove', 'clear', 'victim'] as const satisfies readonly Hook[];
+/** What it may have. */
+export const OPTIONAL_HOOKS = ['arrive', 'ahead', 'check'] as const satisfies readonly Hook[];
+
+export class GuardedPolicy implements EvictionPolicy {
+  readonly hits: HitMode;
+  readonly arrive?: (hash: number) => void;
+  readonly ahead?: (into: Int32Array) => number;
+  readonly check?: () => void;
+  readonly #policy: Foreign;
+  readonly #isLive: (slot: number) => boolean;
+  readonly #onFault: (fault: PolicyFault) => void;
+
+  /** `isLive` tells of any number whether it is a slot that holds an entry. Every fault is told to `onFault`, at once. */
+  constructor(policy: EvictionPolicy, isLive: (slot: number) => boolean, onFault: (fault: PolicyFault) => void) {
+    this.#policy = policy as unknown as Foreign;
+    this.#isLive = isLive;
+    this.#onFault = onFault;
+    this.hits = policy.hits;
+    if (policy.arrive !== undefined) {
+      this.arrive = (hash) => void this.#answer('arrive', hash);
+    }
+    if (policy.ahead !== undefined) {
+      this.ahead = (into) => this.#guess(into);
+    }
+    if (policy.check !== undefined) {
+      this.check = () => void policy.check?.();
+    }
+  }
+
+  add(slot: number, hash: number): boolean {
+    const admitted = this.#answer('add', slot, hash);
+    if (typeof admitted !== 'boolean') {
+      throw this.#fault('add', `returned ${describe(admitted)} from \`add\`, where true or false is expected`);
+    }
+    return admitted;
+  }
+
+  hit(slot: number): void {
+    this.#ask('hit', slot);
+  }
+
+  update(slot: number, previous: number): void {
+    this.#answer('update', slot, previous);
+  }
+
+  remove(slot: number, cause: RemovalCause): void {
+    const answer = this.#ask('remove', slot, cause);
+    if (answer instanceof PolicyFault && cause !== 'expire') {
+      throw answer;
+    }
+  }
+
+  clear(): void {
+    this.#answer('clear');
+  }
+
+  victim(): number {
+    const victim = this.#answer('victim');
+    if (victim === -1 || this.#isSlot(victim)) {
+      return victim;
+    }
+    throw this.#fault(
+      'victim',
+      `named ${describe(victim)} as victim, where a slot that holds an entry, or -1, is expected`,
+    );
+  }
+
+  #guess(into: Int32Array): number {
+    const count = this.#ask('ahead', into);
+    if (count instanceof PolicyFault) {
+      return 0;
+    }
+    if (!(Number.isInteger(count) && (count as number) >= 0 && (count as number) <= into.length)) {
+      this.#fault(
+        'ahead',
+        `returned ${describe(count)} from \`ahead\`, where a count of at most ${into.length} is expected`,
+      );
+      return 0;
+    }
+    const stranger = into.subarray(0, count as number).find((slot) => !this.#isSlot(slot));
+    if (stranger !== undefined) {
+      this.#fault('ahead', `named slot ${stranger} in \`ahead\`, which holds no entry`);
+      return 0;
+    }
+    return count as number;
+  }
+
+  #isSlot(candidate: unknown): candidate is number {
+    return typeof candidate === 'number' && this.#isLive(candidate);
+  }
+
+  /** What a hook answers. Throws PolicyFault. */
+  #answer(hook: Hook, first?: unknown, second?: unknown): unknown {
+    const answer = this.#ask(hook, first, second);
+    if (answer instanceof PolicyFault) {
+      throw answer;
+    }
+    return answer;
+  }
+
+  /** What a hook answers, or a fault that has been told. */
+  #ask(hook: Hook, first?: unknown, second?: unknown): unknown {
+    let answer: unknown;
+    try {
+      answer = this.#policy[hook](first, second);
+    } catch (cause) {
+      return this.#fault(hook, `threw in \`${hook}\`: ${describeThrown(cause)}`, cause);
+    }
+    if (types.isPromise(answer)) {
+      // Nobody awaits it: if it rejects, that would end the thread.
+      answer.catch((cause) => this.#fault(hook, `rejected in \`${hook}\`: ${describeThrown(cause)}`, cause));
+      return this.#fault(hook, `returned a Promise from \`${hook}\`, which must answer at once`);
+    }
+    return answer;
+  }
+
+  #fault(hook: Hook, what: string, cause?: unknown): PolicyFault {
+    const fault = new PolicyFault(`The eviction policy ${what}. ${OUTCOMES[hook]}`, { cause });
+    this.#onFault(fault);
+    return fault;
+  }
+}

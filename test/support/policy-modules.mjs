@@ -1,0 +1,131 @@
+/** Eviction policies as users might write them, sound and not. Shards load them by URL, so this is no TypeScript. */
+
+/** Plain LRU, slow and sure. */
+export function lru() {
+  const order = new Set();
+  const renew = (slot) => {
+    order.delete(slot);
+    order.add(slot);
+  };
+  return {
+    hits: 'ring',
+    add: (slot) => order.add(slot).has(slot),
+    hit: renew,
+    update(slot, previous) {
+      order.delete(previous);
+      order.add(slot);
+    },
+    remove: (slot) => order.delete(slot),
+    clear: () => order.clear(),
+    victim: () => order.values().next().value ?? -1,
+  };
+}
+
+/** What a switch in shared memory can make a policy do, by its number. */
+const DEEDS = [
+  () => {},
+  () => {
+    throw new RangeError('boom');
+  },
+  () => {
+    for (;;);
+  },
+];
+
+/** LRU whose hook `breaks` does what the switch says, before its work. With deed 3 it answers `answer`. */
+export function switched(context, { breaks, answer, deed }) {
+  const switches = new Int32Array(deed);
+  const policy = { arrive() {}, ahead: () => 0, ...lru(context) };
+  const sound = policy[breaks];
+  policy[breaks] = (...args) => {
+    const number = Atomics.load(switches, 0);
+    if (number === 3) {
+      return answer;
+    }
+    DEEDS[number]();
+    return sound(...args);
+  };
+  return policy;
+}
+
+/** Keeps who was touched: the first that was not goes. */
+export function secondChance({ touched }) {
+  const order = new Set();
+  return {
+    ...lru(),
+    hits: 'byte',
+    hit() {
+      throw new Error('hits come by the byte');
+    },
+    add: (slot) => order.add(slot).has(slot),
+    update(slot, previous) {
+      order.delete(previous);
+      order.add(slot);
+    },
+    remove: (slot) => order.delete(slot),
+    clear: () => order.clear(),
+    victim: () => [...order].find((slot) => touched[slot] === 0) ?? order.values().next().value ?? -1,
+  };
+}
+
+/** Says in the keys it refuses what it was told at birth. */
+export function told(context, options) {
+  const about = { ...context, touched: context.touched.length, options };
+  const names = Object.entries(about).map(
+    ([name, value]) => `${name}=${typeof value === 'function' ? 'f' : JSON.stringify(value)}`,
+  );
+  return {
+    ...lru(),
+    add: () => {
+      throw new Error(names.sort().join(' '));
+    },
+  };
+}
+
+/** A policy that is a class with private state, as an export that makes it. */
+class Stack {
+  hits = 'none';
+  #slots = [];
+  add(slot) {
+    this.#slots.push(slot);
+    return true;
+  }
+  hit() {}
+  update(slot, previous) {
+    this.#slots[this.#slots.indexOf(previous)] = slot;
+  }
+  remove(slot) {
+    this.#slots.splice(this.#slots.indexOf(slot), 1);
+  }
+  clear() {
+    this.#slots = [];
+  }
+  victim() {
+    return this.#slots.at(-1) ?? -1;
+  }
+}
+export default () => new Stack();
+
+export const notAFunction = { hits: 'none' };
+export const asClass = Stack;
+export const nothing = () => undefined;
+export const incomplete = () => ({ ...lru(), victim: undefined });
+export const wrongHits = () => ({ ...lru(), hits: 'rings' });
+export const noHits = () => ({ ...lru(), hits: undefined });
+export const wrongOptional = () => ({ ...lru(), ahead: 5 });
+export const asyncFactory = async () => lru();
+export const rejectingFactory = async () => {
+  throw new Error('too late');
+};
+export const asyncHook = () => ({ ...lru(), async add() {} });
+export const throwing = () => {
+  throw new RangeError('no such table');
+};
+export const throwingWhenRead = () => ({
+  get hits() {
+    throw new Error('read me not');
+  },
+});
+export const looping = () => {
+  for (;;);
+};

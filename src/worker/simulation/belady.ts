@@ -9,7 +9,7 @@
  * That is the optimum where all entries are of one size. With sizes the best choice is a knapsack problem; the same rule
  * is a good guess there and no bound, so a policy may come out above it. It does not know of expiry either.
  */
-import type { Counts } from './counts.ts';
+import type { Counts } from '../../protocol/simulation.ts';
 import { Positions } from './positions.ts';
 
 /** The next use of what is never used again. */
@@ -114,7 +114,7 @@ export class Belady implements Counts {
 }
 
 /** For each request the position of the next one of its key, or NO_NEXT_USE. Ids are below `keys`. */
-export function nextUses(ids: Int32Array, keys: number, into = new Int32Array(ids.length)): Int32Array {
+export function nextUses(ids: Int32Array, keys: number, into: Int32Array = new Int32Array(ids.length)): Int32Array {
   const last = new Int32Array(keys).fill(NO_NEXT_USE);
   for (let i = ids.length - 1; i >= 0; i--) {
     const id = ids[i] as number;

@@ -14,7 +14,7 @@
  */
 import { TOUCHED_MAX } from '../../protocol/memory.ts';
 import type { EvictionPolicy, PolicyFactory, PolicyOptions } from '../../protocol/policy.ts';
-import type { Counts } from './counts.ts';
+import type { Counts } from '../../protocol/simulation.ts';
 import { mixed, unmixed } from './mix.ts';
 import { Residents } from './residents.ts';
 

@@ -1,7 +1,6 @@
 /** What `shardstash replay` may be told: the arguments, their help, and every mistake in them that the cache does not name. */
-import { parseArgs } from 'node:util';
 import type { CacheOptions } from '../index.ts';
-import { UsageError } from './command.ts';
+import { parseArguments, traceOf, wholeNumber } from './arguments.ts';
 import { ZIPF } from './workload.ts';
 
 export interface ReplayOptions {
@@ -67,14 +66,8 @@ Exit codes: 0 done, 1 the trace cannot be read or is none, 2 wrong usage or --st
 
 /** Throws UsageError. */
 export function parseReplayOptions(args: string[]): ReplayOptions {
-  const { values, positionals } = parse(args);
-  const [trace, extra] = positionals;
-  if (extra !== undefined) {
-    throw new UsageError(`One trace at a time, got '${trace}' and '${extra}'`);
-  }
-  if (trace === '') {
-    throw new UsageError('The name of the trace is empty');
-  }
+  const { values, positionals } = parseArguments(args, OPTIONS);
+  const trace = traceOf(positionals);
   const isBounded = values['max-bytes'] !== undefined || values['max-entries'] !== undefined;
   const maxEntries = wholeNumber('max-entries', values['max-entries'], 1);
   return {
@@ -96,43 +89,6 @@ export function parseReplayOptions(args: string[]): ReplayOptions {
   };
 }
 
-/** An option error of the cache, in the words of the command line: `maxBytes` is --max-bytes here. */
-export function asUsageError(error: unknown): unknown {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  if (code !== 'INVALID_CONFIG' && code !== 'UNKNOWN_PLUGIN') {
-    return error;
-  }
-  const message = (error as Error).message.replace(/`(\w+)`/g, (_, name: string) => `--${kebab(name)}`);
-  return new UsageError(message);
-}
-
-function parse(args: string[]) {
-  try {
-    return parseArgs({ args, options: OPTIONS, allowPositionals: true });
-  } catch (error) {
-    // Node goes on to explain how a file could be named like an option.
-    const [told = ''] = error instanceof Error ? error.message.split(/\n|\. To specify/) : [];
-    throw new UsageError(told.replace(/\.$/, ''));
-  }
-}
-
-function wholeNumber(
-  name: string,
-  text: string | undefined,
-  min: number,
-  max = Number.MAX_SAFE_INTEGER,
-): number | undefined {
-  if (text === undefined) {
-    return undefined;
-  }
-  const value = /^\d/.test(text) ? Number(text) : Number.NaN;
-  if (!Number.isInteger(value) || value < min || value > max) {
-    const range = max === Number.MAX_SAFE_INTEGER ? `of at least ${min}` : `from ${min} to ${max}`;
-    throw new UsageError(`--${name} takes a whole number ${range}, got '${text}'`);
-  }
-  return value;
-}
-
 function sizeOf(text: string | undefined): number | string | undefined {
   return text !== undefined && /^\d+$/.test(text) ? Number(text) : text;
 }
@@ -140,10 +96,6 @@ function sizeOf(text: string | undefined): number | string | undefined {
 /** Without what was not given, so that the cache's own defaults stand. */
 function compact(options: { [Name in keyof CacheOptions]: CacheOptions[Name] | undefined }): CacheOptions {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
-}
-
-function kebab(name: string): string {
-  return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }
 
 function millions(value: number): string {

@@ -35,7 +35,7 @@ export interface CacheOptions {
   ttl?: number | string | null;
   /** Whether every read of an entry lets it live for its ttl again. Default false. */
   sliding?: boolean;
-  /** Which entry goes when room is needed. Default 'lru'. */
+  /** Which entry goes when room is needed. Default 's3-fifo'. */
   eviction?: PolicyName | { name: PolicyName };
   /** How values become bytes. Default 'msgpack'. */
   serializer?: SerializerOption;
@@ -111,7 +111,19 @@ const DEFAULT_SHARDS_MAX = 8;
 const ENTRIES_PER_SHARD_MIN = 256;
 const TIMER_MAX_MS = 2 ** 31 - 1;
 const FILTERS: readonly FilterName[] = ['blocked-bloom'];
-export const POLICIES: readonly PolicyName[] = ['lru', 'fifo', 'random', 'sieve', 'none'];
+export const POLICIES: readonly PolicyName[] = [
+  's3-fifo',
+  'w-tinylfu',
+  'arc',
+  'sieve',
+  'clock',
+  'lru',
+  'lfu',
+  'mfu',
+  'fifo',
+  'random',
+  'none',
+];
 const DEFAULT_FALSE_POSITIVES = 0.01;
 const DEFAULT_CLEANUP_MS = 1_000;
 const CLEANUP_MS_MIN = 10;
@@ -166,7 +178,7 @@ export function resolveOptions(options: CacheOptions = {}): CacheConfig {
     maxEntries,
     ttl: resolveTtl(options.ttl, EVER),
     sliding: flag('sliding', options.sliding ?? false),
-    eviction: policy(options.eviction ?? 'lru'),
+    eviction: policy(options.eviction ?? 's3-fifo'),
     serializer: nameOf(resolveSerializer(options.serializer)),
     filter: filter(options.filter ?? true),
     reads: choice('reads', options.reads ?? 'shared', ['shared', 'owner'] as const),

@@ -26,8 +26,8 @@ export interface PolicyContext {
   /** Bytes that fit at most, as `weightOf` counts them. */
   readonly bytesMax: number;
   /**
-   * The key of an entry, which must be live, or be leaving in this very call of `remove` or `update`. Costs a decode: not
-   * for the hot path.
+   * The key of an entry, which must be live, or be leaving in this very call of `remove`. Costs a decode: not for the hot
+   * path.
    */
   keyOf(slot: number): CacheKey;
   /** The hash of such an entry's key: what `add` was told. */
@@ -57,7 +57,7 @@ export interface EvictionPolicy {
   /** A reader used the entry. */
   hit(slot: number): void;
   /**
-   * The entry was overwritten and lives in `slot` now; `previous` is no longer its slot after this call. Its count in
+   * The entry was overwritten and lives in `slot` now; `previous` is no longer its slot. Its count in
    * `touched` moved with it. `slot` may equal `previous`: an entry changed in place.
    */
   update(slot: number, previous: number): void;

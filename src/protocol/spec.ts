@@ -3,7 +3,18 @@ import type { FilterName } from './filter.ts';
 import type { ShardLimits, ShardRegions } from './memory.ts';
 import type { HitMode, PolicyOptions } from './policy.ts';
 
-export type PolicyName = 'lru' | 'fifo' | 'random' | 'sieve' | 'none';
+export type PolicyName =
+  | 's3-fifo'
+  | 'w-tinylfu'
+  | 'arc'
+  | 'sieve'
+  | 'clock'
+  | 'lru'
+  | 'lfu'
+  | 'mfu'
+  | 'fifo'
+  | 'random'
+  | 'none';
 
 /** A policy and its settings. */
 export interface EvictionSpec {

@@ -342,12 +342,9 @@ export class Entries {
     }
     this.#map.replace(old, block);
     this.expiries.schedule(block);
-    try {
-      this.policy.update(slot, previous);
-    } finally {
-      this.#arena.free(old);
-      this.#slots.give(previous);
-    }
+    this.#arena.free(old);
+    this.#slots.give(previous);
+    this.policy.update(slot, previous);
   }
 
   #overwritten(block: number): void {

@@ -22,7 +22,8 @@ const memory = new ShardMemory(regions);
 const manual = time === undefined ? undefined : new SharedClock(time);
 const clock = new FrameClock(manual ?? monotonic);
 const { eviction, limits, seed, filter } = spec;
-const factory: PolicyFactory = policies[eviction.name];
+// The options were checked when the cache opened, against what the policy of that name takes.
+const factory = policies[eviction.name] as PolicyFactory;
 const createPolicy: PolicyFactory = (context) => factory(context, eviction.options);
 const shard = new Shard(limits, memory, createPolicy, clock, { seed, filter });
 const dispatch = new Dispatch(shard, memory, clock);

@@ -3,7 +3,7 @@ import { styleText } from 'node:util';
 import type { Advice } from './advice.ts';
 import { BASELINE, type Comparison, meanOf, OPTIMUM, ratiosOf } from './comparison.ts';
 import { drawCurves, type Texture } from './curve.ts';
-import { bytes, count, duration, percent } from './figures.ts';
+import { bytes, count, duration, percent, size } from './figures.ts';
 
 export interface AdviceSettings {
   /** What was recorded. */
@@ -26,8 +26,12 @@ const INDENT = 2;
 const COLUMNS_MAX = 100;
 const COLUMNS_MIN = 20;
 const CHART_ROWS = 12;
+/** A hit ratio that rounds to none. */
+const NOTHING = '0.00';
 const US_PER_MS = 1_000;
 const NS_PER_MS = 1_000_000;
+const KIB = 1024;
+const MIB = KIB * KIB;
 
 export function renderAdvice(settings: AdviceSettings): string {
   const style: Style = settings.colours ? styleText : (_, text) => text;
@@ -60,13 +64,14 @@ function table(comparison: Comparison, shards: number, width: number, style: Sty
   const rows = [...policies]
     .map((policy) => ({ policy: policy as string, ratios: ratiosOf(comparison, policy, shards) }))
     .sort((one, other) => meanOf(other.ratios) - meanOf(one.ratios));
-  const best = sizes.map((_, i) => Math.max(...rows.map(({ ratios }) => ratios[i] as number)));
+  const best = sizes.map((_, i) => figure(Math.max(...rows.map(({ ratios }) => ratios[i] as number))));
   const optimum = { policy: OPTIMUM, ratios: ratiosOf(comparison, OPTIMUM, shards) };
-  const heads = sizes.map((size) => (unit === 'bytes' ? bytes(size) : count(size)));
+  const heads = sizes.map((each) => size(each, unit));
   const title = `hits in % by ${unit === 'bytes' ? '`maxBytes`' : '`maxEntries`'}${several(comparison) ? `, ${count(shards)} ${shards === 1 ? 'shard' : 'shards'}` : ''}`;
   const labelWidth = Math.max(...[...policies, OPTIMUM].map((name) => name.length)) + 1;
   const columnWidth = Math.max('100.00*'.length, ...heads.map((head) => head.length + 1)) + 1;
-  const perBlock = Math.max(1, Math.floor((width - labelWidth) / columnWidth));
+  const fitting = Math.max(1, Math.floor((width - labelWidth) / columnWidth));
+  const perBlock = Math.ceil(sizes.length / Math.ceil(sizes.length / fitting));
   const blocks: string[][] = [];
   for (let from = 0; from < sizes.length; from += perBlock) {
     const columns = sizes.map((_, i) => i).slice(from, from + perBlock);
@@ -84,12 +89,12 @@ function table(comparison: Comparison, shards: number, width: number, style: Sty
       ...rows.map(({ policy, ratios }) =>
         line(
           policy,
-          columns.map((i) => figure(ratios[i] as number, ratios[i] === best[i], columnWidth, style)),
+          columns.map((i) => cell(figure(ratios[i] as number), best[i], columnWidth, style)),
         ),
       ),
       line(
         optimum.policy,
-        columns.map((i) => figure(optimum.ratios[i] as number, false, columnWidth, style)),
+        columns.map((i) => cell(figure(optimum.ratios[i] as number), undefined, columnWidth, style)),
         'dim',
       ),
     ]);
@@ -97,9 +102,14 @@ function table(comparison: Comparison, shards: number, width: number, style: Sty
   return blocks;
 }
 
-function figure(ratio: number, isBest: boolean, width: number, style: Style): string {
-  const text = (ratio * 100).toFixed(2).padStart(width - 1);
-  return isBest ? `${style(['bold', 'green'], text)}*` : `${text} `;
+function figure(ratio: number): string {
+  return (ratio * 100).toFixed(2);
+}
+
+/** The best of its column has a star: all that look alike, but not where nobody hits. */
+function cell(text: string, best: string | undefined, width: number, style: Style): string {
+  const padded = text.padStart(width - 1);
+  return text === best && text !== NOTHING ? `${style(['bold', 'green'], padded)}*` : `${padded} `;
 }
 
 /** The recommended policy between the baseline, or what comes closest, and the optimum. */
@@ -115,7 +125,7 @@ function chart(comparison: Comparison, { policy }: Advice, width: number, style:
   });
   return drawCurves(curves, {
     axis: comparison.sizes,
-    label: (value) => (comparison.unit === 'bytes' ? bytes(value) : count(value)),
+    label: (value) => size(value, comparison.unit),
     width,
     height: CHART_ROWS,
     paint: (text, curve) => style(curve === undefined ? 'dim' : (curves[curve]?.colour ?? 'dim'), text),
@@ -123,16 +133,23 @@ function chart(comparison: Comparison, { policy }: Advice, width: number, style:
 }
 
 function recommendation(comparison: Comparison, advice: Advice, width: number, style: Style): string[] {
-  const told = `Recommended: ${optionsText(comparison, advice)}, ${percent(advice.hitRatio)} hits.`;
-  const [first = '', ...more] = wrapped(told, width);
-  return [...[first, ...more].map((line) => style('bold', line)), ...wrapped(advice.reasons.join(' '), width)];
+  const options = wrapped(`Recommended: ${optionsText(comparison, advice)}`, width);
+  const reasons = [`${percent(advice.hitRatio)} of the requests hit.`, ...advice.reasons];
+  return [...options.map((line) => style('bold', line)), ...wrapped(reasons.join(' '), width)];
 }
 
 /** As one would write them down: `{ eviction: 'lru', maxEntries: 1000 }` */
-export function optionsText({ unit, shards }: Comparison, advice: Advice): string {
-  const bound = unit === 'bytes' ? `maxBytes: ${advice.size}` : `maxEntries: ${advice.size}`;
+function optionsText({ unit, shards }: Comparison, advice: Advice): string {
+  const bound = unit === 'bytes' ? `maxBytes: ${bytesOption(advice.size)}` : `maxEntries: ${advice.size}`;
   const split = shards.length > 1 || advice.shards > 1 ? `, shards: ${advice.shards}` : '';
   return `{ eviction: '${advice.policy}', ${bound}${split} }`;
+}
+
+function bytesOption(value: number): string {
+  if (value % MIB === 0) {
+    return `'${value / MIB}mb'`;
+  }
+  return value % KIB === 0 ? `'${value / KIB}kb'` : `${value}`;
 }
 
 function effort({ comparison, elapsedMs, threads }: AdviceSettings): string {
@@ -150,7 +167,7 @@ function several({ shards }: Comparison): boolean {
 function wrapped(text: string, width: number): string[] {
   const lines: string[] = [];
   let line = '';
-  for (const word of text.split(' ')) {
+  for (const word of text.split(/ (?!%)/)) {
     if (line !== '' && line.length + 1 + word.length > width) {
       lines.push(line);
       line = word;

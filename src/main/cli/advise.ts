@@ -15,7 +15,7 @@ import { badLineText, emptiness } from './bad-lines.ts';
 import { resolveSizes } from './capacities.ts';
 import { type Command, EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED } from './command.ts';
 import { type Comparison, compare, OPTIMUM } from './comparison.ts';
-import { count, percent } from './figures.ts';
+import { capacity, count, percent } from './figures.ts';
 import { originName } from './origin.ts';
 import { Progress } from './progress.ts';
 import type { Recording } from './recorder.ts';
@@ -159,7 +159,7 @@ function notesOn(recording: Recording, comparison: Comparison, expires: boolean)
     const part = percent(tooLarge / comparison.requests);
     const where = comparison.shards.length > 1 || smallest.shards > 1 ? ` in ${count(smallest.shards)} shards` : '';
     notes.push(
-      `At ${count(smallest.size)} bytes${where}, ${part} of the requests are for entries that no shard can hold.`,
+      `At ${capacity(smallest.size, 'bytes')}${where}, ${part} of the requests are for entries that no shard can hold.`,
     );
   }
   return notes;

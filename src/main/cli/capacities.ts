@@ -47,7 +47,10 @@ export function parseSizes(text: string | undefined, inBytes: boolean): SizeOpti
   if (withUnit !== undefined && plain !== undefined && !inBytes) {
     throw new UsageError(`--sizes takes entries or bytes: '${plain}' is entries, '${withUnit}' bytes. Or give --bytes`);
   }
-  return { unit: inBytes || withUnit !== undefined ? 'bytes' : 'entries', sizes: words.map(parseSize) };
+  return {
+    unit: inBytes || withUnit !== undefined ? 'bytes' : 'entries',
+    sizes: words.map((word) => parseSize('sizes', word)),
+  };
 }
 
 /** The capacities in ascending order, none twice. Each shard must get something. Throws UsageError. */
@@ -83,18 +86,19 @@ function readable(amount: number, unit: Unit): number {
   return Math.max(1, Math.round(Number((amount / scale).toPrecision(2)) * scale));
 }
 
-function parseSize(word: string): Size {
+/** One size, of the option that is called `--name`. Throws UsageError. */
+export function parseSize(name: string, word: string): Size {
   const match = /^(\d+(?:\.\d+)?)\s*(%|[kmg]?b)?$/.exec(word);
   const value = Number(match?.[1]);
   if (match !== null && match[2] === '%') {
     if (!(value > 0 && value <= 100)) {
-      throw new UsageError(`--sizes takes shares above 0% and up to 100%, got '${word}'`);
+      throw new UsageError(`--${name} takes shares above 0% and up to 100%, got '${word}'`);
     }
     return { share: value / 100 };
   }
   const amount = value * (BYTE_UNITS[match?.[2] ?? 'b'] ?? 1);
   if (!Number.isSafeInteger(amount) || amount < 1) {
-    throw new UsageError(`--sizes takes sizes like 1000, 10% or 64mb with commas between, got '${word}'`);
+    throw new UsageError(`--${name} takes sizes like 1000, 10% or 64mb, got '${word}'`);
   }
   return { amount };
 }

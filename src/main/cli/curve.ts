@@ -43,35 +43,37 @@ const PATTERNS: Record<Texture, readonly boolean[]> = {
   dashes: [true, true, true, true, false, false, false],
   dots: [true, false, false, false],
 };
-/** '100 % ' */
-const SCALE_WIDTH = 6;
 const COLUMNS_MIN = 16;
 /** Steps between marks of the scale, in points: the first that needs few enough marks is taken. */
-const STEPS = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 25, 50];
+const STEPS = [0.5, 1, 2, 5, 10, 20, 25, 50];
 const MARKS_MAX = 5;
 
 /** The lines of a chart; none where there is no room for it, or nothing to draw. */
 export function drawCurves(curves: readonly Curve[], settings: CurveSettings): string[] {
   const { axis, width, height, paint } = settings;
-  const nameWidth = Math.max(0, ...curves.map(({ name }) => name.length)) + 1;
-  const columns = width - SCALE_WIDTH - 1 - nameWidth;
-  if (columns < COLUMNS_MIN || axis.length < 2 || curves.length === 0) {
+  if (axis.length < 2 || curves.length === 0) {
     return [];
   }
   const scale = scaleOf(curves.flatMap(({ values }) => values));
+  const marks = marksOf(scale, height);
+  const markWidth = Math.max(...Array.from(marks.values(), (mark) => mark.length)) + 1;
+  const nameWidth = Math.max(...curves.map(({ name }) => name.length)) + 1;
+  const columns = width - markWidth - 1 - nameWidth;
+  if (columns < COLUMNS_MIN) {
+    return [];
+  }
   const canvas = new Canvas(columns, height);
   for (const [index, curve] of curves.entries()) {
     trace(canvas, curve, index, axis, scale);
   }
-  const marks = marksOf(scale, height);
   const names = namesBeside(curves, scale, height);
   const rows = Array.from({ length: height }, (_, row) => {
     const mark = marks.get(row);
-    const edge = paint(`${(mark ?? '').padStart(SCALE_WIDTH - 1)} ${mark === undefined ? '│' : '┤'}`, undefined);
+    const edge = paint(`${(mark ?? '').padStart(markWidth - 1)} ${mark === undefined ? '│' : '┤'}`, undefined);
     const name = names.get(row);
     return edge + canvas.row(row, paint) + (name === undefined ? '' : ` ${paint(curves[name]?.name ?? '', name)}`);
   });
-  return [...rows, ...footOf(settings, columns).map((line) => paint(line, undefined))];
+  return [...rows, ...footOf(settings, markWidth, columns).map((line) => paint(line, undefined))];
 }
 
 interface Scale {
@@ -158,23 +160,25 @@ function namesBeside(curves: readonly Curve[], { least, most }: Scale, height: n
   return names;
 }
 
-/** The axis with a mark for each place, and as many labels as fit beside each other, the last one in any case. */
-function footOf({ axis, label }: CurveSettings, columns: number): string[] {
+/** The axis with a mark for each place, and as many labels as fit beside each other: the last, the first, then others. */
+function footOf({ axis, label }: CurveSettings, markWidth: number, columns: number): string[] {
   const place = placeOn(axis);
   const marks = axis.map((value) => Math.round(place(value) * (columns - 1)));
   const line = Array.from({ length: columns }, (_, column) => (marks.includes(column) ? '┬' : '─')).join('');
-  const edge = SCALE_WIDTH + 1;
-  const taken: { from: number; to: number; text: string }[] = [];
-  for (let i = axis.length - 1; i >= 0; i--) {
+  const edge = markWidth + 1;
+  const end = edge + columns;
+  const labels: { from: number; text: string }[] = [];
+  const [first, ...others] = axis.keys();
+  for (const i of [...others.splice(-1), first as number, ...others]) {
     const text = label(axis[i] as number);
     const middle = edge + (marks[i] as number);
-    const from = Math.max(0, Math.min(edge + columns - text.length, Math.round(middle - text.length / 2)));
-    if (taken.every((other) => from + text.length < other.from)) {
-      taken.push({ from, to: from + text.length, text });
+    const from = Math.max(0, Math.min(end - text.length, Math.round(middle - (text.length - 1) / 2)));
+    if (labels.every((other) => from + text.length < other.from || other.from + other.text.length < from)) {
+      labels.push({ from, text });
     }
   }
-  const labels = taken.reduceRight((foot, { from, text }) => foot.padEnd(from) + text, '');
-  return [`${' '.repeat(SCALE_WIDTH)}└${line}`, labels];
+  labels.sort((one, other) => one.from - other.from);
+  return [`${' '.repeat(markWidth)}└${line}`, labels.reduce((foot, { from, text }) => foot.padEnd(from) + text, '')];
 }
 
 /** Dots, and for each character the curve that was drawn there last. */

@@ -51,7 +51,12 @@ export function share(ratio: number): string {
   return `${Number((ratio * 100).toFixed(1))} %`;
 }
 
-/** A capacity as `maxEntries` or `maxBytes` say it: '18,688 entries', '64.0 MiB' */
+/** A capacity as a sentence says it: '18,688 entries', '64 MiB' */
 export function capacity(value: number, unit: 'entries' | 'bytes'): string {
-  return unit === 'bytes' ? bytes(value) : `${count(value)} ${value === 1 ? 'entry' : 'entries'}`;
+  return unit === 'bytes' ? size(value, unit) : `${count(value)} ${value === 1 ? 'entry' : 'entries'}`;
+}
+
+/** A capacity in a table: '18,688', '64 MiB' */
+export function size(value: number, unit: 'entries' | 'bytes'): string {
+  return unit === 'bytes' ? bytes(value).replace('.0 ', ' ') : count(value);
 }

@@ -9,6 +9,7 @@
  */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { type Cache, openCache } from '../index.ts';
+import { runAdvice } from './advise.ts';
 import { asUsageError } from './arguments.ts';
 import { badLineText, emptiness } from './bad-lines.ts';
 import { type Command, EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED } from './command.ts';
@@ -32,6 +33,9 @@ export const replay: Command = {
   help: REPLAY_HELP,
   run: async (args) => {
     const options = parseReplayOptions(args);
+    if (options.comparison !== undefined) {
+      return await runAdvice('replay', options.comparison);
+    }
     const cache = await open(options);
     try {
       return await replayInto(cache, options);

@@ -3,10 +3,10 @@
  */
 
 import type { EvictionPolicy, PolicyContext } from '../../protocol/policy.ts';
-import { SlotList } from './list.ts';
+import { SlotLists } from './lists.ts';
 
 export function createFifo({ slots }: PolicyContext): EvictionPolicy {
-  const list = new SlotList(slots);
+  const list = new SlotLists(slots);
   return {
     hits: 'none',
     add(slot) {
@@ -17,7 +17,7 @@ export function createFifo({ slots }: PolicyContext): EvictionPolicy {
     update: (slot, previous) => list.replace(slot, previous),
     remove: (slot) => list.remove(slot),
     clear: () => list.clear(),
-    victim: () => list.oldest,
+    victim: () => list.oldest(),
     ahead: (into) => list.oldestInto(into),
   };
 }

@@ -6,10 +6,10 @@
  */
 
 import type { EvictionPolicy, PolicyContext } from '../../protocol/policy.ts';
-import { SlotList } from './list.ts';
+import { SlotLists } from './lists.ts';
 
 export function createLru({ slots }: PolicyContext): EvictionPolicy {
-  const list = new SlotList(slots);
+  const list = new SlotLists(slots);
   return {
     hits: 'ring',
     add(slot) {
@@ -23,7 +23,7 @@ export function createLru({ slots }: PolicyContext): EvictionPolicy {
     },
     remove: (slot) => list.remove(slot),
     clear: () => list.clear(),
-    victim: () => list.oldest,
+    victim: () => list.oldest(),
     ahead: (into) => list.oldestInto(into),
   };
 }

@@ -13,33 +13,20 @@
  */
 
 import type { EvictionPolicy, PolicyContext } from '../../protocol/policy.ts';
-
-/** 2^32 over the golden ratio, odd: the step that spreads a counter over all words most evenly. */
-const GOLDEN_STEP = 0x9e37_79b9;
-const WORDS = 2 ** 32;
+import { Lots } from './lots.ts';
 
 export function createRandom({ slots, seed }: PolicyContext): EvictionPolicy {
   // Shared only so that pages are handed out when touched, as they are for the shard's own memory.
   const dense = new Int32Array(new SharedArrayBuffer(slots * 4));
   const places = new Int32Array(new SharedArrayBuffer(slots * 4));
   let count = 0;
-  let draws = seed | 0;
-  let lot = 0;
-
-  /** Splitmix with words of 32 bits: a counter, scrambled, so that each word comes once in 2^32 draws. */
-  function draw(): void {
-    draws = (draws + GOLDEN_STEP) | 0;
-    lot = Math.imul(draws ^ (draws >>> 16), 0x21f0_aaad);
-    lot = Math.imul(lot ^ (lot >>> 15), 0x735a_2d97);
-    lot ^= lot >>> 15;
-  }
+  const lots = new Lots(seed);
 
   function put(slot: number, place: number): void {
     dense[place] = slot;
     places[slot] = place;
   }
 
-  draw();
   return {
     hits: 'none',
     add(slot) {
@@ -50,11 +37,11 @@ export function createRandom({ slots, seed }: PolicyContext): EvictionPolicy {
     update: (slot, previous) => put(slot, places[previous] as number),
     remove(slot) {
       put(dense[--count] as number, places[slot] as number);
-      draw();
+      lots.draw();
     },
     clear() {
       count = 0;
     },
-    victim: () => (count === 0 ? -1 : (dense[Math.floor(((lot >>> 0) / WORDS) * count)] as number)),
+    victim: () => (count === 0 ? -1 : (dense[lots.below(count)] as number)),
   };
 }

@@ -14,7 +14,7 @@
  */
 
 import type { EvictionPolicy, PolicyContext } from '../../protocol/policy.ts';
-import { SlotList } from './list.ts';
+import { SlotLists } from './lists.ts';
 
 /**
  * Bits that the hand clears for one victim at most; then it takes the entry where it stands. Without a bound the first
@@ -25,7 +25,7 @@ const PASSES_MAX = 65_536;
 const NONE = -1;
 
 export function createSieve({ slots, touched }: PolicyContext): EvictionPolicy {
-  const list = new SlotList(slots);
+  const list = new SlotLists(slots);
   /** Where the hand stands; NONE is before the oldest entry. */
   let hand = NONE;
   return {
@@ -53,12 +53,12 @@ export function createSieve({ slots, touched }: PolicyContext): EvictionPolicy {
       hand = NONE;
     },
     victim() {
-      let at = hand === NONE ? list.oldest : hand;
+      let at = hand === NONE ? list.oldest() : hand;
       for (let passes = 0; passes < PASSES_MAX && at !== NONE && touched[at] !== 0; passes++) {
         touched[at] = 0;
         at = list.newerThan(at);
         if (at === NONE) {
-          at = list.oldest;
+          at = list.oldest();
         }
       }
       if (at !== NONE) {

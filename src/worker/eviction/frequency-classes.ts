@@ -1,0 +1,211 @@
+/**
+ * Entries by how often they were used, in constant time a use: Shah, Mitra and Matani, "An O(1) algorithm for implementing
+ * the LFU cache eviction scheme", 2010.
+ *
+ *     classes, fewest uses first     [ 1 ]      [ 2 ]      [ 7 ]
+ *     entries, oldest in it first    a, d, e    b          c, f
+ *
+ * A use moves an entry to the new end of the next class, which is made if there is none. With a half-life, all counts are
+ * halved, rounded up, after so many uses: classes that become equal are joined end to end, so this takes a step a class and
+ * not one an entry (there are at most some 2 * sqrt(half-life) of them). An entry keeps the count that it had, and the
+ * halving that count was last right for; what it is now follows.
+ */
+import { SlotLists } from './lists.ts';
+
+const NONE = -1;
+/** More halvings than any count survives. */
+const HALVINGS_MAX = 53;
+
+export class FrequencyClasses {
+  /** Entries, a list a class. */
+  readonly #members: SlotLists;
+  /** Classes, fewest uses first. */
+  readonly #order: SlotLists;
+  /** Uses of the entries of a class. Float64: a count that wraps would be worse than eight bytes a class. */
+  readonly #uses: Float64Array;
+  readonly #classOfUses = new Map<number, number>();
+  /** Uses of an entry, as of halving number `#halvings[slot]`. */
+  readonly #usesOfSlot: Float64Array;
+  readonly #halvingOfSlot: Float64Array | undefined;
+  readonly #halfLife: number;
+  #freeClass = NONE;
+  #classes = 0;
+  #usesSinceHalving = 0;
+  #halving = 0;
+
+  /** `halfLife` in uses, Infinity for never. */
+  constructor(slots: number, halfLife = Number.POSITIVE_INFINITY) {
+    this.#halfLife = halfLife;
+    // One more than entries: a use makes the next class before the last entry of this one has left it.
+    const classes = slots + 1;
+    this.#members = new SlotLists(slots, classes);
+    this.#order = new SlotLists(classes);
+    // Shared only so that pages are handed out when touched.
+    const column = (length: number) => new Float64Array(new SharedArrayBuffer(length * 8));
+    this.#uses = column(classes);
+    this.#usesOfSlot = column(slots);
+    this.#halvingOfSlot = halfLife === Number.POSITIVE_INFINITY ? undefined : column(slots);
+  }
+
+  /** The entry that is longest in the class of fewest uses, -1 when there is none. */
+  get leastUsed(): number {
+    const lowest = this.#order.oldest();
+    return lowest === NONE ? NONE : this.#members.oldest(lowest);
+  }
+
+  /** The entry that is longest in the class of most uses, -1 when there is none. */
+  get mostUsed(): number {
+    const highest = this.#order.newest();
+    return highest === NONE ? NONE : this.#members.oldest(highest);
+  }
+
+  /** Writes the entries of fewest uses, oldest of each class first, and says how many. */
+  leastUsedInto(slots: Int32Array): number {
+    let count = 0;
+    for (let at = this.#order.oldest(); at !== NONE && count < slots.length; at = this.#order.newerThan(at)) {
+      count = this.#members.oldestInto(slots, at, count);
+    }
+    return count;
+  }
+
+  /** A new entry, used once. */
+  add(slot: number): void {
+    const lowest = this.#order.oldest();
+    if (lowest !== NONE && this.#uses[lowest] === 1) {
+      this.#join(slot, lowest);
+    } else {
+      const made = this.#make(1);
+      this.#order.unshift(made);
+      this.#join(slot, made);
+    }
+    this.#count();
+  }
+
+  /** The entry was used once more. */
+  use(slot: number): void {
+    const from = this.#classOf(slot);
+    const uses = (this.#uses[from] as number) + 1;
+    let to = this.#classOfUses.get(uses);
+    if (to === undefined) {
+      to = this.#make(uses);
+      this.#order.pushAfter(to, from);
+    }
+    this.#leave(slot, from);
+    this.#join(slot, to);
+    this.#count();
+  }
+
+  /** The entry has another slot, which may be the same. */
+  move(slot: number, previous: number): void {
+    this.#members.replace(slot, previous);
+    this.#usesOfSlot[slot] = this.#usesOfSlot[previous] as number;
+    if (this.#halvingOfSlot !== undefined) {
+      this.#halvingOfSlot[slot] = this.#halvingOfSlot[previous] as number;
+    }
+  }
+
+  remove(slot: number): void {
+    this.#leave(slot, this.#classOf(slot));
+  }
+
+  clear(): void {
+    for (let at = this.#order.oldest(); at !== NONE; at = this.#order.oldest()) {
+      this.#members.clear(at);
+      this.#unmake(at);
+    }
+    this.#usesSinceHalving = 0;
+  }
+
+  /** Throws on the first broken invariant. For tests and fuzzers. */
+  check(): void {
+    let before = 0;
+    let classes = 0;
+    for (let at = this.#order.oldest(); at !== NONE; at = this.#order.newerThan(at)) {
+      const uses = this.#uses[at] as number;
+      if (!(uses > before) || this.#classOfUses.get(uses) !== at || this.#members.count(at) === 0) {
+        throw new Error(`classes: the one of ${uses} uses after ${before} is empty or out of place`);
+      }
+      for (let slot = this.#members.oldest(at); slot !== NONE; slot = this.#members.newerThan(slot)) {
+        if (this.#classOf(slot) !== at) {
+          throw new Error(`classes: slot ${slot} is in the class of ${uses} uses and has another count`);
+        }
+      }
+      before = uses;
+      classes++;
+    }
+    if (classes !== this.#classOfUses.size) {
+      throw new Error(`classes: ${classes} in order, ${this.#classOfUses.size} by count`);
+    }
+  }
+
+  #classOf(slot: number): number {
+    let uses = this.#usesOfSlot[slot] as number;
+    if (this.#halvingOfSlot !== undefined) {
+      const halvings = Math.min(HALVINGS_MAX, this.#halving - (this.#halvingOfSlot[slot] as number));
+      uses = Math.ceil(uses / 2 ** halvings);
+    }
+    return this.#classOfUses.get(uses) as number;
+  }
+
+  #join(slot: number, to: number): void {
+    this.#members.push(slot, to);
+    this.#usesOfSlot[slot] = this.#uses[to] as number;
+    if (this.#halvingOfSlot !== undefined) {
+      this.#halvingOfSlot[slot] = this.#halving;
+    }
+  }
+
+  #leave(slot: number, from: number): void {
+    this.#members.remove(slot);
+    if (this.#members.oldest(from) === NONE) {
+      this.#unmake(from);
+    }
+  }
+
+  #make(uses: number): number {
+    let made = this.#freeClass;
+    if (made === NONE) {
+      made = this.#classes++;
+    } else {
+      this.#freeClass = this.#uses[made] as number;
+    }
+    this.#members.clear(made);
+    this.#uses[made] = uses;
+    this.#classOfUses.set(uses, made);
+    return made;
+  }
+
+  #unmake(at: number): void {
+    this.#order.remove(at);
+    this.#classOfUses.delete(this.#uses[at] as number);
+    this.#uses[at] = this.#freeClass;
+    this.#freeClass = at;
+  }
+
+  #count(): void {
+    if (++this.#usesSinceHalving >= this.#halfLife) {
+      this.#usesSinceHalving = 0;
+      this.#halve();
+    }
+  }
+
+  /** Halves all counts. Of two classes that become one, the entries of fewer uses go first. */
+  #halve(): void {
+    this.#halving++;
+    let below = NONE;
+    for (let at = this.#order.oldest(); at !== NONE; ) {
+      const next = this.#order.newerThan(at);
+      const uses = Math.ceil((this.#uses[at] as number) / 2);
+      if (below !== NONE && this.#uses[below] === uses) {
+        this.#members.append(below, at);
+        this.#unmake(at);
+      } else {
+        this.#classOfUses.delete(this.#uses[at] as number);
+        this.#uses[at] = uses;
+        this.#classOfUses.set(uses, at);
+        below = at;
+      }
+      at = next;
+    }
+  }
+}

@@ -1,0 +1,67 @@
+/**
+ * What a policy with several queues divides between them: entries where their number bounds the shard, else bytes.
+ *
+ * Shares of a number of entries are shares of those that are there when one has to go. That is the limit itself, unless
+ * bytes ran out first: then it is what fits, which no option says. Bytes are noted by slot, four for an entry, so that
+ * moving an entry from queue to queue does not load it.
+ */
+import type { PolicyContext } from '../../protocol/policy.ts';
+
+export interface Weights {
+  /** Of an entry as it was last noted, in the unit that is divided. */
+  of(slot: number): number;
+  /** Looks what the entry in a slot weighs, and says it. */
+  note(slot: number): number;
+  /** All there is to divide. */
+  readonly capacity: number;
+  /** Room is needed while entries of so much weight are there. */
+  fill(weight: number): void;
+}
+
+export function weightsOf(context: PolicyContext): Weights {
+  return context.entriesMax === Number.POSITIVE_INFINITY ? new Bytes(context) : new Entries(context.entriesMax);
+}
+
+class Bytes implements Weights {
+  readonly capacity: number;
+  readonly #weightOf: PolicyContext['weightOf'];
+  readonly #noted: Uint32Array;
+
+  constructor({ slots, bytesMax, weightOf }: PolicyContext) {
+    this.capacity = bytesMax;
+    this.#weightOf = weightOf;
+    // Shared only so that pages are handed out when touched.
+    this.#noted = new Uint32Array(new SharedArrayBuffer(slots * 4));
+  }
+
+  of(slot: number): number {
+    return this.#noted[slot] as number;
+  }
+
+  note(slot: number): number {
+    this.#noted[slot] = this.#weightOf(slot);
+    return this.#noted[slot] as number;
+  }
+
+  fill(): void {}
+}
+
+class Entries implements Weights {
+  capacity: number;
+
+  constructor(entriesMax: number) {
+    this.capacity = entriesMax;
+  }
+
+  of(): number {
+    return 1;
+  }
+
+  note(): number {
+    return 1;
+  }
+
+  fill(weight: number): void {
+    this.capacity = weight;
+  }
+}

@@ -53,7 +53,7 @@ function heading({ title, comparison }: AdviceSettings, width: number, style: St
   const told = [
     `${count(requests)} ${requests === 1 ? 'request' : 'requests'}`,
     `${count(keys)} ${keys === 1 ? 'key' : 'keys'}, ${bytes(footprintBytes)} in a cache`,
-    `at most ${percent(ceiling)} can hit`,
+    `${percent(ceiling)} could hit`,
   ];
   return [style('bold', title), ...wrapped(told.join(' · '), width).map((line) => style('dim', line))];
 }
@@ -80,7 +80,7 @@ function table(comparison: Comparison, shards: number, width: number, style: Sty
       return format === undefined ? text : style(format, text);
     };
     blocks.push([
-      ...(from === 0 ? [style('dim', title)] : []),
+      ...(from === 0 ? wrapped(title, width).map((each) => style('dim', each)) : []),
       line(
         '',
         columns.map((i) => `${(heads[i] as string).padStart(columnWidth - 1)} `),

@@ -44,8 +44,9 @@ const OPTIONS = {
 
 export const ADVISE_HELP = `Usage: shardstash advise [options] [trace]
 
-Simulates many caches over the requests of a trace, without storing anything: which policy hits most often, what a larger
-cache would gain, and what nobody can beat (${OPTIMUM}: the optimum, that knows the future). Ends with one recommendation.
+Simulates many caches over the requests of a trace, without storing anything: which policy hits most often, what a
+larger cache would gain, and what nobody can beat (${OPTIMUM}: the optimum, which knows the future). Ends with one
+recommendation.
 
 A trace is text with one request a line: key, key and size, or key, size and TTL in seconds, with blanks between. It may
 be gzipped, and - is standard input. It is read once, and kept as numbers. Without a trace the requests are made up.

@@ -71,7 +71,8 @@ export function drawCurves(curves: readonly Curve[], settings: CurveSettings): s
     const mark = marks.get(row);
     const edge = paint(`${(mark ?? '').padStart(markWidth - 1)} ${mark === undefined ? '│' : '┤'}`, undefined);
     const name = names.get(row);
-    return edge + canvas.row(row, paint) + (name === undefined ? '' : ` ${paint(curves[name]?.name ?? '', name)}`);
+    const beside = name === undefined ? '' : ` ${paint(curves[name]?.name ?? '', name)}`;
+    return `${edge}${canvas.row(row, paint)}${beside}`.trimEnd();
   });
   return [...rows, ...footOf(settings, markWidth, columns).map((line) => paint(line, undefined))];
 }

@@ -103,9 +103,10 @@ async function compareAll(
 
 function progressText(share: number, elapsedMs: number): string {
   const leftSeconds = share > 0 ? Math.ceil((elapsedMs * (1 - share)) / share / 1_000) : undefined;
-  return [`${percent(share)} simulated`, ...(leftSeconds === undefined ? [] : [`${count(leftSeconds)} s left`])].join(
-    ' · ',
-  );
+  return [
+    `${Math.round(share * 100)} % simulated`,
+    ...(leftSeconds === undefined ? [] : [`${count(leftSeconds)} s left`]),
+  ].join(' · ');
 }
 
 function reportOf(

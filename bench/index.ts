@@ -15,6 +15,7 @@ import { memory } from './memory.ts';
 import { micro } from './micro/index.ts';
 import { mixed } from './mixed.ts';
 import { ownerReads } from './owner-reads.ts';
+import { policy } from './policy.ts';
 import { set } from './set.ts';
 import type { Bench, Report } from './support/bench.ts';
 import { describeMachine, machineLine } from './support/machine.ts';
@@ -30,6 +31,7 @@ const benches = {
   mixed,
   'owner-reads': ownerReads,
   filter,
+  policy,
   delay,
   memory,
   micro,

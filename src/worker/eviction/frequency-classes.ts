@@ -7,8 +7,9 @@
  *
  * A use moves an entry to the new end of the next class, which is made if there is none. With a half-life, all counts are
  * halved, rounded up, after so many uses: classes that become equal are joined end to end, so this takes a step a class and
- * not one an entry (there are at most some 2 * sqrt(half-life) of them). An entry keeps the count that it had, and the
- * halving that count was last right for; what it is now follows.
+ * not one an entry (there are at most some 2 * sqrt(half-life) of them). An entry remembers its class until counts are
+ * halved; then its class may be gone, so it remembers its count and the halving that was last right for, and what it is now
+ * follows. That takes a lookup by count, so it is only done where there is a half-life.
  */
 import { SlotLists } from './lists.ts';
 
@@ -23,11 +24,14 @@ export class FrequencyClasses {
   readonly #order: SlotLists;
   /** Uses of the entries of a class. Float64: a count that wraps would be worse than eight bytes a class. */
   readonly #uses: Float64Array;
-  readonly #classOfUses = new Map<number, number>();
-  /** Uses of an entry, as of halving number `#halvings[slot]`. */
+  /** Without a half-life: the class of each entry. */
+  readonly #classOfSlot: Int32Array;
+  /** With one: its count, as of the halving of that number, and the classes by count. */
   readonly #usesOfSlot: Float64Array;
-  readonly #halvingOfSlot: Float64Array | undefined;
+  readonly #halvingOfSlot: Float64Array;
+  readonly #classOfUses = new Map<number, number>();
   readonly #halfLife: number;
+  readonly #ages: boolean;
   #freeClass = NONE;
   #classes = 0;
   #usesSinceHalving = 0;
@@ -36,6 +40,7 @@ export class FrequencyClasses {
   /** `halfLife` in uses, Infinity for never. */
   constructor(slots: number, halfLife = Number.POSITIVE_INFINITY) {
     this.#halfLife = halfLife;
+    this.#ages = halfLife !== Number.POSITIVE_INFINITY;
     // One more than entries: a use makes the next class before the last entry of this one has left it.
     const classes = slots + 1;
     this.#members = new SlotLists(slots, classes);
@@ -43,8 +48,9 @@ export class FrequencyClasses {
     // Shared only so that pages are handed out when touched.
     const column = (length: number) => new Float64Array(new SharedArrayBuffer(length * 8));
     this.#uses = column(classes);
-    this.#usesOfSlot = column(slots);
-    this.#halvingOfSlot = halfLife === Number.POSITIVE_INFINITY ? undefined : column(slots);
+    this.#classOfSlot = new Int32Array(new SharedArrayBuffer(this.#ages ? 0 : slots * 4));
+    this.#usesOfSlot = column(this.#ages ? slots : 0);
+    this.#halvingOfSlot = column(this.#ages ? slots : 0);
   }
 
   /** The entry that is longest in the class of fewest uses, -1 when there is none. */
@@ -85,8 +91,8 @@ export class FrequencyClasses {
   use(slot: number): void {
     const from = this.#classOf(slot);
     const uses = (this.#uses[from] as number) + 1;
-    let to = this.#classOfUses.get(uses);
-    if (to === undefined) {
+    let to = this.#order.newerThan(from);
+    if (to === NONE || this.#uses[to] !== uses) {
       to = this.#make(uses);
       this.#order.pushAfter(to, from);
     }
@@ -98,9 +104,11 @@ export class FrequencyClasses {
   /** The entry has another slot, which may be the same. */
   move(slot: number, previous: number): void {
     this.#members.replace(slot, previous);
-    this.#usesOfSlot[slot] = this.#usesOfSlot[previous] as number;
-    if (this.#halvingOfSlot !== undefined) {
+    if (this.#ages) {
+      this.#usesOfSlot[slot] = this.#usesOfSlot[previous] as number;
       this.#halvingOfSlot[slot] = this.#halvingOfSlot[previous] as number;
+    } else {
+      this.#classOfSlot[slot] = this.#classOfSlot[previous] as number;
     }
   }
 
@@ -122,7 +130,8 @@ export class FrequencyClasses {
     let classes = 0;
     for (let at = this.#order.oldest(); at !== NONE; at = this.#order.newerThan(at)) {
       const uses = this.#uses[at] as number;
-      if (!(uses > before) || this.#classOfUses.get(uses) !== at || this.#members.count(at) === 0) {
+      const isFound = !this.#ages || this.#classOfUses.get(uses) === at;
+      if (!(uses > before && isFound) || this.#members.count(at) === 0) {
         throw new Error(`classes: the one of ${uses} uses after ${before} is empty or out of place`);
       }
       for (let slot = this.#members.oldest(at); slot !== NONE; slot = this.#members.newerThan(slot)) {
@@ -133,25 +142,27 @@ export class FrequencyClasses {
       before = uses;
       classes++;
     }
-    if (classes !== this.#classOfUses.size) {
+    if (this.#ages && classes !== this.#classOfUses.size) {
       throw new Error(`classes: ${classes} in order, ${this.#classOfUses.size} by count`);
     }
   }
 
   #classOf(slot: number): number {
-    let uses = this.#usesOfSlot[slot] as number;
-    if (this.#halvingOfSlot !== undefined) {
-      const halvings = Math.min(HALVINGS_MAX, this.#halving - (this.#halvingOfSlot[slot] as number));
-      uses = Math.ceil(uses / 2 ** halvings);
+    if (!this.#ages) {
+      return this.#classOfSlot[slot] as number;
     }
+    const halvings = Math.min(HALVINGS_MAX, this.#halving - (this.#halvingOfSlot[slot] as number));
+    const uses = Math.ceil((this.#usesOfSlot[slot] as number) / 2 ** halvings);
     return this.#classOfUses.get(uses) as number;
   }
 
   #join(slot: number, to: number): void {
     this.#members.push(slot, to);
-    this.#usesOfSlot[slot] = this.#uses[to] as number;
-    if (this.#halvingOfSlot !== undefined) {
+    if (this.#ages) {
+      this.#usesOfSlot[slot] = this.#uses[to] as number;
       this.#halvingOfSlot[slot] = this.#halving;
+    } else {
+      this.#classOfSlot[slot] = to;
     }
   }
 
@@ -171,13 +182,17 @@ export class FrequencyClasses {
     }
     this.#members.clear(made);
     this.#uses[made] = uses;
-    this.#classOfUses.set(uses, made);
+    if (this.#ages) {
+      this.#classOfUses.set(uses, made);
+    }
     return made;
   }
 
   #unmake(at: number): void {
     this.#order.remove(at);
-    this.#classOfUses.delete(this.#uses[at] as number);
+    if (this.#ages) {
+      this.#classOfUses.delete(this.#uses[at] as number);
+    }
     this.#uses[at] = this.#freeClass;
     this.#freeClass = at;
   }

@@ -109,7 +109,12 @@ export const defaultPolicy: PolicyName = resolveOptions().eviction;
 export async function simulate(
   requests: SimulatedRequests,
   caches: readonly SimulatedCache[],
-  { threads = availableParallelism(), requestsPerSecond = EVER, signal, onProgress }: SimulateOptions = {},
+  {
+    threads = Math.min(THREADS_MAX, availableParallelism()),
+    requestsPerSecond = EVER,
+    signal,
+    onProgress,
+  }: SimulateOptions = {},
 ): Promise<SimulationResult[]> {
   checkRequests(requests);
   if (!(Number.isInteger(threads) && threads >= 1 && threads <= THREADS_MAX)) {

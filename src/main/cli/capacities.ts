@@ -80,10 +80,11 @@ function spread(all: number, unit: Unit): number[] {
   );
 }
 
-/** Near an amount, and easy to read and to write down: 18,688 -> 19,000; bytes as 1.9 MiB. */
+/** Near an amount, and easy to read and to write down: 18,688 -> 19,000; bytes as 1.9 MiB, in whole KiB. */
 function readable(amount: number, unit: Unit): number {
   const scale = unit === 'entries' ? 1 : (Object.values(BYTE_UNITS).findLast((each) => each <= amount) ?? 1);
-  return Math.max(1, Math.round(Number((amount / scale).toPrecision(2)) * scale));
+  const step = Math.max(1, scale / 1024);
+  return Math.max(1, Math.round((Number((amount / scale).toPrecision(2)) * scale) / step) * step);
 }
 
 /** One size, of the option that is called `--name`. Throws UsageError. */

@@ -2,7 +2,8 @@
  * The pool's side of an advice: reads the requests once and records them as columns of numbers in shared memory, which the
  * threads of the simulation read from there.
  *
- * Twelve bytes a request at most, and those of a key once: however long the keys are, memory is bounded by REQUESTS_MAX.
+ * Twenty bytes a request at most, and the number of a key once, however long the keys are: memory is bounded by REQUESTS_MAX
+ * and by how many keys can be numbered.
  */
 import type { MessagePort } from 'node:worker_threads';
 import { entryBytes, REQUESTS_MAX, type SimulatedRequests } from '../simulation.ts';

@@ -89,6 +89,7 @@ class PolicyLoad {
       touched: this.#touched,
       seed: 1,
       keyOf: (slot) => slot,
+      hitCount: () => 0,
       hashOf: (slot) => this.#hashes[slot] as number,
       weightOf: () => 1,
     });

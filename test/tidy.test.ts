@@ -65,6 +65,12 @@ const CORE = [
 /** The doors of the core: what users import by the name of the package. */
 const PUBLISHED = ['src/main/index.ts', 'src/main/simulation.ts'];
 
+/**
+ * Optional features that are no clients of a cache: they offer by itself what the protocol is made of, so they may use that,
+ * their own folder and nothing else.
+ */
+const LIBRARIES = ['src/main/filters/'];
+
 interface Source {
   /** From the root, with slashes. */
   readonly path: string;
@@ -164,9 +170,18 @@ describe('the arrows: main -> protocol <- worker', () => {
 
   test('an optional feature uses the public cache and its own files', () => {
     const isCore = (path: string) => CORE.some((part) => inFolder(part)(path));
+    const isLibrary = (path: string) => LIBRARIES.some((part) => inFolder(part)(path));
     const allowed = (target: string, path: string) =>
       PUBLISHED.includes(target) || (dirname(path) !== 'src/main' && inFolder(featureOf(path))(target));
-    expect(forbidden((path) => inFolder('src/main/')(path) && !isCore(path), allowed)).toEqual([]);
+    const isFeature = (path: string) => inFolder('src/main/')(path) && !isCore(path) && !isLibrary(path);
+    expect(forbidden(isFeature, allowed)).toEqual([]);
+  });
+
+  test('a library uses the protocol and its own files', () => {
+    for (const library of LIBRARIES) {
+      const allowed = (target: string) => inFolder(library)(target) || inFolder('src/protocol/')(target);
+      expect(forbidden(inFolder(library), allowed)).toEqual([]);
+    }
   });
 
   test('the core does not import optional features', () => {
@@ -182,8 +197,8 @@ describe('the arrows: main -> protocol <- worker', () => {
     }
   });
 
-  test('what the tests call core is there', () => {
-    for (const part of [...CORE, ...LEAVES]) {
+  test('what the rules name is there', () => {
+    for (const part of [...CORE, ...LEAVES, ...LIBRARIES]) {
       expect(sources.some(({ path }) => inFolder(part)(path))).toBe(true);
     }
   });

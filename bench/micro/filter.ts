@@ -23,7 +23,9 @@ const STRANGER = 2;
 
 export function filter(quick: boolean): Subject {
   const keys = quick ? QUICK_KEYS : KEYS;
-  const words = new Int32Array(new SharedArrayBuffer(filterBytes(keys, RATE)));
+  const words = new Int32Array(
+    new SharedArrayBuffer(filterBytes({ type: 'blocked-bloom', falsePositiveRate: RATE }, keys)),
+  );
   const hashes = new Draws();
   const members = Int32Array.from({ length: keys }, () => hashes.below(HASHES) | 0);
   const source = new Members(members);

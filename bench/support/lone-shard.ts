@@ -5,6 +5,7 @@
 
 import type { CacheKey } from '../../src/protocol/cache-key.ts';
 import { monotonic } from '../../src/protocol/clock.ts';
+import type { FilterName } from '../../src/protocol/filter.ts';
 import { FrameWriter } from '../../src/protocol/frame.ts';
 import { KeyEncoder } from '../../src/protocol/key.ts';
 import { reserveShard, ShardMemory } from '../../src/protocol/memory.ts';
@@ -24,11 +25,11 @@ export interface LoneShardSetup {
   readonly eviction: keyof typeof policies;
   readonly value: Uint8Array;
   readonly keyOf: (id: number) => CacheKey;
-  /** Default true, as in a cache. */
-  readonly filter?: boolean;
+  /** Default that of a cache. */
+  readonly filter?: FilterName | false;
 }
 
-const FILTER = { type: 'blocked-bloom', falsePositiveRate: 0.01 } as const;
+const FALSE_POSITIVES = 0.01;
 
 export class LoneShard {
   readonly memory: ShardMemory;
@@ -40,11 +41,12 @@ export class LoneShard {
   readonly #value: Uint8Array;
   #id = 0;
 
-  constructor({ entriesMax, bytesMax, eviction, value, keyOf, filter = true }: LoneShardSetup) {
+  constructor({ entriesMax, bytesMax, eviction, value, keyOf, filter = 'blocked-bloom' }: LoneShardSetup) {
+    const spec = filter && { type: filter, falsePositiveRate: FALSE_POSITIVES };
     const limits = { bytesMax, entriesMax };
-    this.memory = new ShardMemory(reserveShard(limits, filter ? FILTER.falsePositiveRate : 0));
+    this.memory = new ShardMemory(reserveShard(limits, spec));
     const clock = new FrameClock(monotonic);
-    this.shard = new Shard(limits, this.memory, policies[eviction], clock, { filter: filter && FILTER });
+    this.shard = new Shard(limits, this.memory, policies[eviction], clock, { filter: spec });
     this.#dispatch = new Dispatch(this.shard, this.memory, clock);
     this.#keyOf = keyOf;
     this.#value = value;

@@ -4,7 +4,7 @@
 import { randomBytes } from 'node:crypto';
 import { availableParallelism, totalmem } from 'node:os';
 import { misuse } from '../protocol/errors.ts';
-import type { FilterName } from '../protocol/filter.ts';
+import type { FilterName, FilterSpec } from '../protocol/filter.ts';
 import type { HashSeed } from '../protocol/key.ts';
 import { SHARD_BYTES_MAX, type ShardLimits } from '../protocol/memory.ts';
 import type { PolicyName } from '../protocol/spec.ts';
@@ -40,8 +40,8 @@ export interface CacheOptions {
   /** How values become bytes. Default 'msgpack'. */
   serializer?: SerializerOption;
   /**
-   * The membership filter of each shard: how often, of the keys that are not there, it may fail to say so. Default
-   * `{ type: 'blocked-bloom', falsePositiveRate: 0.01 }`; false for none.
+   * The membership filter of each shard, 'blocked-bloom', 'bloom' or 'cuckoo', and how often, of the keys that are not
+   * there, it may fail to say so. Default `{ type: 'blocked-bloom', falsePositiveRate: 0.01 }`; false for none.
    */
   filter?: boolean | { type?: FilterName; falsePositiveRate?: number };
   /**
@@ -96,10 +96,7 @@ export interface CacheConfig {
   readonly unref: boolean;
 }
 
-export interface FilterConfig {
-  readonly type: FilterName;
-  readonly falsePositiveRate: number;
-}
+export type FilterConfig = FilterSpec;
 
 const DEFAULT_BYTES = 256 * 1024 * 1024;
 const DEFAULT_TIMEOUT_MS = 30_000;
@@ -110,8 +107,11 @@ const DEFAULT_SHARDS_MAX = 8;
 /** Fewer entries a shard than this and the split itself loses hits: 0.1 points at 128, 0.4 at 64, 1.5 at 16. */
 const ENTRIES_PER_SHARD_MIN = 256;
 const TIMER_MAX_MS = 2 ** 31 - 1;
-const FILTERS: readonly FilterName[] = ['blocked-bloom'];
+const FILTERS: readonly FilterName[] = ['blocked-bloom', 'bloom', 'cuckoo'];
+/** Filters that cannot follow a cache, and the class that each of them is. */
+const FROZEN_FILTERS = { xor: 'XorFilter', 'binary-fuse': 'BinaryFuseFilter' };
 export const POLICIES: readonly PolicyName[] = [
+  's3-fifo-adaptive',
   's3-fifo',
   'w-tinylfu',
   'arc',
@@ -330,6 +330,9 @@ function filter(value: unknown): FilterConfig | false {
   }
   const { type = FILTERS[0], falsePositiveRate = DEFAULT_FALSE_POSITIVES, ...rest } = value as Record<string, unknown>;
   const known = FILTERS.find((candidate) => candidate === type);
+  if (known === undefined && typeof type === 'string' && Object.hasOwn(FROZEN_FILTERS, type)) {
+    throw frozenFilter(type as keyof typeof FROZEN_FILTERS);
+  }
   if (known === undefined) {
     throw misuse('UNKNOWN_PLUGIN', `\`filter.type\` to be one of ${FILTERS.join(', ')}`, type, {
       option: 'filter',
@@ -344,6 +347,13 @@ function filter(value: unknown): FilterConfig | false {
     throw optionError('filter', 'an object of `type` and `falsePositiveRate`', unknown);
   }
   return Object.freeze({ type: known, falsePositiveRate });
+}
+
+function frozenFilter(type: keyof typeof FROZEN_FILTERS): TypeError {
+  const expected =
+    `\`filter.type\` to be one of ${FILTERS.join(', ')}, which follow entries as they come and go; '${type}' is for keys ` +
+    `that do not change, which is \`${FROZEN_FILTERS[type]}.from(keys)\` of 'shardstash/filters'`;
+  return misuse('UNKNOWN_PLUGIN', expected, type, { option: 'filter', available: FILTERS });
 }
 
 function nameOf(serializer: ResolvedSerializer): string | ResolvedModule {

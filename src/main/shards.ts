@@ -70,7 +70,7 @@ export async function openShards(
 
 function reserve(limits: ShardLimits, config: CacheConfig): ShardRegions {
   try {
-    return reserveShard(limits, config.filter === false ? 0 : config.filter.falsePositiveRate);
+    return reserveShard(limits, config.filter);
   } catch (cause) {
     const error = misuse('INVALID_CONFIG', '`maxBytes` that this machine can reserve', config.maxBytes, {
       option: 'maxBytes',

@@ -11,19 +11,17 @@
  *     plain Bloom   1.44   4.79   6.24   9.59   14.38  19.17   28.76
  *     bits set (k)  1      3      4      6      9      12      16
  *
- * A key is known by 43 bits of its hash: all of the low word, and of the high word the 11 bits that a block keeps.
  */
+import {
+  BLOOM_BLOCK_BITS,
+  BLOOM_BLOCK_SHIFT,
+  BLOOM_RATE_MIN,
+  type BloomLayout,
+  type BloomShape,
+} from './bloom-layout.ts';
+import { blend, GOLDEN, scale, spread } from './hash-spread.ts';
 
-/** One cache line. */
-export const BLOCK_BITS = 512;
-const BLOCK_WORDS_SHIFT = 4;
-export const BLOOM_BLOCK_WORDS = 1 << BLOCK_WORDS_SHIFT;
-/** Lower rates get the size of this one: at 10 M keys one of 900,000 strangers has the 43 hash bits of one of them. */
-const RATE_MIN = 1e-6;
 const PROBES_MAX = 16;
-const HASH_HIGH_MASK = 0x7ff;
-/** 2^32 divided by the golden ratio, made odd. */
-const GOLDEN = 0x9e37_79b1;
 /** Blocks so crowded or so empty that fewer than one of 10^15 is are left out of the mixture. */
 const WEIGHT_MIN = 1e-15;
 /** Every load that a shape can have is between these, and found to a hundred-thousandth, which takes 2 ms. */
@@ -31,19 +29,11 @@ const LOAD_MIN = 10;
 const LOAD_MAX = 10_000;
 const HALVINGS = 20;
 
-export interface BloomShape {
-  /** Keys per block, on average, at which the filter is full. */
-  readonly load: number;
-  /** Bits that each key sets. */
-  readonly probes: number;
-}
-
 /** The last shape that was asked for: finding one takes 2 ms, and all shards of a cache have the same. */
 let latest = { rate: 0, shape: { load: 0, probes: 0 } };
 
-/** The smallest shape that answers wrongly for at most this share of strangers when it is full. */
-export function shapeFor(falsePositiveRate: number): BloomShape {
-  const rate = Math.max(RATE_MIN, falsePositiveRate);
+function shapeFor(falsePositiveRate: number): BloomShape {
+  const rate = Math.max(BLOOM_RATE_MIN, falsePositiveRate);
   if (rate !== latest.rate) {
     latest = { rate, shape: findShape(rate) };
   }
@@ -62,13 +52,11 @@ function findShape(rate: number): BloomShape {
   return best;
 }
 
-/** Blocks of a filter for so many keys. */
-export function blocksFor(keys: number, shape: BloomShape): number {
-  return Math.max(1, Math.ceil(keys / shape.load));
-}
-
-/** The share of strangers that blocks of `load` keys on average do not rule out. */
-export function rateAt(load: number, probes: number): number {
+function rateAt(load: number, probes: number): number {
+  // Nothing is ruled out any more, and the mixture of so many keys would take a while.
+  if (load > LOAD_MAX) {
+    return 1;
+  }
   const average = Math.floor(load);
   let weights = 0;
   let sum = 0;
@@ -84,17 +72,16 @@ export function rateAt(load: number, probes: number): number {
   return sum / weights;
 }
 
-/**
- * First word of the block that is a key's, among `blocks` blocks from word `at` on. Never behind the last: the largest hash
- * is 1 - 2^-32 of the way there, and doubles round by 2^-53.
- */
-export function blockOf(at: number, blocks: number, hashLow: number): number {
-  const block = Math.floor(((mixed(hashLow) >>> 0) * blocks) / 0x1_0000_0000);
-  return at + (block << BLOCK_WORDS_SHIFT);
+/** First word of the block that is a key's. */
+function wordOf(at: number, blocks: number, hashLow: number): number {
+  return at + (scale(spread(hashLow), blocks) << BLOOM_BLOCK_SHIFT);
 }
 
-/** Sets the bits of a key. */
-export function setBits(
+/**
+ * The top 9 bits of the blend are the first choice, and each multiplication brings another, as in the filter of RocksDB
+ * (`util/bloom_impl.h`).
+ */
+function setBits(
   words: Int32Array,
   at: number,
   blocks: number,
@@ -102,16 +89,15 @@ export function setBits(
   hashLow: number,
   hashHigh: number,
 ): void {
-  const block = blockOf(at, blocks, hashLow);
-  let state = stateOf(hashLow, hashHigh);
+  const block = wordOf(at, blocks, hashLow);
+  let state = blend(hashLow, hashHigh);
   for (let i = 0; i < probes; i++) {
     (words[block + (state >>> 28)] as number) |= 1 << (state >>> 23);
     state = Math.imul(state, GOLDEN);
   }
 }
 
-/** Whether all bits of a key are set: false only if it was never added. */
-export function hasBits(
+function hasBits(
   words: Int32Array,
   at: number,
   blocks: number,
@@ -119,8 +105,8 @@ export function hasBits(
   hashLow: number,
   hashHigh: number,
 ): boolean {
-  const block = blockOf(at, blocks, hashLow);
-  let state = stateOf(hashLow, hashHigh);
+  const block = wordOf(at, blocks, hashLow);
+  let state = blend(hashLow, hashHigh);
   for (let i = 0; i < probes; i++) {
     if (((words[block + (state >>> 28)] as number) & (1 << (state >>> 23))) === 0) {
       return false;
@@ -146,20 +132,14 @@ function loadFor(rate: number, probes: number): number {
 }
 
 function rateOfBlock(keys: number, probes: number): number {
-  return (1 - (1 - 1 / BLOCK_BITS) ** (keys * probes)) ** probes;
+  return (1 - (1 - 1 / BLOOM_BLOCK_BITS) ** (keys * probes)) ** probes;
 }
 
-/** Murmur's finalizer, without its last step: only the high bits choose. Stripes and buckets take low bits unmixed. */
-function mixed(hashLow: number): number {
-  const hash = Math.imul(hashLow ^ (hashLow >>> 16), 0x85eb_ca6b);
-  return Math.imul(hash ^ (hash >>> 13), 0xc2b2_ae35);
-}
-
-/**
- * 32 bits that choose the bits in the block: all different for the 2,048 high parts of one low word. Its top 9 bits are
- * the first choice, and each multiplication brings another, as in the filter of RocksDB (`util/bloom_impl.h`).
- */
-function stateOf(hashLow: number, hashHigh: number): number {
-  const state = Math.imul(hashLow ^ (hashLow >>> 15), 0x2c1b_3c6d) + Math.imul(hashHigh & HASH_HIGH_MASK, GOLDEN);
-  return Math.imul(state ^ (state >>> 13), 0x297a_2d39);
-}
+export const blockedBloom = {
+  probesMax: PROBES_MAX,
+  shapeFor,
+  rateAt,
+  wordOf,
+  setBits,
+  hasBits,
+} satisfies BloomLayout;

@@ -45,6 +45,10 @@ export class ClientMemory {
     this.#counters = new Float64Array(buffer, 0, COUNTERS_AT + COUNTERS);
   }
 
+  get hits(): number {
+    return this.#counters[HITS] as number;
+  }
+
   countHit(): void {
     (this.#counters[HITS] as number)++;
   }

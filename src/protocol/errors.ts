@@ -26,6 +26,8 @@ export type CacheErrorCode =
   | 'SHARD_DOWN'
   | 'CACHE_CLOSED'
   | 'POLICY_ERROR'
+  | 'FILTER_ERROR'
+  | 'CACHE_LOAD_ERROR'
   | 'PROTOCOL_ERROR';
 
 /** Whether a failed write may have been applied: `not-sent` certainly was not. */

@@ -2,24 +2,28 @@
  * Which keys a shard may hold: bits in shared memory that the shard's owner writes and every thread asks.
  *
  *   words 0-11   [ generation | kind | at | blocks | probes | ... ]
- *   words 12-    two generations, each of the size for twice the shard's slots
+ *   words 12-    of a Bloom filter: two generations, each of the size for twice the shard's slots
  *
  *       +--------+-----------------------------+-----------------------------+
  *       | header | generation A      | unused  | generation B           |    |
  *       +--------+-----------------------------+-----------------------------+
  *                  ^ at, `blocks` long           ^ the other: old, or being built
  *
- * Readers ask the generation at word `at`; the other is where the owner builds the next one. Before the owner switches, or
- * takes bits away from the generation in use, it makes the generation word odd, and even after. A reader believes a
- * missing bit only if that word was even before it looked and is the same after. Bits that appear meanwhile are no harm:
- * an entry's bits are set before anybody can see the entry.
+ *   words 12-    of a cuckoo filter: one table for all the shard's slots; `blocks` are its buckets, `probes` the bits of a
+ *                fingerprint
  *
- * Words 2-11 belong to the kind: another one may lay out the rest as it likes.
+ * Readers ask what is at word `at`; of a Bloom filter the other generation is where the owner builds the next one. Before
+ * the owner switches, moves a fingerprint or takes away what a key that stays may be known by, it makes the generation
+ * word odd, and even after. A reader believes that a key is missing only if that word was even before it looked and is the
+ * same after. What appears meanwhile is no harm: an entry is in the filter before anybody can see it.
  *
- * A region is reserved at its full size and costs what was touched of it: with a rate of 0.01 at most 5 bytes per slot,
- * 20 bits in each generation.
+ * A region is reserved at its full size and costs what was touched of it: with a rate of 0.01 at most 5 bytes per slot, 20
+ * bits in each generation; a cuckoo filter 12 bits per slot.
  */
-import { BLOOM_BLOCK_WORDS, blocksFor, hasBits, shapeFor } from './blocked-bloom.ts';
+import { blockedBloom } from './blocked-bloom.ts';
+import { plainBloom } from './bloom.ts';
+import { BLOOM_BLOCK_WORDS, type BloomLayout, blocksFor } from './bloom-layout.ts';
+import { bucketsFor, CUCKOO_LOAD_CHURNED, cuckooHolds, cuckooWords, fingerprintBits } from './cuckoo.ts';
 
 /** Even while the words below hold; changed whenever an answer given before may be wrong after. */
 export const FILTER_GENERATION = 0;
@@ -32,9 +36,18 @@ export const FILTER_HEADER_WORDS = 12;
 
 /** No filter is built here yet: nothing can be ruled out. */
 const KIND_NONE = 0;
-export const FILTER_KINDS = { 'blocked-bloom': 1 } as const;
+export const FILTER_KINDS = { 'blocked-bloom': 1, bloom: 2, cuckoo: 3 } as const;
 
 export type FilterName = keyof typeof FILTER_KINDS;
+
+export interface FilterSpec {
+  readonly type: FilterName;
+  /** Above 0 and below 1: the share of keys that never were in the cache which may not be ruled out. */
+  readonly falsePositiveRate: number;
+}
+
+/** What a block of the arena keeps of the high word of a key's hash: all that an owner can tell its filter again. */
+export const FILTER_HASH_HIGH_MASK = 0x7ff;
 
 /** A filter is never sized for fewer keys: with few blocks the rate would be a matter of luck. */
 export const FILTER_KEYS_MIN = 4096;
@@ -44,14 +57,28 @@ export function filterKeysMax(slots: number): number {
   return Math.max(FILTER_KEYS_MIN, slots * 2);
 }
 
-/** Words of one generation at its largest. */
-export function generationWords(slots: number, falsePositiveRate: number): number {
-  return blocksFor(filterKeysMax(slots), shapeFor(falsePositiveRate)) * BLOOM_BLOCK_WORDS;
+/** Words of one generation of a Bloom filter at its largest. */
+export function generationWords(slots: number, layout: BloomLayout, falsePositiveRate: number): number {
+  return blocksFor(filterKeysMax(slots), layout.shapeFor(falsePositiveRate)) * BLOOM_BLOCK_WORDS;
 }
 
 /** Bytes of the region. At the 76 M slots of 4 GiB and the smallest rate it has less than 2^29 words. */
-export function filterBytes(slots: number, falsePositiveRate: number): number {
-  return (FILTER_HEADER_WORDS + 2 * generationWords(slots, falsePositiveRate)) * 4;
+export function filterBytes({ type, falsePositiveRate }: FilterSpec, slots: number): number {
+  return (FILTER_HEADER_WORDS + wordsOf(type, falsePositiveRate, slots)) * 4;
+}
+
+function wordsOf(type: FilterName, falsePositiveRate: number, slots: number): number {
+  switch (type) {
+    case 'blocked-bloom':
+      return 2 * generationWords(slots, blockedBloom, falsePositiveRate);
+    case 'bloom':
+      return 2 * generationWords(slots, plainBloom, falsePositiveRate);
+    case 'cuckoo':
+      return cuckooWords(
+        bucketsFor(slots, CUCKOO_LOAD_CHURNED),
+        fingerprintBits(falsePositiveRate, CUCKOO_LOAD_CHURNED),
+      );
+  }
 }
 
 const FENCED = process.arch !== 'x64';
@@ -106,10 +133,17 @@ export class FilterReader {
   }
 
   #mayHold(hashLow: number, hashHigh: number): boolean {
-    if (this.#kind !== FILTER_KINDS['blocked-bloom']) {
-      return true;
+    const high = hashHigh & FILTER_HASH_HIGH_MASK;
+    switch (this.#kind) {
+      case FILTER_KINDS['blocked-bloom']:
+        return blockedBloom.hasBits(this.#words, this.#at, this.#blocks, this.#probes, hashLow, high);
+      case FILTER_KINDS.bloom:
+        return plainBloom.hasBits(this.#words, this.#at, this.#blocks, this.#probes, hashLow, high);
+      case FILTER_KINDS.cuckoo:
+        return cuckooHolds(this.#words, this.#at, this.#blocks, this.#probes, hashLow, high);
+      default:
+        return true;
     }
-    return hasBits(this.#words, this.#at, this.#blocks, this.#probes, hashLow, hashHigh);
   }
 
   /**
@@ -124,7 +158,9 @@ export class FilterReader {
     const kind = words[FILTER_KIND] as number;
     const at = words[FILTER_AT] as number;
     const blocks = words[FILTER_BLOCKS] as number;
-    const isInside = at >= FILTER_HEADER_WORDS && blocks > 0 && at + blocks * BLOOM_BLOCK_WORDS <= words.length;
+    const probes = words[FILTER_PROBES] as number;
+    const length = kind === FILTER_KINDS.cuckoo ? cuckooWords(blocks, probes) : blocks * BLOOM_BLOCK_WORDS;
+    const isInside = at >= FILTER_HEADER_WORDS && blocks > 0 && probes > 0 && at + length <= words.length;
     if (kind === KIND_NONE || !isInside) {
       return false;
     }
@@ -132,7 +168,7 @@ export class FilterReader {
     this.#kind = kind;
     this.#at = at;
     this.#blocks = blocks;
-    this.#probes = words[FILTER_PROBES] as number;
+    this.#probes = probes;
     return true;
   }
 }

@@ -41,9 +41,9 @@ export interface HashSeed {
 
 /** Encodes one key at a time; the result stays in its fields until the next `encode`. */
 export class KeyEncoder {
-  readonly words = new Int32Array(SCRATCH_BYTES / 4);
-  readonly bytes = new Uint8Array(this.words.buffer);
-  readonly #doubles = new Float64Array(this.words.buffer);
+  readonly words: Int32Array;
+  readonly bytes: Uint8Array;
+  readonly #doubles: Float64Array;
   /** Bytes of the key in `words`; the rest of its last word is zero. */
   byteLength = 0;
   encoding = ENCODING_LATIN1;
@@ -53,7 +53,11 @@ export class KeyEncoder {
   readonly #seedLow: number;
   readonly #seedHigh: number;
 
-  constructor(seed: HashSeed) {
+  /** Encoders whose keys are never kept in `words` may share it. */
+  constructor(seed: HashSeed, words: Int32Array = new Int32Array(SCRATCH_BYTES / 4)) {
+    this.words = words;
+    this.bytes = new Uint8Array(words.buffer);
+    this.#doubles = new Float64Array(words.buffer);
     this.#seedLow = seed.low | 0;
     this.#seedHigh = seed.high | 0;
   }

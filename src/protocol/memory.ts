@@ -31,7 +31,7 @@
  * Every region is reserved at its full size when the cache opens; the system hands out pages when they are touched.
  */
 
-import { filterBytes } from './filter.ts';
+import { type FilterSpec, filterBytes } from './filter.ts';
 
 export const HEADER_BUCKETS = 0;
 /** High-water mark of the write sequence, so that a new owner never reuses one. */
@@ -106,10 +106,10 @@ export interface ShardRegions {
 }
 
 /**
- * Reserves the regions of a shard; that of the filter for this rate of false positives, 0 for none. Throws RangeError when
- * the machine cannot reserve that much.
+ * Reserves the regions of a shard; that of the filter is empty without one. Throws RangeError when the machine cannot
+ * reserve that much.
  */
-export function reserveShard(limits: ShardLimits, falsePositiveRate = 0): ShardRegions {
+export function reserveShard(limits: ShardLimits, filter: FilterSpec | false = false): ShardRegions {
   const slots = slotsFor(limits);
   const arenaBytes = Math.min(ARENA_BYTES_MAX, Math.max(ARENA_BYTES_MIN, Math.floor(limits.bytesMax / 8) * 8));
   return {
@@ -118,7 +118,7 @@ export function reserveShard(limits: ShardLimits, falsePositiveRate = 0): ShardR
     slots: new SharedArrayBuffer(slots * 4),
     touched: new SharedArrayBuffer(slots),
     lastRead: new SharedArrayBuffer(slots * 8),
-    filter: new SharedArrayBuffer(falsePositiveRate > 0 ? filterBytes(slots, falsePositiveRate) : 0),
+    filter: new SharedArrayBuffer(filter === false ? 0 : filterBytes(filter, slots)),
     arena: new SharedArrayBuffer(arenaBytes),
   };
 }

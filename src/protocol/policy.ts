@@ -39,6 +39,11 @@ export interface PolicyContext {
    * write it too: a reader's store that comes at the same time may be lost, or win.
    */
   readonly touched: Uint8Array;
+  /**
+   * Hits of all readers since the shard was born, for policies of `hits: 'byte'` that want to know how well they do. Costs a
+   * step a client: not for every request.
+   */
+  hitCount(): number;
   /** An int32 for policies that draw lots: the same seed and the same calls name the same victims. */
   readonly seed: number;
 }

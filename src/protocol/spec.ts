@@ -1,9 +1,10 @@
 /** What a shard's thread is told at birth. Plain data: it crosses a thread boundary once. */
-import type { FilterName } from './filter.ts';
+import type { FilterSpec } from './filter.ts';
 import type { ShardLimits, ShardRegions } from './memory.ts';
 import type { HitMode, PolicyOptions } from './policy.ts';
 
 export type PolicyName =
+  | 's3-fifo-adaptive'
   | 's3-fifo'
   | 'w-tinylfu'
   | 'arc'
@@ -26,8 +27,8 @@ export interface ShardSpec {
   readonly shard: number;
   readonly limits: ShardLimits;
   readonly eviction: EvictionSpec;
-  /** The region of the filter was reserved for this rate. */
-  readonly filter: { readonly type: FilterName; readonly falsePositiveRate: number } | false;
+  /** The region of the filter was reserved for this one. */
+  readonly filter: FilterSpec | false;
   /** For what draws lots; the same seed and the same calls give the same victims. */
   readonly seed: number;
   /** What has expired is swept this often at most; Infinity for never. */

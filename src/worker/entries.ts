@@ -84,6 +84,7 @@ export class Entries {
       touched: memory.touched,
       seed,
       keyOf: (slot) => this.blocks.keyOf(this.#blockOf(slot)),
+      hitCount: () => this.tally.hitCount(this.hits.clients),
       hashOf: (slot) => this.blocks.hashLowOf(this.#blockOf(slot)),
       weightOf: (slot) => this.#weightOf(this.#blockOf(slot)),
     });
@@ -356,8 +357,9 @@ export class Entries {
     this.blocks.nextSequence();
     this.#account(block, -1);
     this.expiries.deschedule(block);
-    this.#filter.removed(this.blocks.hashLowOf(block), this.blocks.hashHighOf(block));
     this.#map.unlink(block);
+    // After: whoever is told by the filter that a key is gone must not be followed by somebody who still finds it.
+    this.#filter.removed(this.blocks.hashLowOf(block), this.blocks.hashHighOf(block));
     this.#arena.free(block);
     this.#slots.give(slot);
   }

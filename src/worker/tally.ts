@@ -34,6 +34,15 @@ export class Tally {
     }
   }
 
+  /** Hits of all time, whatever was reset. */
+  hitCount(clients: Iterable<ClientMemory>): number {
+    let { hits } = this.read;
+    for (const client of clients) {
+      hits += client.hits;
+    }
+    return hits;
+  }
+
   counts(clients: Iterable<ClientMemory>, gauges: Gauges): ShardCounts {
     const counts = this.#counts(clients);
     const zero = this.#zero;

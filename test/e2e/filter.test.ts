@@ -32,9 +32,9 @@ async function askStrangers(cache: Cache): Promise<{ asked: number; negatives: n
   };
 }
 
-describe("with reads: 'owner' the filter", () => {
+describe.each(['blocked-bloom', 'bloom', 'cuckoo'] as const)("with reads: 'owner' a %s filter", (type) => {
   test('answers nearly every miss without a message, and every hit reaches the owner', async () => {
-    const cache = await make({ reads: 'owner' });
+    const cache = await make({ reads: 'owner', filter: { type } });
     await fill(cache, 'key');
     const { asked, negatives, falsePositives } = await askStrangers(cache);
     expect(negatives + falsePositives).toBe(asked);
@@ -47,7 +47,7 @@ describe("with reads: 'owner' the filter", () => {
   });
 
   test('keeps its rate while entries come and go', async () => {
-    const cache = await make({ reads: 'owner', maxEntries: ENTRIES });
+    const cache = await make({ reads: 'owner', maxEntries: ENTRIES, filter: { type } });
     for (let turn = 0; turn < 8; turn++) {
       await fill(cache, `turn ${turn}`);
       const { asked, falsePositives } = await askStrangers(cache);
@@ -59,7 +59,7 @@ describe("with reads: 'owner' the filter", () => {
   });
 
   test('forgets everything at a clear, and knows what comes after', async () => {
-    const cache = await make({ reads: 'owner' });
+    const cache = await make({ reads: 'owner', filter: { type } });
     await fill(cache, 'key');
     await cache.clear();
     await cache.set('new', 1);
@@ -71,27 +71,42 @@ describe("with reads: 'owner' the filter", () => {
   });
 
   test('never hides what this client has just written', async () => {
-    const cache = await make({ reads: 'owner' });
+    const cache = await make({ reads: 'owner', filter: { type } });
     for (let i = 0; i < 2_000; i++) {
       void cache.set(`key ${i}`, i);
       expect(await cache.get(`key ${i}`)).toBe(i);
     }
   });
 
-  test('that is none counts nothing, and the owner is asked', async () => {
-    const cache = await make({ reads: 'owner', filter: false });
-    await fill(cache, 'key');
-    const { negatives, falsePositives } = await askStrangers(cache);
-    expect([negatives, falsePositives]).toEqual([0, 0]);
+  test('is in the config, and its rate with it', async () => {
+    const cache = await make({ filter: { type } });
+    expect(cache.config.filter).toEqual({ type, falsePositiveRate: 0.01 });
   });
 
   test('takes the rate it is given', async () => {
-    const cache = await make({ reads: 'owner', filter: { falsePositiveRate: 0.1 } });
+    const cache = await make({ reads: 'owner', filter: { type, falsePositiveRate: 0.1 }, maxEntries: ENTRIES });
     await fill(cache, 'key');
     const { asked, falsePositives } = await askStrangers(cache);
     expect(falsePositives).toBeLessThan(asked * 0.15);
     expect(falsePositives).toBeGreaterThan(0);
   });
+});
+
+test('a cuckoo filter rules deleted keys out at once', async () => {
+  const cache = await make({ reads: 'owner', filter: { type: 'cuckoo', falsePositiveRate: 0.001 } });
+  await fill(cache, 'key');
+  await cache.deleteMany(keysOf('key'));
+  const before = await cache.metrics();
+  expect((await cache.getMany(keysOf('key'))).size).toBe(0);
+  const after = await cache.metrics();
+  expect(after.filterNegatives - before.filterNegatives).toBe(ENTRIES);
+});
+
+test("with reads: 'owner' and no filter the owner is asked, and nothing counted", async () => {
+  const cache = await make({ reads: 'owner', filter: false });
+  await fill(cache, 'key');
+  const { negatives, falsePositives } = await askStrangers(cache);
+  expect([negatives, falsePositives]).toEqual([0, 0]);
 });
 
 test('with shared reads the memory itself tells a miss, and the filter is not asked', async () => {

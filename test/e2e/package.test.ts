@@ -21,6 +21,7 @@ test('the packed package runs from a plain node_modules', { timeout: 180_000 }, 
     await writeFile(
       join(folder, 'script.mjs'),
       `import { openCache } from 'shardstash';
+      import { XorFilter } from 'shardstash/filters';
       import { simulate } from 'shardstash/simulation';
       import { manualClock } from 'shardstash/testing';
       const clock = manualClock();
@@ -30,6 +31,8 @@ test('the packed package runs from a plain node_modules', { timeout: 180_000 }, 
         console.log((await cache.get('user:1')).name, cache.getSync('user:1').name, await cache.size());
         clock.advance('10m');
         console.log(await cache.get('user:1'));
+        const words = XorFilter.fromBytes(XorFilter.from(['ada', 'grace']).toBytes());
+        console.log(words.has('ada'), words.size);
         const requests = { ids: Int32Array.of(0, 1, 0), keys: 2 };
         const [lru] = await simulate(requests, [{ eviction: 'lru', maxEntries: 2 }]);
         console.log(lru.hits);
@@ -38,7 +41,7 @@ test('the packed package runs from a plain node_modules', { timeout: 180_000 }, 
       }`,
     );
     const { stdout } = await run(process.execPath, ['script.mjs'], { cwd: folder, timeout: 20_000 });
-    expect(stdout.trim()).toBe('Ada Ada 1\nundefined\n1');
+    expect(stdout.trim()).toBe('Ada Ada 1\nundefined\ntrue 2\n1');
     const packed = await readdir(join(folder, 'node_modules', 'shardstash'));
     expect(packed.sort()).toEqual(['CHANGELOG.md', 'LICENSE', 'README.md', 'dist', 'package.json']);
     const bin = join(folder, 'node_modules', '.bin', 'shardstash');

@@ -11,6 +11,8 @@ import { describe, expect, test } from 'vitest';
 import { seededRandom } from '../support/random.ts';
 import { optimum, someTraffic } from '../support/simulated.ts';
 
+/** An arena is not quite full: some entries fewer than the simulation has. */
+const BYTES_DIFFERENCE_MAX = 0.01;
 const BOUND = { eviction: 'lru', maxEntries: 10 } as const;
 const REQUESTS: SimulatedRequests = { ids: Int32Array.of(0, 1, 0, 2, 0, 1), keys: 3 };
 
@@ -53,6 +55,30 @@ describe('simulate', () => {
       await cache.close();
       expect(simulated[i], eviction).toMatchObject({ hits, misses: 3_000 - hits });
     }
+  });
+
+  test('in bytes hits as often as the cache itself but for the room between its blocks', async () => {
+    const random = seededRandom('simulated and real bytes');
+    // Without loops: where all or nothing fits, a byte decides.
+    const keys = 2_000;
+    const ids = Int32Array.from({ length: 5_000 }, () => random.logUniform(1, keys) - 1);
+    const bytesOf = Array.from({ length: keys }, () => random.logUniform(10, 2_000));
+    const maxBytes = 100_000;
+    const sizes = Float64Array.from(ids, (id) => entryBytes(String(id).length, bytesOf[id] as number));
+    const [simulated] = await simulate({ ids, keys, sizes }, [{ eviction: 'lru', maxBytes }]);
+    const cache = await openCache({ shards: 1, maxBytes, eviction: 'lru', serializer: 'raw' });
+    let hits = 0;
+    for (const id of ids) {
+      if ((await cache.get(String(id))) === undefined) {
+        // What is larger than the cache can hold is refused, as in the simulation.
+        await cache.set(String(id), Buffer.alloc(bytesOf[id] as number)).catch(() => {});
+      } else {
+        hits++;
+      }
+    }
+    await cache.close();
+    const difference = Math.abs((simulated as { hits: number }).hits - hits) / 5_000;
+    expect(difference).toBeLessThanOrEqual(BYTES_DIFFERENCE_MAX);
   });
 
   test('shards share keys and capacity, and the optimum of one is no less', async () => {

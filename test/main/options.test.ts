@@ -144,7 +144,8 @@ describe('options', () => {
       { serializer: { name: 'mine' } },
       { serializer: { module: './mine.js' } },
       { filter: 'bloom' },
-      { filter: { type: 'bloom' } },
+      { filter: { type: 'counting' } },
+      { filter: { type: 'xor' } },
       { filter: { falsePositiveRate: 2 } },
       { filter: { rate: 0.1 } },
       { reads: 'both' },
@@ -169,7 +170,8 @@ describe('options', () => {
         "Expected the \`encode\` of \`serializer\` to be a function, got undefined",
         "Expected \`serializer.module\` to be a URL or an absolute path, such as \`new URL("./it.js", import.meta.url)\` or \`import.meta.resolve("it")\`, got './mine.js' (string)",
         "Expected \`filter\` to be true, false, or an object with \`type\` and \`falsePositiveRate\`, got 'bloom' (string)",
-        "Expected \`filter.type\` to be one of blocked-bloom, got 'bloom' (string)",
+        "Expected \`filter.type\` to be one of blocked-bloom, bloom, cuckoo, got 'counting' (string)",
+        "Expected \`filter.type\` to be one of blocked-bloom, bloom, cuckoo, which follow entries as they come and go; 'xor' is for keys that do not change, which is \`XorFilter.from(keys)\` of 'shardstash/filters', got 'xor' (string)",
         "Expected \`filter\` to be an object whose \`falsePositiveRate\` lies between 0 and 1, got 2 (number)",
         "Expected \`filter\` to be an object of \`type\` and \`falsePositiveRate\`, got 'rate' (string)",
         "Expected \`reads\` to be 'shared' or 'owner', got 'both' (string)",
@@ -200,8 +202,23 @@ describe('options', () => {
   });
 
   test('an unknown filter is refused with the names of those there are', () => {
-    const error = errorOf(() => resolveOptions({ filter: { type: hostile('xor') } }));
-    expect(error).toMatchObject({ code: 'UNKNOWN_PLUGIN', option: 'filter', available: ['blocked-bloom'] });
+    const available = ['blocked-bloom', 'bloom', 'cuckoo'];
+    for (const type of ['counting', '', 'toString', null, 7]) {
+      const error = errorOf(() => resolveOptions({ filter: { type: hostile(type) } }));
+      expect(error).toMatchObject({ code: 'UNKNOWN_PLUGIN', option: 'filter', available });
+    }
+    for (const type of available) {
+      expect(resolveOptions({ filter: { type: hostile(type) } }).filter).toMatchObject({ type });
+    }
+  });
+
+  test.each([
+    ['xor', 'XorFilter'],
+    ['binary-fuse', 'BinaryFuseFilter'],
+  ])('the filter %s is refused, and %s named for what does not change', (type, name) => {
+    const error = errorOf(() => resolveOptions({ filter: { type: hostile(type) } }));
+    expect(error).toMatchObject({ code: 'UNKNOWN_PLUGIN', option: 'filter' });
+    expect(error['message']).toContain(`\`${name}.from(keys)\` of 'shardstash/filters'`);
   });
 
   test('an unknown serializer is refused with the names of those there are', () => {

@@ -1,98 +1,108 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import {
-  BLOOM_BLOCK_WORDS,
-  blockOf,
-  blocksFor,
-  hasBits,
-  rateAt,
-  setBits,
-  shapeFor,
-} from '../../src/protocol/blocked-bloom.ts';
+import { blockedBloom } from '../../src/protocol/blocked-bloom.ts';
+import { plainBloom } from '../../src/protocol/bloom.ts';
+import { BLOOM_BLOCK_WORDS, blocksFor } from '../../src/protocol/bloom-layout.ts';
 import {
   FILTER_AT,
   FILTER_BLOCKS,
   FILTER_GENERATION,
   FILTER_HEADER_WORDS,
   FILTER_KIND,
+  type FilterName,
   FilterReader,
   filterBytes,
   generationWords,
 } from '../../src/protocol/filter.ts';
-import { filters } from '../../src/worker/filter/index.ts';
 import { FilterModel } from '../support/filter-model.ts';
 import { seededRandom } from '../support/random.ts';
 
-describe('the blocks of a Bloom filter', () => {
+const LAYOUTS = { blocked: blockedBloom, plain: plainBloom };
+
+describe('the bits of a Bloom filter', () => {
   test.each([
-    [0.5, 1.44, 1],
-    [0.1, 4.83, 3],
-    [0.01, 9.9, 6],
-    [0.001, 15.49, 9],
-    [0.000_001, 38.51, 16],
-  ])('for a rate of %f hold %f bits a key, of which it sets %i', (rate, bits, probes) => {
-    const shape = shapeFor(rate);
+    ['blocked', 0.5, 1.44, 1],
+    ['blocked', 0.1, 4.83, 3],
+    ['blocked', 0.01, 9.9, 6],
+    ['blocked', 0.001, 15.49, 9],
+    ['blocked', 0.000_001, 38.51, 16],
+    ['plain', 0.5, 1.44, 1],
+    ['plain', 0.1, 4.81, 3],
+    ['plain', 0.01, 9.59, 7],
+    ['plain', 0.001, 14.38, 10],
+    ['plain', 0.000_001, 28.76, 20],
+  ] as const)('%s, for a rate of %f: %f a key, of which it sets %i', (name, rate, bits, probes) => {
+    const layout = LAYOUTS[name];
+    const shape = layout.shapeFor(rate);
     expect(512 / shape.load).toBeCloseTo(bits, 2);
     expect(shape.probes).toBe(probes);
-    expect(rateAt(shape.load, shape.probes) / rate).toBeCloseTo(1, 3);
+    expect(layout.rateAt(shape.load, shape.probes) / rate).toBeCloseTo(1, 3);
   });
 
-  test.each([1e-300, 1e-9, 1e-6, 0.7, 0.99, 0.999_999])('have a shape for a rate of %f, too', (rate) => {
-    const { load, probes } = shapeFor(rate);
-    expect(load).toBeGreaterThan(10);
-    expect(probes).toBeGreaterThan(0);
-    expect(rateAt(load, probes)).toBeLessThanOrEqual(Math.max(rate, 1e-6));
-  });
+  describe.each(['blocked', 'plain'] as const)('%s', (name) => {
+    const layout = LAYOUTS[name];
 
-  test.each([0.3, 0.1, 0.01, 0.001])('let as many strangers pass as computed when they are full, at %f', (rate) => {
-    const random = seededRandom(`full at ${rate}`);
-    const keys = 30_000;
-    const shape = shapeFor(rate);
-    const blocks = blocksFor(keys, shape);
-    const words = new Int32Array(blocks * BLOOM_BLOCK_WORDS);
-    const hashes = Int32Array.from({ length: keys * 2 }, () => random.word() | 0);
-    for (let i = 0; i < keys; i++) {
-      setBits(words, 0, blocks, shape.probes, hashes[2 * i] as number, hashes[2 * i + 1] as number);
-    }
-    let lost = 0;
-    for (let i = 0; i < keys; i++) {
-      lost += hasBits(words, 0, blocks, shape.probes, hashes[2 * i] as number, hashes[2 * i + 1] as number) ? 0 : 1;
-    }
-    let passed = 0;
-    const probes = 300_000;
-    for (let i = 0; i < probes; i++) {
-      passed += hasBits(words, 0, blocks, shape.probes, random.word() | 0, random.word() | 0) ? 1 : 0;
-    }
-    expect(lost).toBe(0);
-    expect(passed / probes).toBeGreaterThan(0.65 * rate);
-    expect(passed / probes).toBeLessThan(1.35 * rate);
-  });
+    test.each([1e-300, 1e-9, 1e-6, 0.7, 0.99, 0.999_999])('have a shape for a rate of %f, too', (rate) => {
+      const { load, probes } = layout.shapeFor(rate);
+      expect(load).toBeGreaterThan(10);
+      expect(probes).toBeGreaterThan(0);
+      expect(probes).toBeLessThanOrEqual(layout.probesMax);
+      expect(layout.rateAt(load, probes)).toBeLessThanOrEqual(Math.max(rate, 1e-6) * 1.000_001);
+    });
 
-  test('are never left, whatever the hash', () => {
-    const random = seededRandom('blocks');
-    let least = Number.POSITIVE_INFINITY;
-    let most = 0;
-    for (const blocks of [1, 2, 3, 1_000, 12_345_678, 2 ** 24 + 1]) {
-      for (let i = 0; i < 100_000; i++) {
-        const block = (blockOf(12, blocks, random.word() | 0) - 12) / BLOOM_BLOCK_WORDS;
-        least = Math.min(least, block);
-        most = Math.max(most, block / blocks);
+    test.each([0.3, 0.1, 0.01, 0.001])('let as many strangers pass as computed when full, at %f', (rate) => {
+      const random = seededRandom(`full at ${rate}`);
+      const keys = 30_000;
+      const shape = layout.shapeFor(rate);
+      const blocks = blocksFor(keys, shape);
+      const words = new Int32Array(blocks * BLOOM_BLOCK_WORDS);
+      const hashes = Int32Array.from({ length: keys * 2 }, () => random.word() | 0);
+      const has = (low: number, high: number) => layout.hasBits(words, 0, blocks, shape.probes, low, high);
+      for (let i = 0; i < keys; i++) {
+        layout.setBits(words, 0, blocks, shape.probes, hashes[2 * i] as number, hashes[2 * i + 1] as number);
       }
-    }
-    expect(least).toBe(0);
-    expect(most).toBeLessThan(1);
-    expect(most).toBeGreaterThan(0.999);
+      let lost = 0;
+      for (let i = 0; i < keys; i++) {
+        lost += has(hashes[2 * i] as number, hashes[2 * i + 1] as number) ? 0 : 1;
+      }
+      let passed = 0;
+      const probes = 300_000;
+      for (let i = 0; i < probes; i++) {
+        passed += has(random.word() | 0, random.word() | 0) ? 1 : 0;
+      }
+      expect(lost).toBe(0);
+      expect(passed / probes).toBeGreaterThan(0.65 * rate);
+      expect(passed / probes).toBeLessThan(1.35 * rate);
+    });
+
+    test('are never outside, whatever the hash', () => {
+      const random = seededRandom('blocks');
+      let least = Number.POSITIVE_INFINITY;
+      let most = 0;
+      for (const blocks of [1, 2, 3, 1_000, 12_345_678, 2 ** 24 + 1]) {
+        for (let i = 0; i < 100_000; i++) {
+          const block = Math.floor((layout.wordOf(12, blocks, random.word() | 0) - 12) / BLOOM_BLOCK_WORDS);
+          least = Math.min(least, block);
+          most = Math.max(most, block / blocks);
+        }
+      }
+      expect(least).toBe(0);
+      expect(most).toBeLessThan(1);
+      expect(most).toBeGreaterThan(0.999);
+    });
   });
 });
 
-test('a region has room for two generations of twice the slots, in words that an int32 can count', () => {
-  for (const [slots, rate] of [
+test.each(Object.values(LAYOUTS))('a region has room for two generations of twice the slots', (layout) => {
+  const type = layout === plainBloom ? 'bloom' : 'blocked-bloom';
+  for (const [slots, falsePositiveRate] of [
     [3, 0.01],
     [100_000, 0.01],
     [76_000_000, 0.000_000_1],
   ] as const) {
-    const words = filterBytes(slots, rate) / 4;
-    expect(words).toBe(FILTER_HEADER_WORDS + 2 * generationWords(slots, rate));
-    expect(generationWords(slots, rate) * 32).toBeGreaterThanOrEqual((2 * slots * 512) / shapeFor(rate).load);
+    const words = filterBytes({ type, falsePositiveRate }, slots) / 4;
+    const generation = generationWords(slots, layout, falsePositiveRate);
+    expect(words).toBe(FILTER_HEADER_WORDS + 2 * generation);
+    expect(generation * 32).toBeGreaterThanOrEqual((2 * slots * 512) / layout.shapeFor(falsePositiveRate).load);
     expect(words).toBeLessThan(2 ** 29);
   }
 });
@@ -102,8 +112,8 @@ describe('a reader', () => {
     vi.restoreAllMocks();
   });
 
-  function full(slots = 3_000): FilterModel {
-    const model = new FilterModel(filters['blocked-bloom'], slots, 0.01, seededRandom('reader'));
+  function full(type: FilterName = 'blocked-bloom', slots = 3_000): FilterModel {
+    const model = new FilterModel(type, slots, 0.01, seededRandom('reader'));
     while (!model.isFull) {
       model.insert();
     }
@@ -111,7 +121,9 @@ describe('a reader', () => {
   }
 
   test('rules nothing out in a region that no owner has seen', () => {
-    const reader = new FilterReader(new Int32Array(filterBytes(100, 0.01) / 4));
+    const reader = new FilterReader(
+      new Int32Array(filterBytes({ type: 'blocked-bloom', falsePositiveRate: 0.01 }, 100) / 4),
+    );
     expect(reader.rulesOut(1, 2)).toBe(false);
   });
 

@@ -43,7 +43,7 @@ function losesNothing(name: FilterName, operations: number, slotsMost: number, s
   let lost = 0;
   for (const slots of [50, 5_000, slotsMost]) {
     const random = new Random(seed + slots);
-    const target = new FilterModel(filters[name], slots, 0.01, random);
+    const target = new FilterModel(name, slots, 0.01, random);
     lost += runOperations(target, random, Math.ceil(operations / 3));
     console.log(`  ${slots} slots: ${target.filter.counts().rebuilds} rebuilds, ${lost} live keys ruled out`);
   }
@@ -51,7 +51,7 @@ function losesNothing(name: FilterName, operations: number, slotsMost: number, s
 }
 
 function keepsRate(name: FilterName, slots: number, rate: number, seed: number): boolean {
-  const target = new FilterModel(filters[name], slots, rate, new Random(seed));
+  const target = new FilterModel(name, slots, rate, new Random(seed));
   const adds = CHURN * slots;
   let [worst, sum, samples] = [0, 0, 0];
   for (let i = 1; i <= adds; i++) {

@@ -2,6 +2,7 @@
  * npm run long -- NAME [options]: checks that take minutes. `npm test` runs each with a small budget.
  */
 import { filter } from './filter.ts';
+import { filterClasses } from './filter-classes.ts';
 import { golden } from './golden.ts';
 import { goldenTtl } from './golden-ttl.ts';
 import { keys } from './keys.ts';
@@ -11,10 +12,17 @@ import { torture } from './torture.ts';
 import { values } from './values.ts';
 
 /** Each resolves to whether all is well. */
-const SCRIPTS = { filter, golden, 'golden-ttl': goldenTtl, keys, model, occupancy, torture, values } satisfies Record<
-  string,
-  (args: string[]) => Promise<boolean>
->;
+const SCRIPTS = {
+  filter,
+  'filter-classes': filterClasses,
+  golden,
+  'golden-ttl': goldenTtl,
+  keys,
+  model,
+  occupancy,
+  torture,
+  values,
+} satisfies Record<string, (args: string[]) => Promise<boolean>>;
 
 const [name = '', ...args] = process.argv.slice(2);
 const script = Object.hasOwn(SCRIPTS, name) ? SCRIPTS[name as keyof typeof SCRIPTS] : undefined;

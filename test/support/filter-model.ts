@@ -2,8 +2,9 @@
  * A shard reduced to what a filter sees of it: slots that hold hashes, taken and given back as a shard does, and a reader.
  * Each call tells the filter what a shard would tell it, in the same order.
  */
-import { FilterReader, filterBytes } from '../../src/protocol/filter.ts';
-import type { FilterFactory, HashSource, MembershipFilter } from '../../src/worker/filter/filter.ts';
+import { type FilterName, FilterReader, filterBytes } from '../../src/protocol/filter.ts';
+import type { HashSource, MembershipFilter } from '../../src/worker/filter/filter.ts';
+import { filters } from '../../src/worker/filter/index.ts';
 import type { Random } from './random.ts';
 
 /** What a block keeps of the hash's high word; the rest of it must not matter. */
@@ -19,7 +20,7 @@ export class FilterModel implements HashSource {
   used = 0;
   /** Called whenever the filter asks for hashes. */
   onAsked: (() => void) | undefined;
-  readonly #factory: FilterFactory;
+  readonly #type: FilterName;
   readonly #rate: number;
   readonly #random: Random;
   #filter: MembershipFilter;
@@ -31,8 +32,8 @@ export class FilterModel implements HashSource {
   readonly #place: Int32Array;
   readonly #free: number[] = [];
 
-  constructor(factory: FilterFactory, slots: number, rate: number, random: Random) {
-    this.#factory = factory;
+  constructor(type: FilterName, slots: number, rate: number, random: Random) {
+    this.#type = type;
     this.slots = slots;
     this.#rate = rate;
     this.#random = random;
@@ -40,7 +41,7 @@ export class FilterModel implements HashSource {
     this.#high = new Int32Array(slots);
     this.#live = new Int32Array(slots);
     this.#place = new Int32Array(slots).fill(-1);
-    this.words = new Int32Array(new SharedArrayBuffer(filterBytes(slots, rate)));
+    this.words = new Int32Array(new SharedArrayBuffer(filterBytes({ type, falsePositiveRate: rate }, slots)));
     this.#filter = this.#create();
     this.reader = new FilterReader(this.words);
   }
@@ -73,10 +74,8 @@ export class FilterModel implements HashSource {
     return found;
   }
 
-  /** A key that never was there before. Its slot. */
-  insert(): number {
-    const low = this.#random.word() | 0;
-    const high = this.#random.word() | 0;
+  /** A key that never was there before, unless its hash is given. Its slot. */
+  insert(low = this.#random.word() | 0, high = this.#random.word() | 0): number {
     this.#filter.add(low, high);
     return this.#publish(low, high);
   }
@@ -149,7 +148,7 @@ export class FilterModel implements HashSource {
   }
 
   #create(): MembershipFilter {
-    return this.#factory({ words: this.words, slots: this.slots, falsePositiveRate: this.#rate, source: this });
+    return filters[this.#type]({ words: this.words, slots: this.slots, falsePositiveRate: this.#rate, source: this });
   }
 
   #publish(low: number, high: number): number {

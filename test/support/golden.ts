@@ -3,6 +3,7 @@
  * by golden.csv: exactly that where there is nothing to decide, within what chance explains where lots are drawn, and
  * within margins of the reference and of LRU where a policy adapts itself in its own way.
  */
+import { ClientMemory } from '../../src/protocol/client.ts';
 import { reserveShard, ShardMemory } from '../../src/protocol/memory.ts';
 import type { PolicyFactory, PolicyOptions } from '../../src/protocol/policy.ts';
 import { HIT, Reader } from '../../src/protocol/reader.ts';
@@ -61,6 +62,11 @@ export const GOLDEN: Record<string, Golden> = {
   Random: { name: 'random', reference: 'Random' },
   'S3-FIFO': {
     name: 's3-fifo',
+    reference: 'S3-FIFO',
+    margins: { mean: -0.05, cell: -2.5, cellEntriesMin: 0, trace: -0.2 },
+  },
+  'S3-FIFO adaptive': {
+    name: 's3-fifo-adaptive',
     reference: 'S3-FIFO',
     margins: { mean: -0.05, cell: -2.5, cellEntriesMin: 0, trace: -0.2 },
   },
@@ -156,6 +162,8 @@ function hitRatio({ name, options }: Golden, entriesMax: number, keys: Int32Arra
   const factory = policies[name] as PolicyFactory;
   const shard = new Shard(limits, memory, (context) => factory(context, options), performance, { seed });
   const reader = new Reader(memory, performance);
+  const client = new ClientMemory();
+  shard.connect(client);
   const forged = new Forged(VALUE_BYTES);
   const { key, record } = forged;
   const readsByte = shard.policy.hits === 'byte';
@@ -166,6 +174,7 @@ function hitRatio({ name, options }: Golden, entriesMax: number, keys: Int32Arra
     if (readsByte ? reader.probe(key) === HIT : shard.get(record) !== 0) {
       hits++;
       if (readsByte) {
+        client.countHit();
         reader.touchByte();
       }
     } else {

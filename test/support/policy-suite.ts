@@ -22,6 +22,7 @@ export function create(
     slots,
     entriesMax: slots - 1,
     bytesMax: slots * 100,
+    hitCount: () => 0,
     hashOf: (slot) => Math.imul(slot + 1, 0x9e37_79b1),
     weightOf: () => 100,
     touched,

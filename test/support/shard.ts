@@ -70,7 +70,7 @@ export function makeShard(
   filter: ShardSpec['filter'] = FILTER,
 ): ShardUnderTest {
   const full: ShardLimits = { bytesMax: 1024 * 1024, entriesMax: Number.POSITIVE_INFINITY, ...limits };
-  const memory = new ShardMemory(reserveShard(full, filter === false ? 0 : filter.falsePositiveRate));
+  const memory = new ShardMemory(reserveShard(full, filter));
   const frameClock = new FrameClock(clock);
   const createPolicy = typeof eviction === 'string' ? policies[eviction] : eviction;
   const shard = new Shard(full, memory, createPolicy, frameClock, { seed, filter });

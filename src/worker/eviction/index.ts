@@ -9,10 +9,12 @@ import { createMfu } from './mfu.ts';
 import { createNone } from './none.ts';
 import { createRandom } from './random.ts';
 import { createS3Fifo } from './s3-fifo.ts';
+import { createAdaptiveS3Fifo } from './s3-fifo-adaptive.ts';
 import { createSieve } from './sieve.ts';
 import { createWTinyLfu } from './w-tinylfu.ts';
 
 export const policies = {
+  's3-fifo-adaptive': createAdaptiveS3Fifo,
   's3-fifo': createS3Fifo,
   'w-tinylfu': createWTinyLfu,
   arc: createArc,

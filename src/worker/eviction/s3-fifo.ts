@@ -44,7 +44,23 @@ const SMALL = 0;
 const MAIN = 1;
 
 export function createS3Fifo(context: PolicyContext, { smallShare }: S3FifoOptions = {}): EvictionPolicy {
-  const { slots, touched, hashOf } = context;
+  return s3Fifo(context, { smallShare: (entries) => smallShare ?? usualSmallShare(entries), fillsMain: false });
+}
+
+/** What the small queue takes of a cache of so many entries. */
+export function usualSmallShare(entries: number): number {
+  return entries < SMALL_CACHE ? SMALL_SHARE_OF_FEW : SMALL_SHARE;
+}
+
+export interface S3FifoShape {
+  smallShare(entries: number): number;
+  /** Whether, until something had to go, the main queue takes what the small one has no room for. */
+  readonly fillsMain: boolean;
+}
+
+/** Both queues and the ghosts, for whoever decides what share the small queue has. */
+export function s3Fifo(context: PolicyContext, { smallShare, fillsMain }: S3FifoShape): EvictionPolicy {
+  const { slots, entriesMax, touched, hashOf } = context;
   const weights = weightsOf(context);
   const queues = new SlotLists(slots, 2);
   const queueOf = new Uint8Array(new SharedArrayBuffer(slots));
@@ -52,6 +68,7 @@ export function createS3Fifo(context: PolicyContext, { smallShare }: S3FifoOptio
   let entries = 0;
   let smallWeight = 0;
   let mainWeight = 0;
+  let isFilling = fillsMain;
   /** The victim that was named and has not left. */
   let named = NONE;
   /** The hash of the key that is about to be stored, if its ghost was there. */
@@ -59,8 +76,7 @@ export function createS3Fifo(context: PolicyContext, { smallShare }: S3FifoOptio
 
   /** What the small queue should weigh at most in a cache of so many entries. */
   function smallMax(ofEntries: number): number {
-    const share = smallShare ?? (ofEntries < SMALL_CACHE ? SMALL_SHARE_OF_FEW : SMALL_SHARE);
-    return Math.floor(weights.capacity * share);
+    return Math.floor(weights.capacity * smallShare(ofEntries));
   }
 
   function push(slot: number, queue: number, weight: number): void {
@@ -109,7 +125,9 @@ export function createS3Fifo(context: PolicyContext, { smallShare }: S3FifoOptio
       remembered = ghosts.take(hash) >= 0 ? hash : undefined;
     },
     add(slot, hash) {
-      push(slot, remembered === hash ? MAIN : SMALL, weights.note(slot));
+      // As many as there will be, where that is known: while it fills, a large cache is no small one.
+      const overflows = isFilling && smallWeight >= smallMax(Number.isFinite(entriesMax) ? entriesMax : entries);
+      push(slot, remembered === hash || overflows ? MAIN : SMALL, weights.note(slot));
       remembered = undefined;
       named = NONE;
       entries++;
@@ -128,9 +146,12 @@ export function createS3Fifo(context: PolicyContext, { smallShare }: S3FifoOptio
     remove(slot, cause) {
       const queue = queueOf[slot] as number;
       const weight = weights.of(slot);
-      if (cause === 'evict' && queue === SMALL) {
-        ghosts.push(hashOf(slot), weight);
-        ghosts.trim(Math.floor(weights.capacity * GHOST_SHARE));
+      if (cause === 'evict') {
+        isFilling = false;
+        if (queue === SMALL) {
+          ghosts.push(hashOf(slot), weight);
+          ghosts.trim(Math.floor(weights.capacity * GHOST_SHARE));
+        }
       }
       queues.remove(slot);
       weigh(queue, -weight);
@@ -144,6 +165,7 @@ export function createS3Fifo(context: PolicyContext, { smallShare }: S3FifoOptio
       entries = 0;
       smallWeight = 0;
       mainWeight = 0;
+      isFilling = fillsMain;
       named = NONE;
       remembered = undefined;
     },

@@ -25,12 +25,12 @@
 import type { EvictionPolicy, PolicyContext } from '../../protocol/policy.ts';
 import { FrequencySketch } from './frequency-sketch.ts';
 import { SlotLists } from './lists.ts';
+import { SAMPLE_PER_ENTRY, ShareClimber } from './share-climber.ts';
 import { weightsOf } from './weights.ts';
-import { WindowClimber } from './window-climber.ts';
 
+/** With the most there is no room for what is protected. */
+const WINDOW_SHARE = { start: 0.2, min: 0.02, max: 0.84 };
 const PROTECTED_SHARE = 0.8;
-/** Cachefuls of requests between two steps of the window. */
-const SAMPLE_PER_ENTRY = 4;
 /** Entries that follow a new size at each request. */
 const FOLLOW_MAX = 4;
 const NONE = -1;
@@ -46,10 +46,13 @@ export function createWTinyLfu(context: PolicyContext): EvictionPolicy {
   const listOf = new Uint8Array(new SharedArrayBuffer(slots));
   const weightIn: [number, number, number] = [0, 0, 0];
   const sketch = new FrequencySketch(slots);
-  const climber = new WindowClimber();
+  const climber = new ShareClimber(WINDOW_SHARE);
   let entries = 0;
   /** Whether room was needed: what a cache hits while it fills says nothing about its window. */
   let wasFull = false;
+  /** In the sample of the climber. */
+  let hits = 0;
+  let requests = 0;
   /** The victim that was named and has not left, and the candidate that it lost to, if it did. */
   let named = NONE;
   let winner = NONE;
@@ -85,7 +88,8 @@ export function createWTinyLfu(context: PolicyContext): EvictionPolicy {
   function use(slot: number): void {
     named = NONE;
     sketch.add(hashOf(slot), entries);
-    climber.hit();
+    hits++;
+    requests++;
     const list = listOf[slot] as List;
     move(slot, list === WINDOW ? WINDOW : PROTECTED);
     settle(PROTECTED, protectedMax());
@@ -105,9 +109,11 @@ export function createWTinyLfu(context: PolicyContext): EvictionPolicy {
       named = NONE;
       entries++;
       sketch.add(hash, entries);
-      climber.miss();
-      if (wasFull && climber.requests >= entries * SAMPLE_PER_ENTRY) {
-        climber.climb();
+      requests++;
+      if (wasFull && requests >= entries * SAMPLE_PER_ENTRY) {
+        climber.climb(hits, requests);
+        hits = 0;
+        requests = 0;
       }
       settle(WINDOW, windowMax());
       push(slot, WINDOW, weights.note(slot));
@@ -136,7 +142,7 @@ export function createWTinyLfu(context: PolicyContext): EvictionPolicy {
         weightIn[list] = 0;
       }
       sketch.clear();
-      climber.clear();
+      climber.restart();
       entries = 0;
       wasFull = false;
       named = NONE;
@@ -148,7 +154,8 @@ export function createWTinyLfu(context: PolicyContext): EvictionPolicy {
       weights.fill(total());
       if (!wasFull) {
         wasFull = true;
-        climber.restart();
+        hits = 0;
+        requests = 0;
       }
       const candidate = lists.oldest(WINDOW);
       const unprotected = lists.oldest(PROBATION);

@@ -4,7 +4,8 @@
  *
  * An entry is known by the position of its next request. So a request hits if its own position is in the set of those,
  * the victim is the greatest, and nothing has to be kept by key. What is never asked for again is only counted, and goes
- * first. Every miss is stored, as in a cache that has no choice.
+ * first. Every miss is stored, as reference figures have it; a policy that refused keys might come out above, but none of
+ * ours does.
  *
  * That is the optimum where all entries are of one size. With sizes the best choice is a knapsack problem; the same rule
  * is a good guess there and no bound, so a policy may come out above it. It does not know of expiry either.

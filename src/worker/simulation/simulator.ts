@@ -89,6 +89,7 @@ export class Simulator implements Counts {
       entriesMax,
       bytesMax,
       touched: this.#touched,
+      hitCount: () => this.hits,
       seed,
       keyOf: (slot: number) => unmixed(this.#hashes[this.#live(slot)] as number),
       hashOf: (slot: number) => this.#hashes[this.#live(slot)] as number,

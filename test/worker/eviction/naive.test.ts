@@ -48,6 +48,7 @@ class Lockstep {
       touched,
       seed: SEED,
       keyOf: (slot) => this.#keys[slot] as number,
+      hitCount: () => 0,
       hashOf: (slot) => Math.imul(this.#keys[slot] as number, 0x9e37_79b1),
       weightOf: (slot) => this.#weights[slot] as number,
     });

@@ -1,6 +1,6 @@
 /**
- * A blocked Bloom filter that follows a cache: `protocol/blocked-bloom.ts` has its arithmetic, `protocol/filter.ts` its
- * place in memory.
+ * A Bloom filter that follows a cache, of either layout: `protocol/bloom.ts` and `protocol/blocked-bloom.ts` have their
+ * arithmetic, `protocol/filter.ts` their place in memory.
  *
  * A Bloom filter forgets nothing, so keys that left stay in it as stale ones, and it is built anew before live and stale
  * keys together pass the capacity it was sized for. The next generation is sized for twice the live keys, and built by
@@ -17,7 +17,7 @@
  * enters both generations. What it enters needlessly, entries that leave later, is stale like any other.
  *
  * A full cache of n entries is scanned once in 7/8 n adds: 1.14 slots an add, 9 to 11 while it is on, 64 at a time. One
- * that grows from nothing is scanned about twice in all. Measured on a busy machine with entries of 80 bytes, in ns:
+ * that grows from nothing is scanned about twice in all. Measured with blocks on a busy machine with entries of 80 bytes, in ns:
  *
  *     keys                                          10 k       1 M        10 M
  *     add, no rebuild on                            18         27         50
@@ -28,20 +28,14 @@
  * 20 times the entries of a full cache, sampled 200 times: rates of 10, 1 and 0.1 % were 9.8, 0.95 and 0.095 % at worst and
  * 5.4, 0.35 and 0.025 % on average.
  */
-import {
-  BLOOM_BLOCK_WORDS,
-  type BloomShape,
-  blockOf,
-  blocksFor,
-  hasBits,
-  rateAt,
-  setBits,
-  shapeFor,
-} from '../../protocol/blocked-bloom.ts';
+import { blockedBloom } from '../../protocol/blocked-bloom.ts';
+import { plainBloom } from '../../protocol/bloom.ts';
+import { BLOOM_BLOCK_WORDS, type BloomLayout, type BloomShape, blocksFor } from '../../protocol/bloom-layout.ts';
 import {
   closeFilter,
   FILTER_AT,
   FILTER_BLOCKS,
+  FILTER_HASH_HIGH_MASK,
   FILTER_HEADER_WORDS,
   FILTER_KEYS_MIN,
   FILTER_KIND,
@@ -63,9 +57,14 @@ const IDLE = 0;
 const ZEROING = 1;
 const SCANNING = 2;
 
-export const createBlockedBloom: FilterFactory = (context) => new BlockedBloom(context);
+export const createBloom: FilterFactory = (context) => new Bloom(context, plainBloom, FILTER_KINDS.bloom);
 
-class BlockedBloom implements MembershipFilter {
+export const createBlockedBloom: FilterFactory = (context) =>
+  new Bloom(context, blockedBloom, FILTER_KINDS['blocked-bloom']);
+
+class Bloom implements MembershipFilter {
+  readonly #layout: BloomLayout;
+  readonly #kind: number;
   readonly #words: Int32Array;
   readonly #source: HashSource;
   readonly #shape: BloomShape;
@@ -98,10 +97,12 @@ class BlockedBloom implements MembershipFilter {
   /** Keeps loads from being left out. */
   #warmed = 0;
 
-  constructor({ words, slots, falsePositiveRate, source }: FilterContext) {
+  constructor({ words, slots, falsePositiveRate, source }: FilterContext, layout: BloomLayout, kind: number) {
+    this.#layout = layout;
+    this.#kind = kind;
     this.#words = words;
     this.#source = source;
-    this.#shape = shapeFor(falsePositiveRate);
+    this.#shape = layout.shapeFor(falsePositiveRate);
     this.#probes = this.#shape.probes;
     this.#keysMax = filterKeysMax(slots);
     // An owner that died left a filter of all its entries: readers use it until this one has them, too.
@@ -124,14 +125,16 @@ class BlockedBloom implements MembershipFilter {
     }
     this.#keys++;
     this.#live++;
-    setBits(this.#words, this.#at, this.#blocks, this.#probes, hashLow, hashHigh);
+    const high = hashHigh & FILTER_HASH_HIGH_MASK;
+    this.#layout.setBits(this.#words, this.#at, this.#blocks, this.#probes, hashLow, high);
     this.renew(hashLow, hashHigh);
   }
 
   /** The scan may be past the new slot and not yet have come to the old one. */
   renew(hashLow: number, hashHigh: number): void {
     if (this.#phase === SCANNING) {
-      setBits(this.#words, this.#nextAt, this.#nextBlocks, this.#probes, hashLow, hashHigh);
+      const high = hashHigh & FILTER_HASH_HIGH_MASK;
+      this.#layout.setBits(this.#words, this.#nextAt, this.#nextBlocks, this.#probes, hashLow, high);
     }
   }
 
@@ -152,7 +155,7 @@ class BlockedBloom implements MembershipFilter {
   }
 
   touch(hashLow: number, _hashHigh: number): number {
-    const line = this.#words[blockOf(this.#at, this.#blocks, hashLow)] as number;
+    const line = this.#words[this.#layout.wordOf(this.#at, this.#blocks, hashLow)] as number;
     return this.#phase === SCANNING ? line ^ this.#lineOfNext(hashLow) : line;
   }
 
@@ -162,7 +165,7 @@ class BlockedBloom implements MembershipFilter {
       keys: this.#keys,
       bits: this.#blocks * BLOOM_BLOCK_WORDS * 32,
       rebuilds: this.#rebuilds,
-      falsePositiveRate: rateAt(this.#keys / this.#blocks, this.#probes),
+      falsePositiveRate: this.#layout.rateAt(this.#keys / this.#blocks, this.#probes),
     };
   }
 
@@ -175,10 +178,10 @@ class BlockedBloom implements MembershipFilter {
       }
       live++;
       const [low = 0, high = 0] = this.#hashes;
-      const isInUse = hasBits(this.#words, this.#at, this.#blocks, this.#probes, low, high);
+      const isInUse = this.#layout.hasBits(this.#words, this.#at, this.#blocks, this.#probes, low, high);
       assert(isInUse, `the entry in slot ${slot} is ruled out`);
       if (this.#phase === SCANNING && (slot < this.#done || slot >= this.#end)) {
-        const isInNext = hasBits(this.#words, this.#nextAt, this.#nextBlocks, this.#probes, low, high);
+        const isInNext = this.#layout.hasBits(this.#words, this.#nextAt, this.#nextBlocks, this.#probes, low, high);
         assert(isInNext, `the entry in slot ${slot} is not in the next generation`);
       }
     }
@@ -191,7 +194,7 @@ class BlockedBloom implements MembershipFilter {
   }
 
   #lineOfNext(hashLow: number): number {
-    return this.#words[blockOf(this.#nextAt, this.#nextBlocks, hashLow)] as number;
+    return this.#words[this.#layout.wordOf(this.#nextAt, this.#nextBlocks, hashLow)] as number;
   }
 
   /** The slice of a rebuild that one add pays for. */
@@ -261,7 +264,7 @@ class BlockedBloom implements MembershipFilter {
       this.#warmed ^= this.#lineOfNext(hashes[2 * i] as number);
     }
     for (let i = 0; i < found; i++) {
-      setBits(
+      this.#layout.setBits(
         this.#words,
         this.#nextAt,
         this.#nextBlocks,
@@ -288,7 +291,7 @@ class BlockedBloom implements MembershipFilter {
     this.#blocks = blocks;
     this.#capacity = capacity;
     this.#rebuildAt = capacity - (capacity >> WINDOW_SHIFT);
-    this.#words[FILTER_KIND] = FILTER_KINDS['blocked-bloom'];
+    this.#words[FILTER_KIND] = this.#kind;
     this.#words[FILTER_AT] = at;
     this.#words[FILTER_BLOCKS] = blocks;
     this.#words[FILTER_PROBES] = this.#probes;

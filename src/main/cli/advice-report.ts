@@ -30,6 +30,7 @@ const CHART_ROWS = 12;
 const NOTHING = '0.00';
 const US_PER_MS = 1_000;
 const NS_PER_MS = 1_000_000;
+const PLAYED_MIN = 1_000_000;
 const KIB = 1024;
 const MIB = KIB * KIB;
 
@@ -51,8 +52,8 @@ export function renderAdvice(settings: AdviceSettings): string {
 function heading({ title, comparison }: AdviceSettings, width: number, style: Style): string[] {
   const { requests, keys, footprintBytes, ceiling } = comparison;
   const told = [
-    `${count(requests)} ${requests === 1 ? 'request' : 'requests'}`,
-    `${count(keys)} ${keys === 1 ? 'key' : 'keys'}, ${bytes(footprintBytes)} in a cache`,
+    plural(requests, 'request'),
+    `${plural(keys, 'key')}, ${bytes(footprintBytes)} in a cache`,
     `${percent(ceiling)} could hit`,
   ];
   return [style('bold', title), ...wrapped(told.join(' · '), width).map((line) => style('dim', line))];
@@ -67,7 +68,7 @@ function table(comparison: Comparison, shards: number, width: number, style: Sty
   const best = sizes.map((_, i) => figure(Math.max(...rows.map(({ ratios }) => ratios[i] as number))));
   const optimum = { policy: OPTIMUM, ratios: ratiosOf(comparison, OPTIMUM, shards) };
   const heads = sizes.map((each) => size(each, unit));
-  const title = `hits in % by ${unit === 'bytes' ? '`maxBytes`' : '`maxEntries`'}${several(comparison) ? `, ${count(shards)} ${shards === 1 ? 'shard' : 'shards'}` : ''}`;
+  const title = `hits in % by ${unit === 'bytes' ? '`maxBytes`' : '`maxEntries`'}${several(comparison) ? `, ${plural(shards, 'shard')}` : ''}`;
   const labelWidth = Math.max(...[...policies, OPTIMUM].map((name) => name.length)) + 1;
   const columnWidth = Math.max('100.00*'.length, ...heads.map((head) => head.length + 1)) + 1;
   const fitting = Math.max(1, Math.floor((width - labelWidth) / columnWidth));
@@ -154,9 +155,14 @@ function bytesOption(value: number): string {
 
 function effort({ comparison, elapsedMs, threads }: AdviceSettings): string {
   const played = comparison.cells.length * comparison.requests;
-  const each = Math.round((elapsedMs * NS_PER_MS) / Math.max(1, played));
-  const work = `${count(comparison.cells.length)} caches of ${count(comparison.requests)} requests`;
-  return `${work} in ${duration(elapsedMs * US_PER_MS)} on ${count(threads)} ${threads === 1 ? 'thread' : 'threads'}, ${count(each)} ns each.`;
+  const work = `${count(comparison.cells.length)} caches of ${plural(comparison.requests, 'request')}`;
+  const told = `${work} in ${duration(elapsedMs * US_PER_MS)} on ${plural(threads, 'thread')}`;
+  // Of fewer requests it would be the time that threads take to start.
+  return played < PLAYED_MIN ? `${told}.` : `${told}, ${count((elapsedMs * NS_PER_MS) / played)} ns each.`;
+}
+
+function plural(value: number, noun: string): string {
+  return `${count(value)} ${noun}${value === 1 ? '' : 's'}`;
 }
 
 function several({ shards }: Comparison): boolean {

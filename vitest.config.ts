@@ -6,6 +6,7 @@ export default defineConfig({
   resolve: {
     alias: {
       'shardstash/filters': fileURLToPath(new URL('dist/main/filters/index.js', import.meta.url)),
+      'shardstash/simulation': fileURLToPath(new URL('dist/main/simulation.js', import.meta.url)),
       'shardstash/testing': fileURLToPath(new URL('dist/main/testing.js', import.meta.url)),
       shardstash: fileURLToPath(new URL('dist/main/index.js', import.meta.url)),
     },

@@ -36,7 +36,7 @@ const LEAVES = [
 
 /**
  * The core of src/main: the cache and what it is made of. Any other file or folder there is an optional feature, a client
- * like any other, which may use the public surface, its own folder and nothing else.
+ * like any other, which may use what the package publishes of the core, its own folder and nothing else.
  */
 const CORE = [
   'src/main/index.ts',
@@ -56,6 +56,7 @@ const CORE = [
   'src/main/own-writes.ts',
   'src/main/shard-view.ts',
   'src/main/shards.ts',
+  'src/main/simulation.ts',
   'src/main/metrics.ts',
   'src/main/gathering.ts',
   'src/main/plugin.ts',
@@ -64,6 +65,9 @@ const CORE = [
   'src/main/units.ts',
   'src/main/serializers/',
 ];
+
+/** The doors of the core: what users import by the name of the package. */
+const PUBLISHED = ['src/main/index.ts', 'src/main/simulation.ts'];
 
 /**
  * Optional features that are no clients of a cache: they offer by itself what the protocol is made of, so they may use that,
@@ -156,7 +160,8 @@ describe('the arrows: main -> protocol <- worker', () => {
     const allowed = (target: string) => inFolder('src/main/')(target) || inFolder('src/protocol/')(target);
     expect(forbidden(inFolder('src/main/'), allowed)).toEqual([]);
     const knowing = sources.filter(({ path, text }) => inFolder('src/main/')(path) && text.includes('../worker/'));
-    expect(knowing.map(({ path }) => path)).toEqual(['src/main/shards.ts']);
+    // One for the cache's threads, one for those of a simulation.
+    expect(knowing.map(({ path }) => path).sort()).toEqual(['src/main/shards.ts', 'src/main/simulation.ts']);
   });
 
   test('the parts of the core do not import what consults them, nor each other', () => {
@@ -171,7 +176,7 @@ describe('the arrows: main -> protocol <- worker', () => {
     const isCore = (path: string) => CORE.some((part) => inFolder(part)(path));
     const isLibrary = (path: string) => LIBRARIES.some((part) => inFolder(part)(path));
     const allowed = (target: string, path: string) =>
-      target === 'src/main/index.ts' || (dirname(path) !== 'src/main' && inFolder(featureOf(path))(target));
+      PUBLISHED.includes(target) || (dirname(path) !== 'src/main' && inFolder(featureOf(path))(target));
     const isFeature = (path: string) => inFolder('src/main/')(path) && !isCore(path) && !isLibrary(path);
     expect(forbidden(isFeature, allowed)).toEqual([]);
   });
@@ -186,6 +191,14 @@ describe('the arrows: main -> protocol <- worker', () => {
   test('the core does not import optional features', () => {
     const isCore = (path: string) => CORE.some((part) => inFolder(part)(path));
     expect(forbidden(isCore, (target) => isCore(target) || inFolder('src/protocol/')(target))).toEqual([]);
+  });
+
+  test('what optional features may use of the core is what the package publishes', () => {
+    const { exports } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
+    const published = Object.values(exports as Record<string, { default?: string }>).map((entry) => entry.default);
+    for (const door of PUBLISHED) {
+      expect(published).toContain(`./${door.replace('src/', 'dist/').replace(/\.ts$/, '.js')}`);
+    }
   });
 
   test('what the rules name is there', () => {

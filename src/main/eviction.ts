@@ -4,10 +4,10 @@
  * and places, so that whatever can be told wrong without a thread is told before any starts.
  */
 import { isDeepStrictEqual } from 'node:util';
-import { describeThrown } from '../protocol/describe.ts';
-import { misuse } from '../protocol/errors.ts';
+import { describeThrown, type ThrownText } from '../protocol/describe.ts';
+import { CacheError, misuse } from '../protocol/errors.ts';
 import type { PolicyOptions } from '../protocol/policy.ts';
-import type { EvictionSpec, PolicyName } from '../protocol/spec.ts';
+import type { EvictionSpec, PolicyName, ShardRefusal } from '../protocol/spec.ts';
 import { type PluginModule, type ResolvedModule, resolveModule } from './plugin.ts';
 
 /** What the option `eviction` takes. */
@@ -47,7 +47,7 @@ const USES: Setting = {
 
 /** The built-in policies and the settings that each knows. */
 const POLICIES = {
-  's3-fifo-adaptive': {},
+  'as3-fifo': {},
   's3-fifo': { smallShare: SHARE },
   'w-tinylfu': {},
   arc: {},
@@ -61,7 +61,8 @@ const POLICIES = {
   none: {},
 } as const satisfies Record<PolicyName, Readonly<Record<string, Setting>>>;
 
-const BUILT_IN = Object.keys(POLICIES) as PolicyName[];
+/** The names of the built-in policies. */
+export const BUILT_IN = Object.keys(POLICIES) as PolicyName[];
 const NAME = /^[a-z][\w.-]*$/;
 /** Of this thread: the shards are told of the modules, not of their names. */
 const registered = new Map<string, ResolvedModule>();
@@ -144,6 +145,24 @@ export function evictionName(config: EvictionConfig): string {
     return config;
   }
   return 'module' in config ? (config as ResolvedModule).module : (config as NamedEviction).name;
+}
+
+/** The error for a policy that a thread would not have; `shard` where it was a shard's. */
+export function policyRefusal({ code, message, cause }: ShardRefusal, shard?: number): Error {
+  if (code === 'POLICY_ERROR') {
+    return new CacheError(code, message, { ...(shard === undefined ? {} : { shard }), cause: errorOf(cause) });
+  }
+  const error = new TypeError(message, cause === undefined ? undefined : { cause: errorOf(cause) });
+  return Object.assign(error, { code, option: 'eviction' });
+}
+
+/** What another thread threw, as it can be told here. */
+export function errorOf(thrown: ThrownText | undefined): Error | undefined {
+  if (thrown === undefined) {
+    return undefined;
+  }
+  const { message, stack } = thrown;
+  return Object.assign(new Error(message), stack === undefined ? {} : { stack });
 }
 
 function available(): string[] {

@@ -33,7 +33,7 @@ export interface CacheOptions {
   sliding?: boolean;
   /**
    * Which entry goes when room is needed: the name of a policy, `{ name, ...settings }`, or one of your own,
-   * `{ module: new URL('./mine.mjs', import.meta.url), export: 'createMine' }`. Default 's3-fifo-adaptive'.
+   * `{ module: new URL('./mine.mjs', import.meta.url), export: 'createMine' }`. Default 'as3-fifo'.
    */
   eviction?: EvictionOption;
   /** How values become bytes. Default 'msgpack'. */
@@ -167,7 +167,7 @@ export function resolveOptions(options: CacheOptions = {}): CacheConfig {
     maxEntries,
     ttl: resolveTtl(options.ttl, EVER),
     sliding: flag('sliding', options.sliding ?? false),
-    eviction: resolveEviction(options.eviction ?? 's3-fifo-adaptive'),
+    eviction: resolveEviction(options.eviction ?? 'as3-fifo'),
     serializer: nameOf(resolveSerializer(options.serializer)),
     filter: filter(options.filter ?? true),
     reads: choice('reads', options.reads ?? 'shared', ['shared', 'owner'] as const),

@@ -10,16 +10,8 @@ import { CacheError, misuse } from '../protocol/errors.ts';
 import { FilterReader } from '../protocol/filter.ts';
 import { reserveShard, type ShardLimits, ShardMemory, type ShardRegions } from '../protocol/memory.ts';
 import { Reader } from '../protocol/reader.ts';
-import type {
-  ConnectMessage,
-  ShardBirth,
-  ShardMessage,
-  ShardReady,
-  ShardRefusal,
-  ShardSpec,
-  ThrownText,
-} from '../protocol/spec.ts';
-import { evictionName, evictionSpecOf } from './eviction.ts';
+import type { ConnectMessage, ShardBirth, ShardMessage, ShardReady, ShardSpec } from '../protocol/spec.ts';
+import { errorOf, evictionName, evictionSpecOf, policyRefusal } from './eviction.ts';
 import { Lane } from './lane.ts';
 import type { ManualClock } from './manual-clock.ts';
 import type { Notices } from './notices.ts';
@@ -138,7 +130,7 @@ async function whenReady(
           resolve(message);
           break;
         case 'refusal':
-          reject(refused(message, shard));
+          reject(policyRefusal(message, shard));
           break;
         case 'fault':
           notices.tell('policy:fault', `Shard ${shard}: ${message.message}`, { shard, cause: errorOf(message.cause) });
@@ -160,23 +152,6 @@ function notLoaded(shard: number, { eviction, timeout }: CacheConfig): CacheErro
     `The eviction policy ${evictionName(eviction)} was not there after ${timeout} ms: its module, or its factory, waits ` +
     'for what does not come, or never ends. Give it a longer `timeout`, or less to do';
   return new CacheError('TIMEOUT', message, { shard });
-}
-
-function refused({ code, message, cause }: ShardRefusal, shard: number): Error {
-  if (code === 'POLICY_ERROR') {
-    return new CacheError(code, message, { shard, cause: errorOf(cause) });
-  }
-  const error = new TypeError(message, cause === undefined ? undefined : { cause: errorOf(cause) });
-  return Object.assign(error, { code, option: 'eviction' });
-}
-
-/** What another thread threw, as it can be told here. */
-function errorOf(thrown: ThrownText | undefined): Error | undefined {
-  if (thrown === undefined) {
-    return undefined;
-  }
-  const { message, stack } = thrown;
-  return Object.assign(new Error(message), stack === undefined ? {} : { stack });
 }
 
 function connect(

@@ -42,8 +42,18 @@ export function describeThrown(thrown: unknown): string {
 }
 
 /** The stack of what somebody threw, where it has one. */
-export function stackOf(thrown: unknown): string | undefined {
+function stackOf(thrown: unknown): string | undefined {
   return types.isNativeError(thrown) ? ownText(thrown, 'stack', STACK_MAX) : undefined;
+}
+
+/** What a user's code threw, as it may cross threads whatever it was. */
+export interface ThrownText {
+  readonly message: string;
+  readonly stack: string | undefined;
+}
+
+export function thrownText(thrown: unknown): ThrownText | undefined {
+  return thrown === undefined ? undefined : { message: describeThrown(thrown), stack: stackOf(thrown) };
 }
 
 function kindOf(error: Error): string | undefined {

@@ -1,10 +1,11 @@
 /** What a shard's thread is told at birth. Plain data: it crosses a thread boundary once. */
+import type { ThrownText } from './describe.ts';
 import type { FilterSpec } from './filter.ts';
 import type { ShardLimits, ShardRegions } from './memory.ts';
 import type { HitMode, PolicyOptions } from './policy.ts';
 
 export type PolicyName =
-  | 's3-fifo-adaptive'
+  | 'as3-fifo'
   | 's3-fifo'
   | 'w-tinylfu'
   | 'arc'
@@ -81,12 +82,6 @@ export interface FaultReport {
   readonly is: 'fault';
   readonly message: string;
   readonly cause?: ThrownText | undefined;
-}
-
-/** What a user's code threw, as it may cross threads whatever it was. */
-export interface ThrownText {
-  readonly message: string;
-  readonly stack: string | undefined;
 }
 
 /** Opener to shard: a client that will call through this port and counts in this memory. */

@@ -5,11 +5,11 @@ import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { type Endpoint, expose } from 'comlink';
 import { ClientMemory } from '../protocol/client.ts';
 import { monotonic, SharedClock } from '../protocol/clock.ts';
-import { describeThrown, stackOf } from '../protocol/describe.ts';
+import { thrownText } from '../protocol/describe.ts';
 import { endpointOf } from '../protocol/endpoint.ts';
 import { ShardMemory } from '../protocol/memory.ts';
 import type { PolicyFactory } from '../protocol/policy.ts';
-import type { ConnectMessage, ShardBirth, ShardMessage, ThrownText } from '../protocol/spec.ts';
+import type { ConnectMessage, ShardBirth, ShardMessage } from '../protocol/spec.ts';
 import { admitCall } from './admission.ts';
 import { loadPolicy, PolicyRefusal } from './custom-policy.ts';
 import { Dispatch } from './dispatch.ts';
@@ -33,7 +33,7 @@ try {
   serve(await createShard());
 } catch (error) {
   if (!(error instanceof PolicyRefusal)) throw error;
-  tell({ is: 'refusal', code: error.code, message: error.message, cause: textOf(error.cause) });
+  tell({ is: 'refusal', code: error.code, message: error.message, cause: thrownText(error.cause) });
 }
 
 async function createShard(): Promise<Shard> {
@@ -91,14 +91,10 @@ function report(fault: PolicyFault): void {
   const nowMs = performance.now();
   if (nowMs - reportedAtMs >= REPORT_INTERVAL_MS) {
     reportedAtMs = nowMs;
-    tell({ is: 'fault', message: fault.message, cause: textOf(fault.cause) });
+    tell({ is: 'fault', message: fault.message, cause: thrownText(fault.cause) });
   }
 }
 
 function tell(message: ShardMessage): void {
   opener.postMessage(message);
-}
-
-function textOf(cause: unknown): ThrownText | undefined {
-  return cause === undefined ? undefined : { message: describeThrown(cause), stack: stackOf(cause) };
 }

@@ -37,7 +37,7 @@ describe('the command line', () => {
     [['replay', '--shards', '1000'], /Expected --shards to be an integer from 1 to 256/],
     [['replay', '--max-bytes', '64mbit'], /Expected --max-bytes to be/],
     [['replay', '--max-entries', '-'], /--max-entries/],
-    [['replay', '--eviction', 'lur'], /Expected --eviction to be one of s3-fifo, w-tinylfu, arc, /],
+    [['replay', '--eviction', 'lur'], /Expected --eviction to be one of as3-fifo, s3-fifo, w-tinylfu, /],
     [['replay', '--reads', 'both'], /Expected --reads to be 'shared' or 'owner'/],
     [['replay', 'one', 'two'], /One trace at a time/],
     [['replay', ''], /name of the trace is empty/],

@@ -32,7 +32,7 @@ describe('cache.config', () => {
       maxEntries: Number.POSITIVE_INFINITY,
       ttl: Number.POSITIVE_INFINITY,
       sliding: false,
-      eviction: 's3-fifo-adaptive',
+      eviction: 'as3-fifo',
       serializer: 'msgpack',
       filter: { type: 'blocked-bloom', falsePositiveRate: 0.01 },
       reads: 'shared',
@@ -105,7 +105,7 @@ test('the cache describes itself, also to console.log', async () => {
   const cache = await make({ shards: 2, maxBytes: '1mb', maxEntries: 100, eviction: 'fifo' });
   expect(String(cache)).toBe("<Cache shards=2, maxBytes=1048576, maxEntries=100, eviction='fifo'>");
   expect(inspect([cache], { breakLength: 200 })).toBe(`[ ${cache} ]`);
-  expect(String(await make({ shards: 1 }))).toBe("<Cache shards=1, maxBytes=268435456, eviction='s3-fifo-adaptive'>");
+  expect(String(await make({ shards: 1 }))).toBe("<Cache shards=1, maxBytes=268435456, eviction='as3-fifo'>");
 });
 
 describe('openCache', () => {
@@ -153,8 +153,8 @@ describe('a logger', () => {
     await cache.getOrThrow('nobody').catch(() => {});
     await cache.close();
     expect(lines.map(({ level, message }) => [level, message])).toEqual([
-      ['debug', "Opened <Cache shards=1, maxBytes=268435456, eviction='s3-fifo-adaptive'>"],
-      ['debug', "Closed <Cache shards=1, maxBytes=268435456, eviction='s3-fifo-adaptive'>"],
+      ['debug', "Opened <Cache shards=1, maxBytes=268435456, eviction='as3-fifo'>"],
+      ['debug', "Closed <Cache shards=1, maxBytes=268435456, eviction='as3-fifo'>"],
     ]);
     expect(lines[0]?.details).toMatchObject({ cache: String(cache), config: cache.config });
   });

@@ -22,6 +22,7 @@ test('the packed package runs from a plain node_modules', { timeout: 180_000 }, 
       join(folder, 'script.mjs'),
       `import { openCache } from 'shardstash';
       import { XorFilter } from 'shardstash/filters';
+      import { simulate } from 'shardstash/simulation';
       import { manualClock } from 'shardstash/testing';
       const clock = manualClock();
       const cache = await openCache({ shards: 2, maxBytes: '16mb', ttl: '10m', clock });
@@ -32,18 +33,21 @@ test('the packed package runs from a plain node_modules', { timeout: 180_000 }, 
         console.log(await cache.get('user:1'));
         const words = XorFilter.fromBytes(XorFilter.from(['ada', 'grace']).toBytes());
         console.log(words.has('ada'), words.size);
+        const requests = { ids: Int32Array.of(0, 1, 0), keys: 2 };
+        const [lru] = await simulate(requests, [{ eviction: 'lru', maxEntries: 2 }]);
+        console.log(lru.hits);
       } finally {
         await cache.close();
       }`,
     );
     const { stdout } = await run(process.execPath, ['script.mjs'], { cwd: folder, timeout: 20_000 });
-    expect(stdout.trim()).toBe('Ada Ada 1\nundefined\ntrue 2');
+    expect(stdout.trim()).toBe('Ada Ada 1\nundefined\ntrue 2\n1');
     await expectReadmePolicy(folder);
     const packed = await readdir(join(folder, 'node_modules', 'shardstash'));
     expect(packed.sort()).toEqual(['CHANGELOG.md', 'LICENSE', 'README.md', 'dist', 'package.json']);
     const bin = join(folder, 'node_modules', '.bin', 'shardstash');
     const help = await run(bin, ['--help'], { cwd: folder, timeout: 20_000 });
-    expect(help.stdout).toContain('replay');
+    expect(help.stdout).toMatch(/replay[\s\S]*advise/);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

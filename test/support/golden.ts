@@ -64,8 +64,8 @@ export const GOLDEN: Record<string, Golden> = {
     reference: 'S3-FIFO',
     margins: { mean: -0.05, cell: -2.5, cellEntriesMin: 0, trace: -0.2 },
   },
-  'S3-FIFO adaptive': {
-    name: 's3-fifo-adaptive',
+  'AS3-FIFO': {
+    name: 'as3-fifo',
     reference: 'S3-FIFO',
     margins: { mean: -0.05, cell: -2.5, cellEntriesMin: 0, trace: -0.2 },
   },

@@ -371,7 +371,7 @@ export const naivePolicies = {
   clock: (context: PolicyContext) => new NaiveClock(context),
   's3-fifo': (context: PolicyContext) => new NaiveS3Fifo(context),
   's3-fifo 10 %': (context: PolicyContext) => new NaiveS3Fifo(context, { share: 0.1 }),
-  's3-fifo-adaptive': (context: PolicyContext) => new NaiveS3Fifo(context, { adapts: true }),
+  'as3-fifo': (context: PolicyContext) => new NaiveS3Fifo(context, { adapts: true }),
   arc: (context: PolicyContext) => new NaiveArc(context),
 };
 

@@ -56,6 +56,25 @@ export function goldenTtlCells(): TtlCell[] {
     }));
 }
 
+/** Of a cache that is bounded by the sizes of what it holds, charged when it is stored. */
+export interface ByteCell {
+  readonly trace: string;
+  readonly policy: string;
+  readonly bytes: number;
+  readonly hitRatio: number;
+  readonly byteHitRatio: number;
+}
+
+export function goldenByteCells(): ByteCell[] {
+  const lines = readFileSync(join(TRACES, 'golden_bytes.csv'), 'utf8').trim().split('\n').slice(1);
+  return lines
+    .map((line) => line.split(',') as [string, string, string, string, string])
+    .map(([trace, policy, bytes, hitRatio, byteHitRatio]) => ({
+      ...{ trace, policy, bytes: Number(bytes) },
+      ...{ hitRatio: Number(hitRatio), byteHitRatio: Number(byteHitRatio) },
+    }));
+}
+
 /** The keys of a trace, as numbers in the order in which they first appear. */
 export function keysOf(trace: string): Int32Array {
   return requestsOf(trace).keys;
@@ -64,6 +83,8 @@ export function keysOf(trace: string): Int32Array {
 export interface Requests {
   /** As numbers in the order in which they first appear. */
   readonly keys: Int32Array;
+  /** Bytes of each request; NaN where the trace has none. */
+  readonly sizes: Float64Array;
   /** Seconds to live of each request; NaN where the trace has none. */
   readonly ttls: Float64Array;
 }
@@ -72,6 +93,7 @@ export function requestsOf(trace: string): Requests {
   const text = gunzipSync(readFileSync(join(TRACES, `${trace}.txt.gz`)));
   const numbers = new Map<string, number>();
   const keys: number[] = [];
+  const sizes: number[] = [];
   const ttls: number[] = [];
   for (let at = 0; at < text.length; ) {
     const newline = text.indexOf(NEWLINE, at);
@@ -87,8 +109,10 @@ export function requestsOf(trace: string): Requests {
       numbers.set(key, number);
     }
     keys.push(number);
-    ttls.push(Number(text.toString('latin1', keyEnd + 1, end).split(' ')[1]));
+    const [size, ttl] = text.toString('latin1', keyEnd + 1, end).split(' ');
+    sizes.push(size === undefined || size === '' ? Number.NaN : Number(size));
+    ttls.push(Number(ttl));
     at = end + 1;
   }
-  return { keys: Int32Array.from(keys), ttls: Float64Array.from(ttls) };
+  return { keys: Int32Array.from(keys), sizes: Float64Array.from(sizes), ttls: Float64Array.from(ttls) };
 }

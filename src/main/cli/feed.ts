@@ -6,9 +6,10 @@
  */
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { Piscina } from 'piscina';
+import type { BadLine, TraceFault } from './bad-lines.ts';
 import type { Batch } from './batch.ts';
 import { EXIT_FAILED } from './command.ts';
-import type { BadLine, SourceFault, SourceMessage, SourceTask } from './source.ts';
+import type { SourceMessage, SourceTask } from './source.ts';
 
 const SOURCE = new URL('./source.js', import.meta.url);
 
@@ -24,7 +25,7 @@ export class Feed {
   #wake: (() => void) | undefined;
   #ended = false;
   badLines = 0;
-  fault: SourceFault | undefined;
+  fault: TraceFault | undefined;
 
   constructor({ onBadLine, ...task }: FeedOptions) {
     const { port1, port2 } = new MessageChannel();
@@ -81,7 +82,7 @@ export class Feed {
   }
 
   /** The first reason stays. */
-  #end(fault: SourceFault | undefined): void {
+  #end(fault: TraceFault | undefined): void {
     if (!this.#ended) {
       this.#ended = true;
       this.fault = fault;

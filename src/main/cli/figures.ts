@@ -39,3 +39,24 @@ function digits(value: number): string {
   }
   return value.toFixed(value >= 10 ? 1 : 2);
 }
+
+/** A difference of ratios: 0.0052 -> '0.52 points' */
+export function points(difference: number): string {
+  const value = Number((difference * 100).toFixed(2));
+  return `${value} ${value === 1 ? 'point' : 'points'}`;
+}
+
+/** A ratio with as few digits as it needs: 0.8 -> '80 %', 0.3333 -> '33.3 %' */
+export function share(ratio: number): string {
+  return `${Number((ratio * 100).toFixed(1))} %`;
+}
+
+/** A capacity as a sentence says it: '18,688 entries', '64 MiB' */
+export function capacity(value: number, unit: 'entries' | 'bytes'): string {
+  return unit === 'bytes' ? size(value, unit) : `${count(value)} ${value === 1 ? 'entry' : 'entries'}`;
+}
+
+/** A capacity in a table: '18,688', '64 MiB' */
+export function size(value: number, unit: 'entries' | 'bytes'): string {
+  return unit === 'bytes' ? bytes(value).replace('.0 ', ' ') : count(value);
+}

@@ -4,10 +4,11 @@
  * A new command is one new file and one line in the table.
  */
 import { readFileSync } from 'node:fs';
+import { advise } from './advise.ts';
 import { type Command, EXIT_DONE, EXIT_FAILED, EXIT_MISUSED, UsageError } from './command.ts';
 import { replay } from './replay.ts';
 
-const COMMANDS: Readonly<Record<string, Command>> = { replay };
+const COMMANDS: Readonly<Record<string, Command>> = { replay, advise };
 const { DEBUG } = process.env;
 const MANIFEST = new URL('../../../package.json', import.meta.url);
 

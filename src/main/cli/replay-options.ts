@@ -1,6 +1,9 @@
 /** What `shardstash replay` may be told: the arguments, their help, and every mistake in them that the cache does not name. */
-import { parseArgs } from 'node:util';
 import type { CacheOptions } from '../index.ts';
+import { simulatedPolicies } from '../simulation.ts';
+import { type AdviseOptions, DEFAULT_VALUE_BYTES } from './advise-options.ts';
+import { type Arguments, parseArguments, traceOf, wholeNumber } from './arguments.ts';
+import { parseSize } from './capacities.ts';
 import { UsageError } from './command.ts';
 import { ZIPF } from './workload.ts';
 
@@ -14,12 +17,15 @@ export interface ReplayOptions {
   readonly expires: boolean;
   readonly strict: boolean;
   readonly json: boolean;
+  /** What to simulate instead of a replay; undefined to replay. */
+  readonly comparison: AdviseOptions | undefined;
 }
 
 /** More clients than a lane queues calls would only be told OVERLOADED. */
 const CONCURRENCY_MAX = 65_536;
 const DEFAULT_CONCURRENCY = 64;
-const DEFAULT_VALUE_BYTES = 100;
+/** The cache's own, which a comparison opens none to ask. */
+const BYTES_DEFAULT = '256mb';
 /** A tenth of the workload's keys: small enough to have to choose, large enough to be worth having. */
 const WORKLOAD_ENTRIES = ZIPF.keys / 10;
 
@@ -34,6 +40,7 @@ const OPTIONS = {
   'value-size': { type: 'string' },
   'no-ttl': { type: 'boolean' },
   strict: { type: 'boolean' },
+  compare: { type: 'boolean' },
   json: { type: 'boolean' },
 } as const;
 
@@ -49,8 +56,8 @@ The cache
   --shards N          threads that share the keys      (default: one less than the cores, at most 8)
   --max-bytes SIZE    ceiling of memory, 64mb or bytes (default: 256mb)
   --max-entries N     ceiling of entries               (default: none for a trace)
-  --eviction NAME     which entry goes: s3-fifo, w-tinylfu, arc, sieve, clock, lru,
-                      lfu, mfu, fifo, random or none (default: s3-fifo)
+  --eviction NAME     which entry goes: as3-fifo, s3-fifo, w-tinylfu, arc, sieve, clock, lru,
+                      lfu, mfu, fifo, random or none (default: as3-fifo)
   --reads MODE        shared: a get looks into shared memory; owner: it asks the shard's thread (default: shared)
 
 The requests
@@ -60,6 +67,9 @@ The requests
   --no-ttl            ignore the TTLs of the trace
   --strict            stop at the first bad line, exit code 2; else bad lines are counted and the first ones named
 
+Instead
+  --compare           simulate every policy with these bounds, without a cache: shardstash advise at one size
+
 The report
   --json              one JSON object on standard output
 
@@ -68,22 +78,17 @@ Exit codes: 0 done, 1 the trace cannot be read or is none, 2 wrong usage or --st
 
 /** Throws UsageError. */
 export function parseReplayOptions(args: string[]): ReplayOptions {
-  const { values, positionals } = parse(args);
-  const [trace, extra] = positionals;
-  if (extra !== undefined) {
-    throw new UsageError(`One trace at a time, got '${trace}' and '${extra}'`);
-  }
-  if (trace === '') {
-    throw new UsageError('The name of the trace is empty');
-  }
+  const { values, positionals } = parseArguments(args, OPTIONS);
+  const trace = traceOf(positionals);
   const isBounded = values['max-bytes'] !== undefined || values['max-entries'] !== undefined;
-  const maxEntries = wholeNumber('max-entries', values['max-entries'], 1);
-  return {
+  const given = wholeNumber('max-entries', values['max-entries'], 1);
+  const maxEntries = trace === undefined && !isBounded ? WORKLOAD_ENTRIES : given;
+  const options = {
     trace,
     cache: compact({
       shards: wholeNumber('shards', values.shards, 1),
       maxBytes: sizeOf(values['max-bytes']),
-      maxEntries: trace === undefined && !isBounded ? WORKLOAD_ENTRIES : maxEntries,
+      maxEntries,
       // Names are checked by the cache, which knows them.
       eviction: values.eviction as CacheOptions['eviction'],
       reads: values.reads as CacheOptions['reads'],
@@ -95,43 +100,35 @@ export function parseReplayOptions(args: string[]): ReplayOptions {
     strict: values.strict === true,
     json: values.json === true,
   };
+  return { ...options, comparison: values.compare === true ? comparisonOf(options, values) : undefined };
 }
 
-/** An option error of the cache, in the words of the command line: `maxBytes` is --max-bytes here. */
-export function asUsageError(error: unknown): unknown {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  if (code !== 'INVALID_CONFIG' && code !== 'UNKNOWN_PLUGIN') {
-    return error;
+/** All policies with the one bound that was given, or the cache's default. */
+function comparisonOf(
+  options: Omit<ReplayOptions, 'comparison'>,
+  values: Arguments<typeof OPTIONS>['values'],
+): AdviseOptions {
+  const idle = (['eviction', 'reads', 'concurrency'] as const).find((name) => values[name] !== undefined);
+  if (idle !== undefined) {
+    throw new UsageError(`--compare simulates every policy and opens no cache: leave out --${idle}`);
   }
-  const message = (error as Error).message.replace(/`(\w+)`/g, (_, name: string) => `--${kebab(name)}`);
-  return new UsageError(message);
-}
-
-function parse(args: string[]) {
-  try {
-    return parseArgs({ args, options: OPTIONS, allowPositionals: true });
-  } catch (error) {
-    // Node goes on to explain how a file could be named like an option.
-    const [told = ''] = error instanceof Error ? error.message.split(/\n|\. To specify/) : [];
-    throw new UsageError(told.replace(/\.$/, ''));
+  const { trace, cache, limit, valueBytes, strict, json } = options;
+  const { maxEntries, shards = 1 } = cache;
+  if (maxEntries !== undefined && values['max-bytes'] !== undefined) {
+    throw new UsageError('--compare takes --max-entries or --max-bytes, not both');
   }
-}
-
-function wholeNumber(
-  name: string,
-  text: string | undefined,
-  min: number,
-  max = Number.MAX_SAFE_INTEGER,
-): number | undefined {
-  if (text === undefined) {
-    return undefined;
-  }
-  const value = /^\d/.test(text) ? Number(text) : Number.NaN;
-  if (!Number.isInteger(value) || value < min || value > max) {
-    const range = max === Number.MAX_SAFE_INTEGER ? `of at least ${min}` : `from ${min} to ${max}`;
-    throw new UsageError(`--${name} takes a whole number ${range}, got '${text}'`);
-  }
-  return value;
+  const size =
+    maxEntries === undefined ? parseSize('max-bytes', values['max-bytes'] ?? BYTES_DEFAULT) : { amount: maxEntries };
+  return {
+    ...{ trace, limit, valueBytes, strict },
+    policies: simulatedPolicies,
+    capacities: { unit: maxEntries === undefined ? 'bytes' : 'entries', sizes: [size] },
+    shards: [shards],
+    target: undefined,
+    requestsPerSecond: undefined,
+    threads: undefined,
+    format: json ? 'json' : 'text',
+  };
 }
 
 function sizeOf(text: string | undefined): number | string | undefined {
@@ -141,10 +138,6 @@ function sizeOf(text: string | undefined): number | string | undefined {
 /** Without what was not given, so that the cache's own defaults stand. */
 function compact(options: { [Name in keyof CacheOptions]: CacheOptions[Name] | undefined }): CacheOptions {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
-}
-
-function kebab(name: string): string {
-  return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }
 
 function millions(value: number): string {

@@ -9,20 +9,23 @@
  */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { type Cache, openCache } from '../index.ts';
+import { runAdvice } from './advise.ts';
+import { asUsageError } from './arguments.ts';
+import { badLineText, emptiness } from './bad-lines.ts';
 import { type Command, EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED } from './command.ts';
 import { Driver } from './driver.ts';
 import { Feed } from './feed.ts';
-import { count } from './figures.ts';
+import { bytes, count, percent } from './figures.ts';
+import { originName } from './origin.ts';
 import { Progress } from './progress.ts';
-import { asUsageError, parseReplayOptions, REPLAY_HELP, type ReplayOptions } from './replay-options.ts';
+import { parseReplayOptions, REPLAY_HELP, type ReplayOptions } from './replay-options.ts';
 import { renderReport } from './report.ts';
 import { resultOf } from './result.ts';
-import type { BadLine } from './source.ts';
-import { traceName } from './trace.ts';
 import { ZIPF } from './workload.ts';
 
 /** Resolution of the event loop's delay; the part of each sample that is no delay. */
 const LOOP_INTERVAL_MS = 1;
+const MS_PER_SECOND = 1_000;
 const { NO_COLOR } = process.env;
 
 export const replay: Command = {
@@ -30,6 +33,9 @@ export const replay: Command = {
   help: REPLAY_HELP,
   run: async (args) => {
     const options = parseReplayOptions(args);
+    if (options.comparison !== undefined) {
+      return await runAdvice('replay', options.comparison);
+    }
     const cache = await open(options);
     try {
       return await replayInto(cache, options);
@@ -50,9 +56,8 @@ async function open({ cache }: ReplayOptions): Promise<Cache<Buffer>> {
 async function replayInto(cache: Cache<Buffer>, options: ReplayOptions): Promise<number> {
   const { trace, limit, strict } = options;
   const progress = new Progress(process.stderr);
-  const onBadLine = ({ line, reason, text }: BadLine) =>
-    progress.say(`Line ${count(line)} is bad: ${reason}: '${text}'`);
-  const feed = new Feed({ origin: trace ?? ZIPF, limit, strict, onBadLine });
+  const origin = trace ?? ZIPF;
+  const feed = new Feed({ origin, limit, strict, onBadLine: (bad) => progress.say(badLineText(bad)) });
   const driver = new Driver(cache, { ...options, next: () => feed.next() });
   let isInterrupted = false;
   const interrupt = () => {
@@ -62,9 +67,11 @@ async function replayInto(cache: Cache<Buffer>, options: ReplayOptions): Promise
   // Once: whoever asks twice means it.
   process.once('SIGINT', interrupt);
   try {
-    progress.start(cache, driver);
+    progress.start(() => stateOf(cache, driver));
     const failure = await drive(cache, driver, feed, progress, options);
-    const message = failure ?? feed.fault?.message ?? (isInterrupted ? undefined : emptiness(driver, feed, options));
+    const isEmpty = driver.requests === 0 && !isInterrupted;
+    const message =
+      failure ?? feed.fault?.message ?? (isEmpty ? emptiness(originName(origin), feed.badLines) : undefined);
     if (message !== undefined) {
       process.stderr.write(`shardstash replay: ${message}\n`);
     }
@@ -112,7 +119,7 @@ async function drive(
   const report = options.json
     ? `${JSON.stringify(result)}\n`
     : renderReport(result, {
-        title: titleOf(options.trace),
+        title: originName(options.trace ?? ZIPF),
         config: cache.config,
         concurrency: options.concurrency,
         elapsedMs,
@@ -123,19 +130,19 @@ async function drive(
   return undefined;
 }
 
-/** What there is to say when there was nothing to replay. */
-function emptiness({ requests }: Driver, { badLines, fault }: Feed, { trace }: ReplayOptions): string | undefined {
-  if (requests > 0 || fault !== undefined) {
+/** What the line of progress says; nothing before the first request. */
+async function stateOf(cache: Cache<Buffer>, { startedMs, requests, hits }: Driver): Promise<string | undefined> {
+  // A cache that can no longer answer is the driver's to report.
+  const metrics = startedMs === 0 ? undefined : await cache.metrics().catch(() => undefined);
+  if (metrics === undefined) {
     return undefined;
   }
-  const name = titleOf(trace);
-  return badLines === 0
-    ? `There is no request in ${name}: it is empty`
-    : `There is no request in ${name}: ${badLines === 1 ? 'its only line is' : `all its ${count(badLines)} lines are`} bad`;
-}
-
-function titleOf(trace: string | undefined): string {
-  return trace === undefined
-    ? `Zipf ${ZIPF.exponent}: ${count(ZIPF.requests)} requests over ${count(ZIPF.keys)} keys`
-    : traceName(trace);
+  const perSecond = (requests / Math.max(1, performance.now() - startedMs)) * MS_PER_SECOND;
+  return [
+    `${count(requests)} requests`,
+    `${count(perSecond)}/s`,
+    `${percent(requests === 0 ? 0 : hits / requests)} hits`,
+    `${count(metrics.currentTotalKeys)} entries`,
+    bytes(metrics.memoryBytes),
+  ].join(' · ');
 }

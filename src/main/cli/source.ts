@@ -1,5 +1,5 @@
 /**
- * What runs on the pool's thread: it reads, unzips and parses the trace, or draws the workload, and sends batches of requests
+ * The pool's side of a replay: reads, unzips and parses the trace, or draws the workload, and sends batches of requests
  * through a port, so that the thread that drives the cache measures the cache.
  *
  * The other side hands back a credit for each batch that it takes. With BATCHES_MAX out, the source waits for one before it
@@ -7,99 +7,60 @@
  */
 import { once } from 'node:events';
 import type { MessagePort } from 'node:worker_threads';
-import { type Batch, BatchBuilder, buffersOf, UNSET } from './batch.ts';
-import { EXIT_FAILED, EXIT_MISUSED } from './command.ts';
-import { count } from './figures.ts';
-import { LINE_BYTES_MAX, TOO_LONG } from './line.ts';
-import { readTrace, type TraceSink, traceFault, traceName } from './trace.ts';
-import { type Workload, ZipfSampler } from './workload.ts';
+import { type BadLine, BadLines, type TraceFault } from './bad-lines.ts';
+import { type Batch, BatchBuilder, buffersOf } from './batch.ts';
+import { EXIT_FAILED } from './command.ts';
+import { LINE_BYTES_MAX } from './line.ts';
+import { type Origin, originFault, originName, readOrigin } from './origin.ts';
+import type { TraceSink } from './trace.ts';
 
 /** Enough that the cache never waits for a source that is faster; little enough to stop soon. */
 const BATCHES_MAX = 8;
-/** The first bad lines are named, the rest counted. */
-const BAD_LINES_NAMED = 5;
 
 export interface SourceTask {
   readonly port: MessagePort;
-  /** The path of a trace, '-', or what to make up. */
-  readonly origin: string | Workload;
+  readonly origin: Origin;
   readonly limit: number;
   /** Whether the first bad line ends it. */
   readonly strict: boolean;
 }
 
-export interface BadLine {
-  readonly line: number;
-  readonly reason: string;
-  readonly text: string;
-}
-
-/** Why the requests ended before the trace did. */
-export interface SourceFault {
-  readonly message: string;
-  readonly exitCode: number;
-}
-
 export type SourceMessage =
   | { readonly kind: 'batch'; readonly batch: Batch }
   | { readonly kind: 'bad line'; readonly bad: BadLine }
-  | { readonly kind: 'end'; readonly badLines: number; readonly fault: SourceFault | undefined };
+  | { readonly kind: 'end'; readonly badLines: number; readonly fault: TraceFault | undefined };
 
 /** The pool's task. */
 export default async function source({ port, origin, limit, strict }: SourceTask): Promise<void> {
   const outbox = new Outbox(port, limit, strict);
   try {
-    if (typeof origin === 'string') {
-      await readTrace(origin, outbox, () => outbox.settled());
-      outbox.judge(traceName(origin));
-    } else {
-      await drawWorkload(origin, outbox);
-    }
+    await readOrigin(origin, outbox, () => outbox.settled());
+    outbox.judge(originName(origin));
     outbox.end();
   } catch (error) {
-    const message = typeof origin === 'string' ? traceFault(origin, error) : String(error);
-    outbox.end({ message, exitCode: EXIT_FAILED });
+    outbox.end({ message: originFault(origin, error), exitCode: EXIT_FAILED });
   }
-}
-
-async function drawWorkload(workload: Workload, outbox: Outbox): Promise<void> {
-  const keys = new ZipfSampler(workload);
-  const scratch = Buffer.alloc(String(workload.keys).length);
-  for (let i = 0; i < workload.requests; i++) {
-    const length = scratch.write(String(keys.next()), 'latin1');
-    if (!outbox.request(scratch, 0, length, UNSET, UNSET)) {
-      break;
-    }
-    if (outbox.isCrowded) {
-      await outbox.settled();
-    }
-  }
-  await outbox.settled();
 }
 
 /** Packs requests into batches and sends them as the credits allow. */
 class Outbox implements TraceSink {
   readonly #port: MessagePort;
-  readonly #strict: boolean;
   readonly #builder = new BatchBuilder(LINE_BYTES_MAX);
+  readonly #badLines: BadLines;
   readonly #limit: number;
   #out = 0;
   #requests = 0;
-  #badLines = 0;
-  #isTooLong = false;
-  #fault: SourceFault | undefined;
 
   constructor(port: MessagePort, limit: number, strict: boolean) {
     this.#port = port;
+    this.#badLines = new BadLines(strict, (bad) => {
+      this.#flush();
+      this.#post({ kind: 'bad line', bad });
+    });
     this.#limit = limit;
-    this.#strict = strict;
     port.on('message', () => {
       this.#out--;
     });
-  }
-
-  get isCrowded(): boolean {
-    return this.#out >= BATCHES_MAX;
   }
 
   request(bytes: Buffer, keyStart: number, keyEnd: number, size: number, ttlSeconds: number): boolean {
@@ -112,32 +73,11 @@ class Outbox implements TraceSink {
   }
 
   badLine(line: number, reason: string, text: string): boolean {
-    if (++this.#badLines <= BAD_LINES_NAMED) {
-      this.#flush();
-      this.#post({ kind: 'bad line', bad: { line, reason, text } });
-    }
-    this.#isTooLong ||= reason === TOO_LONG;
-    if (this.#strict) {
-      this.#fault = { message: `Stopped at line ${line}, as --strict asks`, exitCode: EXIT_MISUSED };
-    }
-    return !this.#strict;
+    return this.#badLines.add(line, reason, text);
   }
 
-  /**
-   * A few bad lines are an accident. More bad than good ones, or one that no trace has, mean that this is something else;
-   * it was replayed for what it is worth, but not with success.
-   */
   judge(name: string): void {
-    const lines = this.#requests + this.#badLines;
-    if (this.#requests === 0 || this.#fault !== undefined) {
-      return;
-    }
-    if (this.#badLines > this.#requests) {
-      const message = `${count(this.#badLines)} of the ${count(lines)} lines of ${name} are bad: is it a trace?`;
-      this.#fault = { message, exitCode: EXIT_FAILED };
-    } else if (this.#isTooLong) {
-      this.#fault = { message: `${name} has a line ${TOO_LONG}: is it a trace?`, exitCode: EXIT_FAILED };
-    }
+    this.#badLines.judge(name, this.#requests);
   }
 
   /** Resolves when there is room. Whoever waits for requests gets what there is: a trace may come as slowly as it happens. */
@@ -145,14 +85,14 @@ class Outbox implements TraceSink {
     if (this.#out === 0) {
       this.#flush();
     }
-    while (this.isCrowded) {
+    while (this.#out >= BATCHES_MAX) {
       await once(this.#port, 'message');
     }
   }
 
-  end(fault = this.#fault): void {
+  end(fault = this.#badLines.fault): void {
     this.#flush();
-    this.#post({ kind: 'end', badLines: this.#badLines, fault });
+    this.#post({ kind: 'end', badLines: this.#badLines.count, fault });
     // Frees the thread for the next task. What was posted is delivered first.
     this.#port.close();
   }

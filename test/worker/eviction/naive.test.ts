@@ -21,7 +21,7 @@ const REAL: Record<Name, PolicyFactory> = {
   clock: policies.clock,
   's3-fifo': policies['s3-fifo'],
   's3-fifo 10 %': (context) => policies['s3-fifo'](context, { smallShare: 0.1 }),
-  's3-fifo-adaptive': policies['s3-fifo-adaptive'],
+  'as3-fifo': policies['as3-fifo'],
   arc: policies.arc,
 };
 

@@ -12,7 +12,7 @@ const EXCEPTIONS: Partial<Record<PolicyName, PolicyException[]>> = {
   fifo: [{ test: 'a touched entry outlives an untouched one', reason: 'FIFO ignores touches' }],
   random: [{ test: 'a touched entry outlives an untouched one', reason: 'lots ignore touches' }],
   mfu: [{ test: 'a touched entry outlives an untouched one', reason: 'what is used most goes first' }],
-  's3-fifo-adaptive': [TWICE],
+  'as3-fifo': [TWICE],
   's3-fifo': [TWICE],
   none: [
     'a victim is an entry that lives, and asking again changes nothing',

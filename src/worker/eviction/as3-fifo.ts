@@ -1,5 +1,5 @@
 /**
- * S3-FIFO whose small queue finds its own length. The queues, the ghosts and the hit of one byte are those of s3-fifo.ts; two
+ * AS3-FIFO, adaptive: S3-FIFO whose small queue finds its own length. The queues, the ghosts and the hit of one byte are those of s3-fifo.ts; two
  * things are different.
  *
  * Until something has to go, main takes what the small queue has no room for. Alone, S3-FIFO leaves main empty until
@@ -33,7 +33,7 @@ import { s3Fifo, usualSmallShare } from './s3-fifo.ts';
 /** What is left to main at least, so that it can earn its rounds. */
 const SMALL_SHARE_MAX = 0.9;
 
-export function createAdaptiveS3Fifo(context: PolicyContext): EvictionPolicy {
+export function createAs3Fifo(context: PolicyContext): EvictionPolicy {
   let earned = 0;
   return s3Fifo(context, {
     fillsMain: true,

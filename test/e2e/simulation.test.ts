@@ -1,0 +1,245 @@
+import { openCache } from 'shardstash';
+import {
+  defaultPolicy,
+  entryBytes,
+  type SimulatedCache,
+  type SimulatedRequests,
+  simulate,
+  simulatedPolicies,
+} from 'shardstash/simulation';
+import { describe, expect, test } from 'vitest';
+import { seededRandom } from '../support/random.ts';
+import { optimum, someTraffic } from '../support/simulated.ts';
+
+/** An arena is not quite full: some entries fewer than the simulation has. */
+const BYTES_DIFFERENCE_MAX = 0.01;
+const BOUND = { eviction: 'lru', maxEntries: 10 } as const;
+const REQUESTS: SimulatedRequests = { ids: Int32Array.of(0, 1, 0, 2, 0, 1), keys: 3 };
+
+describe('simulate', () => {
+  test('answers in the order of the caches, whichever is done first', async () => {
+    const caches: SimulatedCache[] = [
+      { eviction: 'lru', maxEntries: 1 },
+      { eviction: 'belady', maxEntries: 2 },
+      { eviction: 'lru', maxEntries: 3 },
+      { eviction: 'fifo', maxEntries: 2 },
+    ];
+    const results = await simulate(REQUESTS, caches, { threads: 2 });
+    expect(results.map(({ hits }) => hits)).toEqual([0, 2, 3, 1]);
+    expect(results[0]).toEqual({
+      ...{ requests: 6, hits: 0, misses: 6, hitRatio: 0, byteHitRatio: undefined },
+      ...{ evictions: 5, expirations: 0, refused: 0, tooLarge: 0, entries: 1, bytes: undefined },
+    });
+  });
+
+  test('hits as often as the cache itself, request for request', async () => {
+    const random = seededRandom('simulated and real');
+    const { ids, keys } = someTraffic(random, 3_000);
+    const maxEntries = Math.max(1, keys >> 2);
+    // Lots fall differently: a cache draws its own seed for them and for the hashes that a sketch counts.
+    const exact = simulatedPolicies.filter((name) => !['random', 'w-tinylfu'].includes(name));
+    const simulated = await simulate(
+      { ids, keys },
+      exact.map((eviction) => ({ eviction, maxEntries })),
+    );
+    for (const [i, eviction] of exact.entries()) {
+      const cache = await openCache({ shards: 1, maxEntries, eviction });
+      let hits = 0;
+      for (const id of ids) {
+        if ((await cache.get(id)) === undefined) {
+          await cache.set(id, 1);
+        } else {
+          hits++;
+        }
+      }
+      await cache.close();
+      expect(simulated[i], eviction).toMatchObject({ hits, misses: 3_000 - hits });
+    }
+  });
+
+  test('in bytes hits as often as the cache itself but for the room between its blocks', async () => {
+    const random = seededRandom('simulated and real bytes');
+    // Without loops: where all or nothing fits, a byte decides.
+    const keys = 2_000;
+    const ids = Int32Array.from({ length: 5_000 }, () => random.logUniform(1, keys) - 1);
+    const bytesOf = Array.from({ length: keys }, () => random.logUniform(10, 2_000));
+    const maxBytes = 100_000;
+    const sizes = Float64Array.from(ids, (id) => entryBytes(String(id).length, bytesOf[id] as number));
+    const [simulated] = await simulate({ ids, keys, sizes }, [{ eviction: 'lru', maxBytes }]);
+    const cache = await openCache({ shards: 1, maxBytes, eviction: 'lru', serializer: 'raw' });
+    let hits = 0;
+    for (const id of ids) {
+      if ((await cache.get(String(id))) === undefined) {
+        // What is larger than the cache can hold is refused, as in the simulation.
+        await cache.set(String(id), Buffer.alloc(bytesOf[id] as number)).catch(() => {});
+      } else {
+        hits++;
+      }
+    }
+    await cache.close();
+    const difference = Math.abs((simulated as { hits: number }).hits - hits) / 5_000;
+    expect(difference).toBeLessThanOrEqual(BYTES_DIFFERENCE_MAX);
+  });
+
+  test('shards share keys and capacity, and the optimum of one is no less', async () => {
+    const random = seededRandom('shards');
+    const traffic = someTraffic(random, 20_000);
+    const maxEntries = Math.max(16, traffic.keys >> 1);
+    const caches = [1, 2, 5, 16].flatMap((shards) =>
+      [...simulatedPolicies, 'belady' as const].map((eviction) => ({ eviction, maxEntries, shards })),
+    );
+    const results = await simulate(traffic, caches);
+    const best = optimum(traffic, { entriesMax: maxEntries }).hits;
+    for (const [i, { hits, misses, entries, requests }] of results.entries()) {
+      expect(hits + misses, JSON.stringify(caches[i])).toBe(20_000);
+      expect(requests).toBe(20_000);
+      expect(hits).toBeLessThanOrEqual(best);
+      expect(entries).toBeLessThanOrEqual(maxEntries);
+    }
+  });
+
+  test('bytes bound where they are given, and count what was asked for', async () => {
+    const sizes = Float64Array.of(10, 20, 10, 200, 10, 20);
+    const [small, large] = await simulate({ ...REQUESTS, sizes }, [
+      { eviction: 'lru', maxBytes: 30 },
+      { eviction: 'belady', maxBytes: '1kb' },
+    ]);
+    expect(small).toMatchObject({ hits: 3, tooLarge: 1, bytes: 30, entries: 2, byteHitRatio: 40 / 270 });
+    expect(large).toMatchObject({ hits: 3, tooLarge: 0, bytes: 230, entries: 3 });
+  });
+
+  test('what expires is missed, on a clock that goes as fast as it is told', async () => {
+    const ttls = new Float64Array(6).fill(1);
+    const expiring = { ...REQUESTS, ttls };
+    const hitsAt = async (requestsPerSecond?: number) =>
+      (await simulate(expiring, [{ eviction: 'lru', maxEntries: 3 }], { requestsPerSecond }))[0]?.hits;
+    expect([await hitsAt(), await hitsAt(100), await hitsAt(3), await hitsAt(1)]).toEqual([3, 3, 1, 0]);
+  });
+
+  test('says what a cache of bytes charges an entry', async () => {
+    const cache = await openCache({ shards: 1, serializer: 'raw' });
+    for (const [key, value, ttl] of [
+      ['k', 1],
+      ['key:12', 100],
+      ['x'.repeat(33), 1_000, 1_000],
+    ] as const) {
+      await cache.set(key, Buffer.alloc(value), { ttl: ttl ?? null });
+      const { memoryBytes } = await cache.metrics();
+      expect(memoryBytes).toBe(entryBytes(key.length, value, ttl !== undefined));
+      await cache.clear();
+    }
+    await cache.close();
+  });
+
+  test('knows the policies and the one that a cache has', async () => {
+    const cache = await openCache();
+    expect(simulatedPolicies).toContain('lru');
+    expect(simulatedPolicies).not.toContain('none');
+    expect(cache.config.eviction).toBe(defaultPolicy);
+    await cache.close();
+  });
+
+  test("plays a policy's settings, and a policy of one's own, or says what is wrong with it", async () => {
+    const module = (text: string) => `data:text/javascript,${encodeURIComponent(text)}`;
+    const tight = { maxEntries: 2 };
+    const queue = `export const make = ({}, { last }) => {
+      let slots = [];
+      return {
+        hits: 'none',
+        add: (slot) => slots.push(slot) > 0,
+        hit() {},
+        update() {},
+        remove: (slot) => void (slots = slots.filter((each) => each !== slot)),
+        clear: () => void (slots = []),
+        victim: () => (last ? slots.at(-1) : slots[0]) ?? -1,
+      };
+    };`;
+    const own = { module: module(queue), export: 'make' };
+    const [fifo, oldest, newest, small] = await simulate(REQUESTS, [
+      { ...tight, eviction: 'fifo' },
+      { ...tight, eviction: own },
+      { ...tight, eviction: { ...own, last: true } },
+      { ...tight, eviction: { name: 's3-fifo', smallShare: 0.9 } },
+    ]);
+    expect(oldest).toEqual(fifo);
+    expect(newest?.hits).not.toBe(oldest?.hits);
+    expect(small?.requests).toBe(6);
+    const wrong = async (text: string) =>
+      await simulate(REQUESTS, [{ ...tight, eviction: { ...own, module: module(text) } }]).catch((error) => error);
+    expect(await wrong('export const other = 1')).toMatchObject({ code: 'INVALID_CONFIG', option: 'eviction' });
+    expect(await wrong(queue.replace('slots[0]', '77'))).toMatchObject({ code: 'POLICY_ERROR' });
+    expect(await wrong(queue.replace('slots[0]', 'nothing.at.all'))).toMatchObject({
+      code: 'POLICY_ERROR',
+      message: expect.stringContaining('nothing is not defined'),
+    });
+  });
+
+  test('of nothing is nothing, and of no requests is zeros', async () => {
+    expect(await simulate(REQUESTS, [])).toEqual([]);
+    const empty = { ids: new Int32Array(0), keys: 0, sizes: new Float64Array(0) };
+    const results = await simulate(empty, [BOUND, { ...BOUND, eviction: 'belady' }, { eviction: 'lru', maxBytes: 1 }]);
+    expect(results.map(({ hitRatio, byteHitRatio }) => [hitRatio, byteHitRatio])).toEqual([
+      [0, 0],
+      [0, 0],
+      [0, 0],
+    ]);
+  });
+
+  test('a capacity beyond all keys costs no memory, an object of no size does no harm', async () => {
+    const sizes = new Float64Array(6);
+    const results = await simulate({ ...REQUESTS, sizes }, [
+      { eviction: 'lru', maxEntries: Number.MAX_SAFE_INTEGER },
+      { eviction: 'sieve', maxBytes: 1 },
+    ]);
+    expect(results.map(({ hits }) => hits)).toEqual([3, 3]);
+  });
+
+  test('tells its progress, and stops at an abort with its reason', async () => {
+    const ids = new Int32Array(5_000_000).map((_, i) => i);
+    const shares: number[] = [];
+    const controller = new AbortController();
+    const caches = Array.from({ length: 400 }, () => BOUND);
+    const running = simulate({ ids, keys: ids.length }, caches, {
+      signal: controller.signal,
+      onProgress: (share) => {
+        shares.push(share);
+        if (share > 0.002) {
+          controller.abort(new Error('enough'));
+        }
+      },
+    });
+    await expect(running).rejects.toThrow('enough');
+    expect(shares.toSorted((one, other) => one - other)).toEqual(shares);
+    expect(shares.at(-1)).toBeLessThan(0.5);
+    await expect(simulate(REQUESTS, [BOUND], { signal: controller.signal })).rejects.toThrow('enough');
+  });
+});
+
+describe('what cannot be simulated is told by a TypeError with a code', () => {
+  const sizes = new Float64Array(6);
+  test.each<[string, SimulatedRequests, SimulatedCache, object, string, RegExp]>([
+    ['no bound', REQUESTS, { eviction: 'lru' }, {}, 'INVALID_CONFIG', /`maxEntries` to be given, or `maxBytes`/],
+    ['no sizes', REQUESTS, { eviction: 'lru', maxBytes: 9 }, {}, 'INVALID_CONFIG', /`sizes` to be given/],
+    ['none', REQUESTS, { ...BOUND, eviction: 'none' }, {}, 'INVALID_CONFIG', /`eviction` to be a policy that evicts/],
+    ['no policy', REQUESTS, { ...BOUND, eviction: 'lur' as 'lru' }, {}, 'UNKNOWN_PLUGIN', /`eviction` to be one of/],
+    [
+      'shards',
+      REQUESTS,
+      { ...BOUND, shards: 11 },
+      {},
+      'INVALID_CONFIG',
+      /at most one shard for each of the 10 entries/,
+    ],
+    ['entries', REQUESTS, { ...BOUND, maxEntries: 0 }, {}, 'INVALID_CONFIG', /`maxEntries` to be an integer/],
+    ['threads', REQUESTS, BOUND, { threads: 0 }, 'INVALID_CONFIG', /`threads` to be an integer from 1/],
+    ['rate', REQUESTS, BOUND, { requestsPerSecond: 0 }, 'INVALID_CONFIG', /`requestsPerSecond`/],
+    ['ids', { ids: [1] as unknown as Int32Array, keys: 3 }, BOUND, {}, 'INVALID_CONFIG', /`ids` to be an Int32Array/],
+    ['a foreign id', { ...REQUESTS, keys: 2 }, BOUND, {}, 'INVALID_CONFIG', /request 3 has id 2, and there are 2 keys/],
+    ['a column too short', { ...REQUESTS, sizes: sizes.slice(1) }, BOUND, {}, 'INVALID_CONFIG', /`sizes` .* of 6/],
+    ['a size', { ...REQUESTS, sizes: sizes.fill(-1, 5) }, BOUND, {}, 'INVALID_CONFIG', /request 5 has size -1/],
+  ])('%s', async (_, requests, cache, options, code, told) => {
+    const failure = simulate(requests, [cache], options);
+    await expect(failure).rejects.toThrow(told);
+    await expect(failure).rejects.toMatchObject({ name: 'TypeError', code });
+  });
+});

@@ -51,7 +51,7 @@ describe('the policy', () => {
     const comparison = comparisonOf({ 'as3-fifo': [0.1, 0.2, 0.3, 0.4], arc: [0.104, 0.204, 0.304, 0.404], ...BELADY });
     expect(adviceOn(comparison, undefined)).toMatchObject({ policy: 'as3-fifo' });
     expect(adviceOn(comparison, undefined).reasons[0]).toBe(
-      'arc hits most often on average over these sizes, but s3-fifo is only 0.4 points behind, is the default and needs no tuning.',
+      'arc hits most often on average over these sizes, but as3-fifo is only 0.4 points behind, is the default and needs no tuning.',
     );
     const farther = comparisonOf({ 'as3-fifo': [0.1, 0.2, 0.3, 0.4], arc: [0.11, 0.21, 0.31, 0.41], ...BELADY });
     expect(adviceOn(farther, undefined)).toMatchObject({ policy: 'arc' });
@@ -62,7 +62,7 @@ describe('the policy', () => {
     const advice = adviceOn(comparison, undefined);
     expect(advice).toMatchObject({ policy: 'arc', size: 800 });
     expect(advice.reasons[0]).toMatch(
-      /^s3-fifo hits most often .*, but arc is only 0\.25 points behind, and better at this size\.$/,
+      /^as3-fifo hits most often .*, but arc is only 0\.25 points behind, and better at this size\.$/,
     );
   });
 

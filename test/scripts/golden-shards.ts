@@ -2,17 +2,16 @@
  * npm run long -- golden-shards [--trace name]
  *
  * Does a cache that is split over shards by the hash of its keys hit as often as one that is not, while each shard has 256
- * entries or more? Judged are the traces of golden_shards.csv. On the short ones of a loop a few keys decide, and another
- * draw of the hash moves some cells by half a point either way: they are printed, and not judged.
+ * entries or more? Judged are the cells of golden_shards.csv. In others, of short traces and loops, a few keys decide, and
+ * another draw of the hash moves some by half a point either way: they are printed, and not judged.
  */
 import { parseArgs } from 'node:util';
 import { GOLDEN, type Golden } from '../support/golden.ts';
 import { ENTRIES_PER_SHARD_MIN, LOSS_MAX, shardedHitRatio } from '../support/golden-shards.ts';
-import { goldenCells, hasTraces, keysOf, NO_TRACES } from '../support/traces.ts';
+import { goldenCells, goldenShardSizes, hasTraces, keysOf, NO_TRACES } from '../support/traces.ts';
 
 const POLICIES = ['LRU', 'S3-FIFO 10 %', 'S3-FIFO', 'AS3-FIFO'];
 const SHARDS = [2, 4, 8, 16];
-const JUDGED = ['arc_oltp', 'corda', 'orm_busy', 'scarab_recs'];
 
 export async function goldenShards(args: string[]): Promise<boolean> {
   const { values } = parseArgs({ args, options: { trace: { type: 'string' } } });
@@ -20,6 +19,7 @@ export async function goldenShards(args: string[]): Promise<boolean> {
     console.error(NO_TRACES);
     return false;
   }
+  const judged = goldenShardSizes();
   let cells = 0;
   let lost = 0;
   for (const { trace, entries } of goldenCells(['LRU']).filter((cell) => cell.trace === (values.trace ?? cell.trace))) {
@@ -34,7 +34,7 @@ export async function goldenShards(args: string[]): Promise<boolean> {
       const whole = shardedHitRatio(golden, traffic, entries, 1);
       const losses = shardCounts.map((shards) => whole - shardedHitRatio(golden, traffic, entries, shards));
       cells += losses.length;
-      lost += JUDGED.includes(trace) ? losses.filter((loss) => loss > LOSS_MAX).length : 0;
+      lost += judged.has(`${trace},${entries}`) ? losses.filter((loss) => loss > LOSS_MAX).length : 0;
       const told = losses.map((loss, i) => `${shardCounts[i]}: ${(-100 * loss).toFixed(3)}`);
       console.log(`${name.padEnd(13)} ${trace.padEnd(14)} ${`${entries}`.padStart(6)}  ${told.join('  ')}`);
     }

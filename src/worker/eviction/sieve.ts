@@ -21,7 +21,7 @@ import { SlotLists } from './lists.ts';
  * eviction of ten million entries, all of them used, would walk them all while every call waits. One used entry in so
  * many may go too early, and none in a shard of fewer entries.
  */
-const PASSES_MAX = 65_536;
+const PASSES_MAX = 4_096;
 const NONE = -1;
 
 export function createSieve({ slots, touched }: PolicyContext): EvictionPolicy {

@@ -80,6 +80,8 @@ export function s3Fifo(context: PolicyContext, small: SmallQueue): EvictionPolic
   let smallWeight = 0;
   let mainWeight = 0;
   let isFilling = small.fillsMain;
+  /** For the victim that is being looked for. */
+  let movesLeft = 0;
   /** The victim that was named and has not left. */
   let named = NONE;
   /** The hash of the key that is about to be stored, if its ghost was there. */
@@ -102,7 +104,7 @@ export function s3Fifo(context: PolicyContext, small: SmallQueue): EvictionPolic
   /** The oldest of the small queue that was not used twice, those before it moved; NONE when all were. */
   function oldestUnusedOfSmall(): number {
     let at = queues.oldest(SMALL);
-    for (let moves = 0; at !== NONE && moves < MOVES_MAX && (touched[at] as number) >= PROMOTING_USES; moves++) {
+    for (; at !== NONE && movesLeft > 0 && (touched[at] as number) >= PROMOTING_USES; movesLeft--) {
       const weight = weights.of(at);
       touched[at] = 0;
       queues.remove(at);
@@ -116,7 +118,7 @@ export function s3Fifo(context: PolicyContext, small: SmallQueue): EvictionPolic
   /** The oldest of the main queue that was not used since its last round. */
   function oldestUnusedOfMain(): number {
     let at = queues.oldest(MAIN);
-    for (let moves = 0; at !== NONE && moves < MOVES_MAX && touched[at] !== 0; moves++) {
+    for (; at !== NONE && movesLeft > 0 && touched[at] !== 0; movesLeft--) {
       touched[at] = Math.min(USES_MAX, touched[at] as number) - 1;
       small.kept?.(weights.of(at));
       queues.refresh(at, MAIN);
@@ -186,6 +188,7 @@ export function s3Fifo(context: PolicyContext, small: SmallQueue): EvictionPolic
       if (named !== NONE) {
         return named;
       }
+      movesLeft = MOVES_MAX;
       weights.fill(smallWeight + mainWeight);
       const isMainOver = mainWeight > weights.capacity - small.max(weights.capacity, entries);
       const found = isMainOver ? NONE : oldestUnusedOfSmall();

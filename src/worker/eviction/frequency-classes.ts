@@ -44,7 +44,7 @@ export class FrequencyClasses {
     this.#ages = halfLife !== Number.POSITIVE_INFINITY;
     // One more than entries: a use makes the next class before the last entry of this one has left it.
     const classes = slots + 1;
-    this.#members = new SlotLists(slots, classes);
+    this.#members = new SlotLists(slots, classes, 0);
     this.#order = new SlotLists(classes);
     // Shared only so that pages are handed out when touched.
     const column = (length: number) => new Float64Array(new SharedArrayBuffer(length * 8));

@@ -63,6 +63,11 @@ export interface SimulationResult {
 /** The one that a cache has unless told otherwise. */
 export const defaultPolicy = resolveOptions().eviction as PolicyName;
 
+/** How many shards a cache has unless told otherwise, on this machine. */
+export function defaultShards(maxEntries?: number): number {
+  return resolveOptions(maxEntries === undefined ? {} : { maxEntries }).shards;
+}
+
 /**
  * Plays the requests against each of the caches and resolves to what each did, in their order.
  *

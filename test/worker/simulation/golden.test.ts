@@ -1,9 +1,10 @@
 import { describe, expect, test } from 'vitest';
-import type { PolicyFactory, PolicyOptions } from '../../../src/protocol/policy.ts';
+import type { PolicyFactory } from '../../../src/protocol/policy.ts';
 import type { PolicyName } from '../../../src/protocol/spec.ts';
 import { policies } from '../../../src/worker/eviction/index.ts';
 import { Simulator } from '../../../src/worker/simulation/simulator.ts';
 import { differenceMax, GOLDEN } from '../../support/golden.ts';
+import { BY_BYTES, BYTES_ROUNDING, HITS_ROUNDING, storedBy, trafficOf } from '../../support/golden-bytes.ts';
 import { hitRatioOf, optimum, simulated, type Traffic } from '../../support/simulated.ts';
 import {
   type Cell,
@@ -19,17 +20,6 @@ import {
 const SHORT = ['web07', 'adaptsize_web', 'corda', 'lirs_gli', 'lirs_multi2', 'lirs_sprite'];
 /** Policies of whose figures nothing is left to judgement. */
 const EXACT = Object.entries(GOLDEN).filter(([, { margins }]) => margins === undefined);
-/** Policies by their names in golden_bytes.csv. */
-const BY_BYTES: Record<string, { name: PolicyName; policyOptions: PolicyOptions }> = {
-  LRU: { name: 'lru', policyOptions: {} },
-  FIFO: { name: 'fifo', policyOptions: {} },
-  Clock: { name: 'clock', policyOptions: {} },
-  Sieve: { name: 'sieve', policyOptions: {} },
-  S3FIFO: { name: 's3-fifo', policyOptions: { smallShare: 0.1 } },
-};
-const ROUNDING = 1e-6;
-/** The table has four decimals of byte hit ratios. */
-const BYTES_ROUNDING = 1e-4;
 const SEEDS = [1, 2, 3];
 
 const traffics = new Map(hasTraces() ? SHORT.map((trace) => [trace, trafficOf(trace)]) : []);
@@ -53,7 +43,7 @@ describe.skipIf(!hasTraces())(`a simulation (skipped where ${NO_TRACES})`, () =>
   test('of the optimum agrees with golden.csv on short traces', () => {
     for (const { trace, entries, hitRatio } of shortCells('Belady')) {
       const ours = hitRatioOf(optimum(traffics.get(trace) as Traffic, { entriesMax: entries }));
-      expect(Math.abs(ours - hitRatio), `${trace} at ${entries} entries`).toBeLessThanOrEqual(ROUNDING);
+      expect(Math.abs(ours - hitRatio), `${trace} at ${entries} entries`).toBeLessThanOrEqual(HITS_ROUNDING);
     }
   });
 
@@ -70,7 +60,7 @@ describe.skipIf(!hasTraces())(`a simulation (skipped where ${NO_TRACES})`, () =>
         { policyOptions },
       );
       expect(Math.abs(outcome.hits / traffic.ids.length - hitRatio), `${policy} in ${bytes}`).toBeLessThanOrEqual(
-        ROUNDING,
+        HITS_ROUNDING,
       );
       const ofBytes = outcome.bytesHit / (traffic.sizes as Float64Array).reduce((sum, size) => sum + size, 0);
       expect(Math.abs(ofBytes - byteHitRatio), `${policy} in ${bytes}`).toBeLessThanOrEqual(BYTES_ROUNDING);
@@ -89,7 +79,7 @@ describe.skipIf(!hasTraces())(`a simulation (skipped where ${NO_TRACES})`, () =>
         simulator.request(ids[i] as number, 1, now + (ttls[i] as number), now);
       }
       simulator.check();
-      expect(Math.abs(hitRatioOf(simulator) - hitRatio)).toBeLessThanOrEqual(ROUNDING);
+      expect(Math.abs(hitRatioOf(simulator) - hitRatio)).toBeLessThanOrEqual(HITS_ROUNDING);
     }
   });
 });
@@ -98,26 +88,8 @@ function policyOf(name: PolicyName): PolicyFactory {
   return policies[name] as PolicyFactory;
 }
 
-/**
- * The requests that a reference would store. Its S3-FIFO has no room for what is larger than the small queue, and never
- * asks for it again; ours takes what fits the shard, since whoever sets a value expects it to be there.
- */
-function storedBy(policy: string, { ids, keys, sizes }: Traffic, bytes: number): Traffic {
-  if (policy !== 'S3FIFO' || sizes === undefined) {
-    return { ids, keys, ...(sizes === undefined ? {} : { sizes }) };
-  }
-  const isStored = (i: number) => (sizes[i] as number) <= Math.floor(bytes * 0.1);
-  return { ids: ids.filter((_, i) => isStored(i)), keys, sizes: sizes.filter((_, i) => isStored(i)) };
-}
-
 function shortCells(reference: string): Cell[] {
   const cells = goldenCells([reference]).filter(({ trace }) => SHORT.includes(trace));
   expect(cells.length).toBeGreaterThan(20);
   return cells;
-}
-
-function trafficOf(trace: string): Traffic {
-  const { keys: ids, sizes } = requestsOf(trace);
-  const keys = ids.reduce((most, id) => Math.max(most, id + 1), 0);
-  return { ids, keys, ...(Number.isNaN(sizes[0]) ? {} : { sizes }) };
 }

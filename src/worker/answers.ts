@@ -7,6 +7,7 @@ import type { ShardMemory } from '../protocol/memory.ts';
 import {
   FLAG_KEYS_ONLY,
   OP_ADD,
+  OP_ADVISE,
   OP_CLEANUP,
   OP_CLEAR,
   OP_DELETE,
@@ -135,6 +136,8 @@ export class Answers {
         return this.#reply.number(shard.entries);
       case OP_METRICS:
         return this.#reply.counts(shard.counts());
+      case OP_ADVISE:
+        return this.#advise();
       case OP_RESET_METRICS:
         shard.resetCounts();
         return this.#reply.done();
@@ -277,6 +280,15 @@ export class Answers {
   #cleanUp(): void {
     const removed = this.#shard.sweep();
     this.#reply.number(this.#shard.isDue ? -1 - removed : removed);
+  }
+
+  #advise(): void {
+    const advice = this.#shard.advice();
+    if (advice === undefined) {
+      this.#reply.done();
+    } else {
+      this.#reply.advice(advice);
+    }
   }
 
   #done(error: ErrorRecord | undefined): void {

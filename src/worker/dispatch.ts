@@ -42,6 +42,7 @@ export class Dispatch {
       if (!(error instanceof RangeError)) throw error;
       return this.#answers.refuse(error.message);
     }
+    this.#shard.drainSamples();
     this.#shard.countFrame(reader.count);
     try {
       for (let i = 0; i < reader.count; i++) {

@@ -90,7 +90,7 @@ export class Entries {
       seed,
       keyOf: (slot) => this.blocks.keyOf(this.#blockOf(slot)),
       hashOf: (slot) => this.blocks.hashLowOf(this.#blockOf(slot)),
-      weightOf: (slot) => this.#weightOf(this.#blockOf(slot)),
+      weightOf: (slot) => this.weightOf(this.#blockOf(slot)),
     });
     this.policy = onPolicyFault === undefined ? policy : this.#guard(policy, onPolicyFault);
     this.hits = new Hits(this.policy, this.blocks, this.#slots, memory.touched, clock);
@@ -118,6 +118,16 @@ export class Entries {
   /** The block of the source's key, expired or not; 0 where there is none. */
   find(source: KeySource): number {
     return this.#map.find(source, keyMeta(source));
+  }
+
+  /** The block of some key with this hash, of whose high word only the low bits are asked for; 0 where there is none. */
+  findHash(hashLow: number, hashHigh: number): number {
+    return this.#map.findHash(hashLow, hashHigh);
+  }
+
+  /** What an entry takes of `bytesMax`. */
+  weightOf(block: number): number {
+    return this.#arena.bytesOf(block) + this.blocks.columnsOf(block);
   }
 
   /** The live block of the source's key, as a write must find it: hits are taken in, and an expired entry leaves now. */
@@ -477,10 +487,6 @@ export class Entries {
       throw new RangeError(`slot ${slot} holds no entry that could be asked about`);
     }
     return this.#slots.blockOf(slot);
-  }
-
-  #weightOf(block: number): number {
-    return this.#arena.bytesOf(block) + this.blocks.columnsOf(block);
   }
 
   #tooLarge(source: EntrySource, columns: number): ErrorRecord {

@@ -18,16 +18,9 @@ import type { ShardAdvice } from './advice.ts';
 import { CacheError, type ErrorRecord } from './errors.ts';
 import type { ShardCounts, StoredEntry, StoredPage, StoredValue } from './operations.ts';
 
-export type Result =
-  | undefined
-  | boolean
-  | number
-  | StoredValue
-  | StoredEntry
-  | StoredPage
-  | ShardCounts
-  | ShardAdvice
-  | CacheError;
+export type Result = undefined | boolean | number | StoredValue | StoredEntry | StoredPage | ShardReport | CacheError;
+/** What a shard tells of itself. */
+export type ShardReport = ShardCounts | ShardAdvice;
 
 const NIL = 0xc0;
 const FALSE = 0xc2;
@@ -127,12 +120,8 @@ export class ReplyWriter {
     this.#finish();
   }
 
-  counts(counts: ShardCounts): void {
-    this.#text(JSON.stringify(counts));
-  }
-
-  advice(advice: ShardAdvice): void {
-    this.#text(JSON.stringify(advice));
+  report(report: ShardReport): void {
+    this.#text(JSON.stringify(report));
   }
 
   error(error: ErrorRecord): void {
@@ -350,7 +339,7 @@ class ReplyReader {
   }
 }
 
-function parse(text: string): ShardCounts | ShardAdvice | CacheError {
-  const result = JSON.parse(text) as ShardCounts | ShardAdvice | { error: ErrorRecord };
+function parse(text: string): ShardReport | CacheError {
+  const result = JSON.parse(text) as ShardReport | { error: ErrorRecord };
   return 'error' in result ? new CacheError(result.error.code, result.error.message) : result;
 }

@@ -135,7 +135,7 @@ export class Answers {
       case OP_SIZE:
         return this.#reply.number(shard.entries);
       case OP_METRICS:
-        return this.#reply.counts(shard.counts());
+        return this.#reply.report(shard.counts());
       case OP_ADVISE:
         return this.#advise();
       case OP_RESET_METRICS:
@@ -283,12 +283,12 @@ export class Answers {
   }
 
   #advise(): void {
-    const advice = this.#shard.advice();
-    if (advice === undefined) {
-      this.#reply.done();
-    } else {
-      this.#reply.advice(advice);
+    const { advisor } = this.#shard;
+    if (advisor === undefined) {
+      return this.#reply.done();
     }
+    const { hits, misses } = this.#shard.counts();
+    this.#reply.report(advisor.advice(hits + misses, hits));
   }
 
   #done(error: ErrorRecord | undefined): void {

@@ -79,9 +79,13 @@ function serve(shard: Shard): void {
 
   opener.on('message', ({ connect, client, samples }: ConnectMessage) => {
     const clientMemory = new ClientMemory(client);
-    const ring = samples === undefined ? undefined : new SampleRing(samples);
-    shard.connect(clientMemory, ring);
-    connect.on('close', () => shard.disconnect(clientMemory, ring));
+    shard.connect(clientMemory);
+    connect.on('close', () => shard.disconnect(clientMemory));
+    if (samples !== undefined) {
+      const ring = new SampleRing(samples);
+      shard.advisor?.connect(ring);
+      connect.on('close', () => shard.advisor?.disconnect(ring));
+    }
     expose(exposed, endpointOf(connect, (message) => admitCall(message, connect)) as Endpoint);
   });
 

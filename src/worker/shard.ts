@@ -6,7 +6,6 @@
  * what to answer. A get counts a hit or a miss; one that comes after a look into the memory, FLAG_COUNTED, has been
  * counted there.
  */
-import type { ShardAdvice } from '../protocol/advice.ts';
 import type { ClientMemory } from '../protocol/client.ts';
 import type { Clock } from '../protocol/clock.ts';
 import type { ErrorRecord } from '../protocol/errors.ts';
@@ -14,7 +13,6 @@ import type { FrameReader } from '../protocol/frame.ts';
 import type { ShardLimits, ShardMemory } from '../protocol/memory.ts';
 import { FLAG_COUNTED, FLAG_KEEP_TTL, FLAG_SLIDING, type ShardCounts, TAG_NUMBER } from '../protocol/operations.ts';
 import type { EvictionPolicy, PolicyFactory, RemovalCause } from '../protocol/policy.ts';
-import type { SampleRing } from '../protocol/samples.ts';
 import { AdvisedEntries } from './advice/advised-entries.ts';
 import { Advisor, type AdvisorSetup } from './advice/advisor.ts';
 import type { Arena } from './arena.ts';
@@ -49,17 +47,9 @@ export class Shard {
   ) {
     this.#clock = clock;
     this.#entries = new Entries({ limits, memory, createPolicy, clock, ...extras });
-    const { seed = 0, onPolicyFault } = extras;
-    this.advisor =
-      advise &&
-      new Advisor(new AdvisedEntries(this.#entries), {
-        limits,
-        createPolicy,
-        isForeign: onPolicyFault !== undefined,
-        seed,
-        clock,
-        ...advise,
-      });
+    const isForeign = extras.onPolicyFault !== undefined;
+    const setup = { limits, createPolicy, isForeign, seed: extras.seed ?? 0, clock };
+    this.advisor = advise && new Advisor(new AdvisedEntries(this.#entries), { ...setup, ...advise });
   }
 
   get policy(): EvictionPolicy {
@@ -89,17 +79,11 @@ export class Shard {
     return this.#entries.expiries.soonestMs;
   }
 
-  connect(client: ClientMemory, samples?: SampleRing): void {
+  connect(client: ClientMemory): void {
     this.#entries.hits.connect(client);
-    if (samples !== undefined) {
-      this.advisor?.connect(samples);
-    }
   }
 
-  disconnect(client: ClientMemory, samples?: SampleRing): void {
-    if (samples !== undefined) {
-      this.advisor?.disconnect(samples);
-    }
+  disconnect(client: ClientMemory): void {
     this.#entries.hits.disconnect(client, this.#entries.tally.read);
   }
 
@@ -287,11 +271,6 @@ export class Shard {
     return this.#entries.warmVictims();
   }
 
-  /** Takes in what readers have told of their gets, so that they come before what is done now. */
-  drainSamples(): void {
-    this.advisor?.drain();
-  }
-
   /** Hands the readers' hits to the policy, in order. */
   drainHits(): void {
     this.#entries.hits.drain();
@@ -309,12 +288,6 @@ export class Shard {
 
   counts(): ShardCounts {
     return this.#entries.tally.counts(this.#entries.hits.clients, this.#entries.gauges());
-  }
-
-  /** Undefined for a cache that is not to give advice. */
-  advice(): ShardAdvice | undefined {
-    const { hits, misses } = this.counts();
-    return this.advisor?.advice(hits + misses, hits);
   }
 
   resetCounts(): void {

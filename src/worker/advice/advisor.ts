@@ -25,22 +25,23 @@ import {
   FOLLOWED_HIT,
   HIGH_MASK,
   isFollowed,
-  Lot,
+  Lots,
   type SampleRing,
 } from '../../protocol/samples.ts';
 import { GuardedPolicy } from '../guarded-policy.ts';
+import { Account, differenceOf, sum } from './account.ts';
 import { HotHashes } from './hot-hashes.ts';
 import { GROUPS, groupOf, type LiveEntry, Miniatures, type Model } from './miniatures.ts';
 
-/** A get takes the miniatures 1 us or two: a second of work at once at most, and 3 to 5 % of a core for ever. */
-const PLAYS_MAX = 1_000_000;
-const PLAYS_PER_SECOND = 25_000;
-/** Following begins again when so many can be played in one go. */
-const PLAYS_TO_RESUME = 65_536;
+/** A get, and the set that may follow, take the miniatures 2 to 7 us: 1 to 4 % of a core in the long run. */
+const PLAYS_PER_SECOND = 5_000;
+/** What a short run may use at once, and from what on following begins again: some cachefuls of the largest miniature. */
+export const PLAYS_MAX = 500_000;
+const PLAYS_TO_RESUME = 32_768;
 /** What has expired in the miniatures is swept this often. */
 const SWEEP_INTERVAL_MS = 1_000;
 export const HOT_KEYS_MAX = 10;
-/** A key is hot from so many meetings on, 512 gets or more: fewer may be chance. */
+/** A key is hot from so many meetings on, 1,000 gets or more: fewer may be chance. */
 const HOT_COUNT_MIN = 8;
 
 /** The shard, as far as it is asked about. */
@@ -73,7 +74,8 @@ export class Advisor {
   readonly #names: readonly string[];
   readonly #rings = new Set<SampleRing>();
   readonly #hot = new HotHashes();
-  readonly #lot: Lot;
+  readonly #lots: Lots;
+  #lotsLeft = 0;
   /** Undefined when they had to be given up. */
   #miniatures: Miniatures | undefined;
   #failure: string | undefined;
@@ -86,16 +88,12 @@ export class Advisor {
   /** What the shard did with followed gets, in gets of the shard, by group. */
   readonly #own = new Float64Array(GROUPS);
   #followed = 0;
-  /** Gets in the time that is accounted for, up to the last bound, and those among them that were followed in vain. */
-  #covered = 0;
-  #lost = 0;
-  #getsAtBound = 0;
-  #droppedAtBound = 0;
+  readonly #account = new Account();
 
   constructor(shard: AdvisedShard, { limits, createPolicy, isForeign, others, sampleRate, seed, clock }: AdvisorSetup) {
     this.#shard = shard;
     this.#clock = clock;
-    this.#lot = new Lot(seed);
+    this.#lots = new Lots(seed);
     this.#names = Object.keys(others);
     this.#refilledAtMs = performance.now();
     this.#sweptAtMs = this.#refilledAtMs;
@@ -118,7 +116,7 @@ export class Advisor {
     this.#settle();
     this.#rings.add(ring);
     ring.follow(this.#below);
-    this.#droppedAtBound = this.#dropped();
+    this.#account.recount(this.#dropped());
   }
 
   /** Takes in what a client has left. Before its counts leave the sum of all clients. */
@@ -127,7 +125,7 @@ export class Advisor {
       ring.drain(this.#take);
       this.#settle();
       this.#rings.delete(ring);
-      this.#droppedAtBound = this.#dropped();
+      this.#account.recount(this.#dropped());
     }
   }
 
@@ -160,7 +158,8 @@ export class Advisor {
     if (isFollowed(hashLow, this.#below)) {
       this.#play(hashLow, hashHigh, hit);
     }
-    if (this.#lot.draw()) {
+    if (--this.#lotsLeft < 0) {
+      this.#lotsLeft = this.#lots.draw();
       this.#hot.meet(hashLow, hashHigh & HIGH_MASK);
     }
   }
@@ -195,8 +194,7 @@ export class Advisor {
     this.#miniatures?.hits.fill(0);
     this.#own.fill(0);
     this.#followed = 0;
-    this.#covered = 0;
-    this.#lost = 0;
+    this.#account.clear();
   }
 
   /** `requests` and `hits` are the shard's since the last reset. */
@@ -204,20 +202,21 @@ export class Advisor {
     this.drain();
     this.#settle();
     const miniatures = this.#miniatures;
-    const covered = this.#covered - this.#lost;
-    const scale = miniatures === undefined || covered <= 0 ? 0 : requests / covered;
+    const scale = this.#account.scaleFor(requests);
+    const share = (miniatures?.below ?? 0) / FOLLOW_RANGE;
+    const asItIs = this.#hitsOf(AS_IT_IS);
     const differences = Array.from({ length: FACTORS.length + this.#names.length }, (_, model) =>
-      this.#difference(model, scale),
+      differenceOf(this.#hitsOf(model), asItIs, scale, share),
     );
     return {
       requests,
       hits,
-      sampleRate: miniatures === undefined ? 0 : miniatures.below / FOLLOW_RANGE,
+      sampleRate: share,
       followed: this.#followed,
       miniatureEntries: miniatures?.entriesOf(AS_IT_IS) ?? 0,
       sizes: differences.slice(0, FACTORS.length),
       policies: this.#names.map((name, i) => ({ name, ...(differences[FACTORS.length + i] as Difference) })),
-      drift: scale * (sum(this.#hitsOf(AS_IT_IS)) - sum(this.#own)),
+      drift: scale * (sum(asItIs) - sum(this.#own)),
       looked: this.#hot.total,
       hotKeys: this.#hotKeys(),
       ...(this.#failure === undefined ? {} : { failure: this.#failure }),
@@ -236,7 +235,7 @@ export class Advisor {
       this.#play(hashLow, hashHigh, kind === FOLLOWED_HIT);
     } else if (this.#miniatures !== undefined && isFollowed(hashLow, this.#miniatures.below)) {
       // It was told while somebody was followed, and meanwhile the budget was used up.
-      this.#lost += FOLLOW_RANGE / this.#miniatures.below;
+      this.#account.lose(this.#miniatures.below);
     }
   };
 
@@ -289,14 +288,7 @@ export class Advisor {
 
   /** Accounts for the time since the last bound. */
   #settle(): void {
-    const gets = this.#shard.gets();
-    const dropped = this.#dropped();
-    if (this.#below > 0) {
-      this.#covered += gets - this.#getsAtBound;
-      this.#lost += (((dropped - this.#droppedAtBound) | 0) * FOLLOW_RANGE) / this.#below;
-    }
-    this.#getsAtBound = gets;
-    this.#droppedAtBound = dropped;
+    this.#account.settle(this.#below, this.#shard.gets(), this.#dropped());
   }
 
   #dropped(): number {
@@ -309,16 +301,6 @@ export class Advisor {
 
   #hitsOf(model: number): Float64Array {
     return this.#miniatures?.hits.subarray(model * GROUPS, (model + 1) * GROUPS) ?? new Float64Array(GROUPS);
-  }
-
-  #difference(model: number, scale: number): Difference {
-    const asItIs = this.#hitsOf(AS_IT_IS);
-    const byGroup = this.#hitsOf(model).map((hits, group) => hits - (asItIs[group] as number));
-    const mean = sum(byGroup) / GROUPS;
-    const spread = byGroup.reduce((total, each) => total + (each - mean) ** 2, 0) * (GROUPS / (GROUPS - 1));
-    // Where every key is followed nothing is left to chance.
-    const isPart = 1 - (this.#miniatures?.below ?? 0) / FOLLOW_RANGE;
-    return { hits: scale * mean * GROUPS, variance: scale * scale * spread * isPart };
   }
 
   #hotKeys(): HotKey[] {
@@ -346,8 +328,4 @@ export class Advisor {
     this.#miniatures = undefined;
     this.#bound(0);
   }
-}
-
-function sum(numbers: Float64Array): number {
-  return numbers.reduce((total, each) => total + each, 0);
 }

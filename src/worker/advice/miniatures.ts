@@ -19,8 +19,8 @@ import type { PolicyFactory } from '../../protocol/policy.ts';
 import { FOLLOW_RANGE, isFollowed } from '../../protocol/samples.ts';
 import { Simulator, type SimulatorOptions } from '../simulation/simulator.ts';
 
-/** At 16,384 entries in the largest, the one of the cache as it is has 2,048 to 4,096; see bench `advise` for what that costs. */
-export const ENTRIES_MAX = 16_384;
+/** Then the one of the cache as it is has 1,024 to 2,048 of a large cache, and to halve them all takes 10 ms. */
+export const ENTRIES_MAX = 8_192;
 /** Sets that are waited for at most; the oldest are given up. */
 const AWAITED_MAX = 4_096;
 /** The smallest entry there is. */

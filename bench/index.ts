@@ -4,6 +4,7 @@
  * as not reached, and the exit code is 0. A name that there is no bench of ends with code 2.
  */
 import { parseArgs } from 'node:util';
+import { advise } from './advise.ts';
 import { awaitedSet } from './awaited-set.ts';
 import { delay } from './delay.ts';
 import { evicting } from './evicting.ts';
@@ -23,6 +24,7 @@ import { renderGoals, renderReport } from './support/report.ts';
 
 const benches = {
   get,
+  advise,
   growth,
   set,
   'awaited-set': awaitedSet,

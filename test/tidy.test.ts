@@ -40,6 +40,7 @@ const LEAVES = [
  */
 const CORE = [
   'src/main/index.ts',
+  'src/main/advice.ts',
   'src/main/cache.ts',
   'src/main/client.ts',
   'src/main/batch.ts',

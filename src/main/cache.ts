@@ -5,6 +5,7 @@
  * then it queues behind the write, in the same lane. Every change is a call. Async methods always reject and never throw.
  */
 
+import type { ShardAdvice } from '../protocol/advice.ts';
 import type { CacheKey } from '../protocol/cache-key.ts';
 import { type Clock, monotonic } from '../protocol/clock.ts';
 import { describe } from '../protocol/describe.ts';
@@ -15,6 +16,7 @@ import {
   FLAG_KEEP_TTL,
   FLAG_SLIDING,
   OP_ADD,
+  OP_ADVISE,
   OP_CLEANUP,
   OP_CLEAR,
   OP_DELETE,
@@ -40,6 +42,7 @@ import {
 } from '../protocol/operations.ts';
 import { BUSY, HIT, MISS } from '../protocol/reader.ts';
 import type { Result } from '../protocol/reply.ts';
+import { type CacheAdvice, combineAdvice, noAdvice } from './advice.ts';
 import { deleteMany, getMany, setMany } from './batch.ts';
 import { bodyOf, type CallLimits, type CallOptions, callLimits, NO_BODY } from './call.ts';
 import { Client } from './client.ts';
@@ -433,7 +436,28 @@ export class Cache<V = unknown, K extends CacheKey = CacheKey> {
     return sumMetrics((await this.#client.askAll(OP_METRICS, limits)) as ShardCounts[]);
   }
 
-  /** Lets every count begin at zero again, and every peak at what there is. The entries stay. */
+  /**
+   * What half, twice and four times the size would have hit since the cache was opened, what other policies would have,
+   * which keys are hot and how evenly the shards are used, with one recommendation. Nothing, and `enabled` false, for a
+   * cache without `advise`. Numbers are predictions, each with its margin; see `ready`.
+   *
+   * @example
+   * const cache = await openCache({ maxEntries: 10_000, advise: true });
+   * // ... some minutes of gets and sets ...
+   * const { sizes, recommendation } = await cache.advise();
+   */
+  async advise(options?: CallOptions): Promise<CacheAdvice<K>> {
+    const limits = callLimits(options);
+    const { advise, maxEntries, maxBytes, eviction } = this.config;
+    if (advise === false) {
+      this.#client.assertOpen();
+      return noAdvice();
+    }
+    const shards = (await this.#client.askAll(OP_ADVISE, limits)) as ShardAdvice[];
+    return combineAdvice(shards, { maxEntries, maxBytes, eviction: evictionName(eviction) });
+  }
+
+  /** Lets every count begin at zero again, for `advise` too, and every peak at what there is. The entries stay. */
   async resetMetrics(options?: CallOptions): Promise<void> {
     await this.#client.askAll(OP_RESET_METRICS, callLimits(options));
   }

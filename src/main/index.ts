@@ -10,6 +10,14 @@ export type {
   PolicyOptions,
   RemovalCause,
 } from '../protocol/policy.ts';
+export type {
+  CacheAdvice,
+  HotKey,
+  PolicyPrediction,
+  Prediction,
+  ShardLoad,
+  SizePrediction,
+} from './advice.ts';
 export {
   type Cache,
   type IncrementOptions,
@@ -30,7 +38,7 @@ export {
 export type { Factory } from './flights.ts';
 export type { CacheMetrics, ShardMetrics } from './metrics.ts';
 export type { CacheLogger } from './notices.ts';
-export type { CacheConfig, CacheOptions, FilterConfig } from './options.ts';
+export type { AdviseConfig, CacheConfig, CacheOptions, FilterConfig } from './options.ts';
 export type { ScanOptions } from './pages.ts';
 export type { PluginModule, ResolvedModule } from './plugin.ts';
 export type { BinarySerializer, Serializer, SerializerModule, TextSerializer } from './serializers/index.ts';

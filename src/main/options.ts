@@ -7,6 +7,7 @@ import { misuse } from '../protocol/errors.ts';
 import type { FilterName, FilterSpec } from '../protocol/filter.ts';
 import type { HashSeed } from '../protocol/key.ts';
 import { SHARD_BYTES_MAX, type ShardLimits } from '../protocol/memory.ts';
+import type { AdviseSpec } from '../protocol/spec.ts';
 import { type EvictionConfig, type EvictionOption, resolveEviction } from './eviction.ts';
 import { ManualClock } from './manual-clock.ts';
 import { type CacheLogger, LEVELS } from './notices.ts';
@@ -55,6 +56,11 @@ export interface CacheOptions {
   cleanupInterval?: number | string | false;
   /** Whether `metrics()` tells anything. Default true. */
   metrics?: boolean;
+  /**
+   * Whether `advise()` tells anything: then the gets of a few keys are followed. `sampleRate`, from 0 to 1, is the share of
+   * keys that is followed at most. Default false.
+   */
+  advise?: boolean | { sampleRate?: number };
   /** Hears what the cache has to say beside results: `console` will do. Default: nobody does. */
   logger?: CacheLogger;
   /** Fixes the hash of keys and the lots that 'random' draws, so that a run can be repeated. Default: from the system's randomness. */
@@ -91,6 +97,7 @@ export interface CacheConfig {
   /** Milliseconds. */
   readonly cleanupInterval: number | false;
   readonly metrics: boolean;
+  readonly advise: AdviseConfig | false;
   /** Undefined: drawn anew for every cache. */
   readonly seed: number | undefined;
   readonly timeout: number;
@@ -100,6 +107,7 @@ export interface CacheConfig {
 }
 
 export type FilterConfig = FilterSpec;
+export type AdviseConfig = AdviseSpec;
 
 const DEFAULT_BYTES = 256 * 1024 * 1024;
 const DEFAULT_TIMEOUT_MS = 30_000;
@@ -129,6 +137,7 @@ const KNOWN = [
   'reads',
   'cleanupInterval',
   'metrics',
+  'advise',
   'logger',
   'seed',
   'clock',
@@ -173,6 +182,7 @@ export function resolveOptions(options: CacheOptions = {}): CacheConfig {
     reads: choice('reads', options.reads ?? 'shared', ['shared', 'owner'] as const),
     cleanupInterval: cleanupInterval(options.cleanupInterval ?? DEFAULT_CLEANUP_MS),
     metrics: flag('metrics', options.metrics ?? true),
+    advise: advise(options.advise ?? false),
     seed: options.seed === undefined ? undefined : wholeNumber('seed', options.seed, 0, SEED_MAX),
     timeout: resolveTimeout(options.timeout, DEFAULT_TIMEOUT_MS),
     maxPendingCalls: count('maxPendingCalls', options.maxPendingCalls ?? DEFAULT_PENDING_CALLS),
@@ -320,6 +330,24 @@ function filter(value: unknown): FilterConfig | false {
     throw optionError('filter', 'an object of `type` and `falsePositiveRate`', unknown);
   }
   return Object.freeze({ type: known, falsePositiveRate });
+}
+
+function advise(value: unknown): AdviseConfig | false {
+  if (typeof value === 'boolean') {
+    return value && Object.freeze({ sampleRate: 1 });
+  }
+  if (typeof value !== 'object' || value === null) {
+    throw optionError('advise', 'true, false, or an object with `sampleRate`', value);
+  }
+  const { sampleRate = 1, ...rest } = value as Record<string, unknown>;
+  if (typeof sampleRate !== 'number' || !(sampleRate > 0 && sampleRate <= 1)) {
+    throw optionError('advise', 'an object whose `sampleRate` is more than 0 and at most 1', sampleRate);
+  }
+  const [unknown] = Object.keys(rest);
+  if (unknown !== undefined) {
+    throw optionError('advise', 'an object of `sampleRate`', unknown);
+  }
+  return Object.freeze({ sampleRate });
 }
 
 function frozenFilter(type: keyof typeof FROZEN_FILTERS): TypeError {

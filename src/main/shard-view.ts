@@ -13,6 +13,7 @@ import type { ShardLimits } from '../protocol/memory.ts';
 import { OP_NONE } from '../protocol/operations.ts';
 import type { HitMode } from '../protocol/policy.ts';
 import { BUSY, HIT, MISS, type Reader } from '../protocol/reader.ts';
+import type { SampleRing } from '../protocol/samples.ts';
 import { UNLIMITED } from './call.ts';
 import type { Lane } from './lane.ts';
 
@@ -29,6 +30,8 @@ export class ShardView {
   readonly reader: Reader;
   readonly filter: FilterReader | undefined;
   readonly client: ClientMemory;
+  /** Undefined for a cache that is not to give advice. */
+  readonly #samples: SampleRing | undefined;
   readonly #hits: HitMode;
   readonly #looks: boolean;
   #nudging = false;
@@ -41,6 +44,7 @@ export class ShardView {
     reader: Reader,
     filter: FilterReader | undefined,
     client: ClientMemory,
+    samples: SampleRing | undefined,
     hits: HitMode,
     looks: boolean,
   ) {
@@ -50,6 +54,7 @@ export class ShardView {
     this.reader = reader;
     this.filter = filter;
     this.client = client;
+    this.#samples = samples;
     this.#hits = hits;
     this.#looks = looks;
   }
@@ -66,8 +71,10 @@ export class ShardView {
         return BUSY;
       }
       this.client.countHit();
+      this.#sample(key, true);
     } else if (seen === MISS) {
       this.client.countMiss();
+      this.#sample(key, false);
     }
     return seen;
   }
@@ -96,11 +103,13 @@ export class ShardView {
     const seen = looked === BUSY ? this.#readPatiently(key, given) : looked;
     if (seen === MISS) {
       this.client.countMiss();
+      this.#sample(key, false);
     } else {
       if (!this.#touch(key)) {
         this.client.countDropped();
       }
       this.client.countHit();
+      this.#sample(key, true);
     }
     return seen;
   }
@@ -156,7 +165,14 @@ export class ShardView {
     return waiting !== RING_FULL;
   }
 
-  /** Lets the owner drain this client's ring. One nudge at a time; one that fails has a dead shard to blame. */
+  /** Tells the shard of a get that was counted, if it is one of those that are followed. */
+  #sample(key: KeyEncoder, hit: boolean): void {
+    if (this.#samples?.offer(key.hashLow, key.hashHigh, hit) === true && !this.#nudging) {
+      this.#nudge(key);
+    }
+  }
+
+  /** Lets the owner drain this client's rings. One nudge at a time; one that fails has a dead shard to blame. */
   #nudge(key: KeyEncoder): void {
     this.#nudging = true;
     const done = () => {

@@ -10,6 +10,7 @@ import { CacheError, misuse } from '../protocol/errors.ts';
 import { FilterReader } from '../protocol/filter.ts';
 import { reserveShard, type ShardLimits, ShardMemory, type ShardRegions } from '../protocol/memory.ts';
 import { Reader } from '../protocol/reader.ts';
+import { SampleRing } from '../protocol/samples.ts';
 import type { ConnectMessage, ShardBirth, ShardMessage, ShardReady, ShardSpec } from '../protocol/spec.ts';
 import { errorOf, evictionName, evictionSpecOf, policyRefusal } from './eviction.ts';
 import { Lane } from './lane.ts';
@@ -52,12 +53,12 @@ export async function openShards(
     const ready = await Promise.all(threads.map((thread, shard) => whenReady(thread, shard, config, notices)));
     const views = threads.map((thread, shard) => {
       const memory = new ShardMemory(regions[shard] as ShardRegions);
-      const { lane, client } = connect(thread, shard, config, notices);
+      const { lane, client, samples } = connect(thread, shard, config, notices);
       const { hits } = ready[shard] as ShardReady;
       const reader = new Reader(memory, clock ?? monotonic);
       const filter = config.filter === false ? undefined : new FilterReader(memory.filter);
       const looks = config.reads === 'shared';
-      return new ShardView(shard, limits[shard] as ShardLimits, lane, reader, filter, client, hits, looks);
+      return new ShardView(shard, limits[shard] as ShardLimits, lane, reader, filter, client, samples, hits, looks);
     });
     if (config.unref) {
       for (const { worker } of threads) worker.unref();
@@ -83,7 +84,7 @@ function reserve(limits: ShardLimits, config: CacheConfig): ShardRegions {
 function specOf(
   shard: number,
   limits: ShardLimits,
-  { eviction, filter, seed, cleanupInterval }: CacheConfig,
+  { eviction, filter, seed, cleanupInterval, advise }: CacheConfig,
 ): ShardSpec {
   return {
     shard,
@@ -92,6 +93,7 @@ function specOf(
     filter,
     seed: seed === undefined ? randomBytes(4).readInt32LE() : (seed + shard) | 0,
     sweepIntervalMs: cleanupInterval === false ? EVER : cleanupInterval,
+    advise,
   };
 }
 
@@ -160,22 +162,24 @@ function connect(
   shard: number,
   config: CacheConfig,
   notices: Notices,
-): { lane: Lane; client: ClientMemory } {
+): { lane: Lane; client: ClientMemory; samples: SampleRing | undefined } {
   const { port1, port2 } = new MessageChannel();
   const client = new ClientMemory();
+  const samples = config.advise === false ? undefined : new SampleRing(undefined, randomBytes(4).readInt32LE());
   const lane = new Lane(shard, port1, {
     timeoutMs: config.timeout,
     callsMax: config.maxPendingCalls,
     bytesMax: config.maxPendingBytes,
   });
-  worker.postMessage({ connect: port2, client: client.buffer } satisfies ConnectMessage, [port2]);
+  const message: ConnectMessage = { connect: port2, client: client.buffer };
+  worker.postMessage(samples === undefined ? message : { ...message, samples: samples.buffer }, [port2]);
   void death.then(({ code, cause }) => {
     const how = cause === undefined ? `ended with code ${code}` : 'ended with an error';
     if (lane.fail('SHARD_DOWN', how, cause)) {
       notices.tell('shard:down', `Shard ${shard} ${how}`, { shard, code, cause });
     }
   });
-  return { lane, client };
+  return { lane, client, samples };
 }
 
 async function closeAll(threads: readonly ShardThread[], views: readonly ShardView[]): Promise<void> {

@@ -59,6 +59,8 @@ export const OP_LEASE = 22;
 export const OP_FILL = 23;
 /** Gives back the lease whose token is the argument, or with -1 whichever there is. */
 export const OP_RELEASE = 24;
+/** What the shard has found out about itself, or nil where it was not told to. */
+export const OP_ADVISE = 25;
 
 /** Every read of the entry lets it live for its ttl again. */
 export const FLAG_SLIDING = 1;

@@ -10,14 +10,17 @@
  *     [ encoding, bin32 key, tag, bin32 value ]     an entry; tag and value are nil where only its key is told. One that
  *                                                   expires has a fifth field: when, as float64
  *     [ float64 next, entry, entry, ... ]           a page of entries (array32)
- *     str                      JSON text: counts of a shard (object), or `{ "error": { code, message } }`
+ *     str                      JSON text: counts or advice of a shard (object), or `{ "error": { code, message } }`
  *
  * A damaged or hostile frame is answered by a single error in place of the array.
  */
+import type { ShardAdvice } from './advice.ts';
 import { CacheError, type ErrorRecord } from './errors.ts';
 import type { ShardCounts, StoredEntry, StoredPage, StoredValue } from './operations.ts';
 
-export type Result = undefined | boolean | number | StoredValue | StoredEntry | StoredPage | ShardCounts | CacheError;
+export type Result = undefined | boolean | number | StoredValue | StoredEntry | StoredPage | ShardReport | CacheError;
+/** What a shard tells of itself. */
+export type ShardReport = ShardCounts | ShardAdvice;
 
 const NIL = 0xc0;
 const FALSE = 0xc2;
@@ -117,8 +120,8 @@ export class ReplyWriter {
     this.#finish();
   }
 
-  counts(counts: ShardCounts): void {
-    this.#text(JSON.stringify(counts));
+  report(report: ShardReport): void {
+    this.#text(JSON.stringify(report));
   }
 
   error(error: ErrorRecord): void {
@@ -336,7 +339,7 @@ class ReplyReader {
   }
 }
 
-function parse(text: string): ShardCounts | CacheError {
-  const result = JSON.parse(text) as ShardCounts | { error: ErrorRecord };
+function parse(text: string): ShardReport | CacheError {
+  const result = JSON.parse(text) as ShardReport | { error: ErrorRecord };
   return 'error' in result ? new CacheError(result.error.code, result.error.message) : result;
 }

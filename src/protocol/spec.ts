@@ -44,6 +44,12 @@ export interface ShardSpec {
   readonly seed: number;
   /** What has expired is swept this often at most; Infinity for never. */
   readonly sweepIntervalMs: number;
+  /** The share of keys that is followed at most, for `advise()`; false for none. */
+  readonly advise: AdviseSpec | false;
+}
+
+export interface AdviseSpec {
+  readonly sampleRate: number;
 }
 
 /** `workerData` of a shard's thread. */
@@ -88,6 +94,8 @@ export interface FaultReport {
 export interface ConnectMessage {
   readonly connect: MessagePortLike;
   readonly client: SharedArrayBuffer;
+  /** Where the cache gives advice: the ring of its samples. */
+  readonly samples?: SharedArrayBuffer;
 }
 
 type MessagePortLike = import('node:worker_threads').MessagePort;

@@ -7,6 +7,7 @@ import type { ShardMemory } from '../protocol/memory.ts';
 import {
   FLAG_KEYS_ONLY,
   OP_ADD,
+  OP_ADVISE,
   OP_CLEANUP,
   OP_CLEAR,
   OP_DELETE,
@@ -134,7 +135,9 @@ export class Answers {
       case OP_SIZE:
         return this.#reply.number(shard.entries);
       case OP_METRICS:
-        return this.#reply.counts(shard.counts());
+        return this.#reply.report(shard.counts());
+      case OP_ADVISE:
+        return this.#advise();
       case OP_RESET_METRICS:
         shard.resetCounts();
         return this.#reply.done();
@@ -277,6 +280,15 @@ export class Answers {
   #cleanUp(): void {
     const removed = this.#shard.sweep();
     this.#reply.number(this.#shard.isDue ? -1 - removed : removed);
+  }
+
+  #advise(): void {
+    const { advisor } = this.#shard;
+    if (advisor === undefined) {
+      return this.#reply.done();
+    }
+    const { hits, misses } = this.#shard.counts();
+    this.#reply.report(advisor.advice(hits + misses, hits));
   }
 
   #done(error: ErrorRecord | undefined): void {

@@ -42,6 +42,8 @@ export class Dispatch {
       if (!(error instanceof RangeError)) throw error;
       return this.#answers.refuse(error.message);
     }
+    // What readers did before this frame was sent comes before what it does.
+    this.#shard.advisor?.drain();
     this.#shard.countFrame(reader.count);
     try {
       for (let i = 0; i < reader.count; i++) {

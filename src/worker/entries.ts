@@ -111,6 +111,16 @@ export class Entries {
     return this.#map.find(source, keyMeta(source));
   }
 
+  /** The block of some key with this hash, of whose high word only the low bits are asked for; 0 where there is none. */
+  findHash(hashLow: number, hashHigh: number): number {
+    return this.#map.findHash(hashLow, hashHigh);
+  }
+
+  /** What an entry takes of `bytesMax`. */
+  weightOf(block: number): number {
+    return this.#arena.bytesOf(block) + this.blocks.columnsOf(block);
+  }
+
   /** The live block of the source's key, as a write must find it: hits are taken in, and an expired entry leaves now. */
   claim(source: KeySource): number {
     this.hits.drain();
@@ -442,7 +452,7 @@ export class Entries {
       seed,
       keyOf: (slot) => this.blocks.keyOf(this.#blockOf(slot)),
       hashOf: (slot) => this.blocks.hashLowOf(this.#blockOf(slot)),
-      weightOf: (slot) => this.#weightOf(this.#blockOf(slot)),
+      weightOf: (slot) => this.weightOf(this.#blockOf(slot)),
     };
   }
 
@@ -487,10 +497,6 @@ export class Entries {
       throw new RangeError(`slot ${slot} holds no entry that could be asked about`);
     }
     return this.#slots.blockOf(slot);
-  }
-
-  #weightOf(block: number): number {
-    return this.#arena.bytesOf(block) + this.blocks.columnsOf(block);
   }
 
   #tooLarge(source: EntrySource, columns: number): ErrorRecord {

@@ -9,8 +9,11 @@ import { thrownText } from '../protocol/describe.ts';
 import { endpointOf } from '../protocol/endpoint.ts';
 import { ShardMemory } from '../protocol/memory.ts';
 import type { PolicyFactory } from '../protocol/policy.ts';
+import { SampleRing } from '../protocol/samples.ts';
 import type { ConnectMessage, ShardBirth, ShardMessage } from '../protocol/spec.ts';
 import { admitCall } from './admission.ts';
+import { comparedWith } from './advice/compared.ts';
+import { startPulse } from './advice/pulse.ts';
 import { loadPolicy, PolicyRefusal } from './custom-policy.ts';
 import { Dispatch } from './dispatch.ts';
 import { policies } from './eviction/index.ts';
@@ -38,16 +41,17 @@ try {
 
 async function createShard(): Promise<Shard> {
   const { eviction, limits, seed, filter } = spec;
+  const advise = spec.advise === false ? undefined : { ...spec.advise, others: comparedWith(eviction) };
   if ('module' in eviction) {
     tell({ is: 'loading' });
     // A thread with nothing else to wait for ends, and a module may wait for what never comes.
     opener.ref();
     const onPolicyFault = report;
-    return new Shard(limits, memory, await loadPolicy(eviction), clock, { seed, filter, onPolicyFault });
+    return new Shard(limits, memory, await loadPolicy(eviction), clock, { seed, filter, onPolicyFault, advise });
   }
   // Its settings were checked when the cache opened, against those that the policy of this name takes.
   const factory = policies[eviction.name] as PolicyFactory;
-  return new Shard(limits, memory, (context) => factory(context, eviction.options), clock, { seed, filter });
+  return new Shard(limits, memory, (context) => factory(context, eviction.options), clock, { seed, filter, advise });
 }
 
 function serve(shard: Shard): void {
@@ -73,15 +77,24 @@ function serve(shard: Shard): void {
     }),
   );
 
-  opener.on('message', ({ connect, client }: ConnectMessage) => {
+  opener.on('message', ({ connect, client, samples }: ConnectMessage) => {
     const clientMemory = new ClientMemory(client);
     shard.connect(clientMemory);
     connect.on('close', () => shard.disconnect(clientMemory));
+    if (samples !== undefined) {
+      const ring = new SampleRing(samples);
+      shard.advisor?.connect(ring);
+      connect.on('close', () => shard.advisor?.disconnect(ring));
+    }
     expose(exposed, endpointOf(connect, (message) => admitCall(message, connect)) as Endpoint);
   });
 
   if (manual !== undefined) {
     void sweeper.follow(manual);
+  }
+
+  if (shard.advisor !== undefined) {
+    startPulse(shard.advisor);
   }
 
   tell({ is: 'ready', hits: shard.policy.hits });

@@ -10,6 +10,7 @@ import {
   BLOCK_HASH,
   BLOCK_META,
   BLOCK_NEXT,
+  BLOCK_SEQ_HIGH,
   BLOCK_SLOT,
   BUCKETS_MIN,
   bucketOf,
@@ -18,6 +19,7 @@ import {
   HEADER_MOVE_TO,
   headWords,
   META_KEY_MASK,
+  SEQ_HIGH_BITS,
   type ShardMemory,
   STRIPE_MASK,
   STRIPES,
@@ -68,6 +70,16 @@ export class ShardMap {
       }
     }
     return 0;
+  }
+
+  /** The block of some key with this hash, of whose high word an entry keeps the low bits; 0 where there is none. */
+  findHash(hashLow: number, hashHigh: number): number {
+    const { heads, words, header } = this.#memory;
+    let block = heads[bucketOf(hashLow, header[HEADER_BUCKETS] as number) << 1] as number;
+    while (block !== 0 && !isOf(words, block, hashLow, hashHigh)) {
+      block = words[block + BLOCK_NEXT] as number;
+    }
+    return block;
   }
 
   /**
@@ -285,4 +297,10 @@ function assert(holds: boolean, message: string): void {
   if (!holds) {
     throw new Error(`map: ${message}`);
   }
+}
+
+function isOf(words: Int32Array, block: number, hashLow: number, hashHigh: number): boolean {
+  return (
+    words[block + BLOCK_HASH] === hashLow && (words[block + BLOCK_SEQ_HIGH] as number) >>> SEQ_HIGH_BITS === hashHigh
+  );
 }

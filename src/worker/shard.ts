@@ -13,6 +13,8 @@ import type { FrameReader } from '../protocol/frame.ts';
 import type { ShardLimits, ShardMemory } from '../protocol/memory.ts';
 import { FLAG_COUNTED, FLAG_KEEP_TTL, FLAG_SLIDING, type ShardCounts, TAG_NUMBER } from '../protocol/operations.ts';
 import type { EvictionPolicy, PolicyFactory, RemovalCause } from '../protocol/policy.ts';
+import { AdvisedEntries } from './advice/advised-entries.ts';
+import { Advisor, type AdvisorSetup } from './advice/advisor.ts';
 import type { Arena } from './arena.ts';
 import { type Blocks, type Expiry, FOR_EVER } from './blocks.ts';
 import { Entries, type EntriesSetup } from './entries.ts';
@@ -22,12 +24,17 @@ import { Leases } from './leases.ts';
 export const SWEEP_ENTRIES_MAX = 2_048;
 
 /** What has a say beside limits and policy; each has a default. */
-export type ShardExtras = Omit<EntriesSetup, 'limits' | 'memory' | 'createPolicy' | 'clock'>;
+export interface ShardExtras extends Omit<EntriesSetup, 'limits' | 'memory' | 'createPolicy' | 'clock'> {
+  /** What `advise()` is made from. Without it nobody is followed. */
+  readonly advise?: Pick<AdvisorSetup, 'sampleRate' | 'others'> | undefined;
+}
 
 export class Shard {
   readonly #clock: Clock;
   readonly #entries: Entries;
   readonly #leases = new Leases();
+  /** Undefined for a cache that is not to give advice. */
+  readonly advisor: Advisor | undefined;
   /** The expiry of the write at hand: one object for all of them. */
   readonly #expiry = { atMs: 0, slideMs: 0 };
 
@@ -36,10 +43,13 @@ export class Shard {
     memory: ShardMemory,
     createPolicy: PolicyFactory,
     clock: Clock,
-    extras: ShardExtras = {},
+    { advise, ...extras }: ShardExtras = {},
   ) {
     this.#clock = clock;
     this.#entries = new Entries({ limits, memory, createPolicy, clock, ...extras });
+    const isForeign = extras.onPolicyFault !== undefined;
+    const setup = { limits, createPolicy, isForeign, seed: extras.seed ?? 0, clock };
+    this.advisor = advise && new Advisor(new AdvisedEntries(this.#entries), { ...setup, ...advise });
   }
 
   get policy(): EvictionPolicy {
@@ -166,6 +176,7 @@ export class Shard {
     const sum = blocks.numberOf(block) + by;
     this.#entries.writeNumber(block, sum);
     this.#entries.tally.sets++;
+    this.advisor?.stored(record.hashLow, record.hashHigh);
     return sum;
   }
 
@@ -179,13 +190,19 @@ export class Shard {
     if (this.#entries.blocks.slideOf(block) > 0 && expiry !== FOR_EVER) {
       this.#expiry.slideMs = record.argument;
     }
-    return this.#entries.expire(block, expiry);
+    const error = this.#entries.expire(block, expiry);
+    if (error === undefined) {
+      this.advisor?.stored(record.hashLow, record.hashHigh);
+    }
+    return error;
   }
 
   delete(record: FrameReader): boolean {
     this.#leases.break(record);
     const block = this.#entries.claim(record);
     if (block === 0) {
+      // With more room it might have been there.
+      this.advisor?.deleted(record.hashLow);
       return false;
     }
     this.remove(block, 'delete');
@@ -198,12 +215,14 @@ export class Shard {
   }
 
   remove(block: number, cause: RemovalCause): void {
+    this.advisor?.deleted(this.#entries.blocks.hashLowOf(block));
     this.#entries.remove(block, cause);
   }
 
   /** Removes every entry and says how many there were. */
   clear(): number {
     this.#leases.clear();
+    this.advisor?.cleared();
     return this.#entries.clear();
   }
 
@@ -272,16 +291,19 @@ export class Shard {
   }
 
   resetCounts(): void {
+    this.advisor?.resetCounts();
     this.#entries.tally.reset(this.#entries.hits.clients, this.#entries.gauges());
   }
 
   /** Throws on the first broken invariant. For tests and fuzzers. */
   check(): void {
     this.#entries.check();
+    this.advisor?.check();
   }
 
   #count(record: FrameReader, block: number): void {
     const { tally } = this.#entries;
+    this.advisor?.read(record.hashLow, record.hashHigh, block !== 0);
     if (block !== 0) {
       tally.read.hits++;
       return;
@@ -296,6 +318,7 @@ export class Shard {
     const error = this.#entries.put(record, expiry, old);
     if (error === undefined) {
       this.#entries.tally.sets++;
+      this.advisor?.stored(record.hashLow, record.hashHigh);
     }
     return error;
   }

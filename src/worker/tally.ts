@@ -46,6 +46,15 @@ export class Tally {
     return { ...counts, ...gauges, entriesPeak: this.#entriesPeak, validPeak: this.#validPeak };
   }
 
+  /** Gets of all clients since birth, whatever was reset. */
+  gets(clients: Iterable<ClientMemory>): number {
+    const read = { ...this.read };
+    for (const client of clients) {
+      client.addCounts(read);
+    }
+    return read.hits + read.misses;
+  }
+
   /** Counts begin at zero again, peaks at what there is now. */
   reset(clients: Iterable<ClientMemory>, { entries, validEntries }: Gauges): void {
     this.#zero = this.#counts(clients);

@@ -39,6 +39,7 @@ const config: CacheConfig = {
   reads: 'shared',
   cleanupInterval: 1_000,
   metrics: true,
+  advise: false,
   seed: undefined,
   timeout: 30_000,
   maxPendingCalls: 65_536,

@@ -34,7 +34,7 @@ function sample(): Uint8Array {
   writer.boolean(false);
   writer.number(-0.5);
   writer.value(3, Buffer.from('value'));
-  writer.counts(COUNTS);
+  writer.report(COUNTS);
   writer.error({ code: 'VALUE_TOO_LARGE', message: 'ü is too large' });
   writer.mortalValue(3, Buffer.from('value'), 1.5);
   writer.entry(1, Buffer.from('key'), 3, Buffer.from('value'));

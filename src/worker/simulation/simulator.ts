@@ -9,8 +9,11 @@
  *     request(id, size) -> residents: hash -> slot -> hit(slot) or touched[slot]
  *                                      `-> arrive(hash), victim() ..., add(slot, hash)
  *
- * What it leaves out: an overwrite (a trace of gets has none), the room that an arena cannot use between blocks, and the
- * sweeping of what has expired, which here leaves when it is asked for or named as victim.
+ * Who has more to tell than a trace of gets calls the parts of a request by themselves, and what else happens to a cache:
+ * `get`, `put`, `delete`, `clear` and `sweep`. Those count no requests.
+ *
+ * What it leaves out: the room that an arena cannot use between blocks. What has expired leaves when it is asked for, named
+ * as victim, or swept.
  */
 import { TOUCHED_MAX } from '../../protocol/memory.ts';
 import type { EvictionPolicy, PolicyFactory, PolicyOptions } from '../../protocol/policy.ts';
@@ -32,6 +35,8 @@ export interface SimulatorOptions {
   readonly seed?: number;
   /** Whether requests come with deadlines. */
   readonly expires?: boolean;
+  /** Put around the policy. `isLive` tells of any number whether it is a slot that holds an entry. */
+  readonly guard?: (policy: EvictionPolicy, isLive: (slot: number) => boolean) => EvictionPolicy;
 }
 
 const NEVER = Number.POSITIVE_INFINITY;
@@ -63,6 +68,8 @@ export class Simulator implements Counts {
   readonly #weights: Float64Array;
   /** Undefined where nothing expires. */
   readonly #deadlines: Float64Array | undefined;
+  /** For how long a get lets an entry live on; 0 for one whose deadline stands. */
+  readonly #slides: Float64Array | undefined;
   /** Slots that were given back; the others from `#slotsUsed` on were never taken. */
   readonly #freeSlots: Int32Array;
   #freeCount = 0;
@@ -83,6 +90,7 @@ export class Simulator implements Counts {
     this.#hashes = new Int32Array(slots);
     this.#weights = new Float64Array(slots).fill(FREE);
     this.#deadlines = expires === true ? new Float64Array(slots) : undefined;
+    this.#slides = expires === true ? new Float64Array(slots) : undefined;
     this.#freeSlots = new Int32Array(slots);
     const context = {
       slots,
@@ -94,7 +102,8 @@ export class Simulator implements Counts {
       hashOf: (slot: number) => this.#hashes[this.#live(slot)] as number,
       weightOf: (slot: number) => this.#weights[this.#live(slot)] as number,
     };
-    this.policy = createPolicy(context, policyOptions);
+    const policy = createPolicy(context, policyOptions);
+    this.policy = options.guard?.(policy, (slot) => (this.#weights[slot] as number) >= 0) ?? policy;
     this.#countsTouches = this.policy.hits === 'byte';
     this.#hearsHits = this.policy.hits === 'ring';
     this.#hearsArrivals = this.policy.arrive !== undefined;
@@ -108,27 +117,78 @@ export class Simulator implements Counts {
     const hash = mixed(id);
     this.requests++;
     this.bytesRequested += size;
-    const slot = this.#residents.find(hash);
+    if (this.#use(hash, now)) {
+      this.hits++;
+      this.bytesHit += size;
+      return true;
+    }
+    this.#store(hash, size, deadline, 0, now);
+    return false;
+  }
+
+  /** Whether a key is there; a use of it, if it is. */
+  get(id: number, now: number): boolean {
+    return this.#use(mixed(id), now);
+  }
+
+  /** Stores a key, or overwrites it. Where `slideMs` is not 0, each get moves the deadline to so long after it. */
+  put(id: number, size: number, deadline: number, slideMs: number, now: number): void {
+    const hash = mixed(id);
+    const found = this.#residents.find(hash);
+    const slot = found !== -1 && this.#isExpired(found, now) ? this.#expire(found) : found;
+    if (slot === -1) {
+      this.#store(hash, size, deadline, slideMs, now);
+    } else if (size > this.bytesMax) {
+      this.delete(id);
+      this.tooLarge++;
+    } else {
+      this.bytes += size - (this.#weights[slot] as number);
+      this.#weights[slot] = size;
+      this.#date(slot, deadline, slideMs);
+      this.policy.update(slot, slot);
+      this.#makeRoom(0, 0, now);
+    }
+  }
+
+  delete(id: number): void {
+    const slot = this.#residents.find(mixed(id));
     if (slot !== -1) {
-      if (this.#deadlines === undefined || (this.#deadlines[slot] as number) > now) {
-        this.hits++;
-        this.bytesHit += size;
-        if (this.#countsTouches) {
-          const count = this.#touched[slot] as number;
-          if (count < TOUCHED_MAX) {
-            this.#touched[slot] = count + 1;
-          }
-        } else if (this.#hearsHits) {
-          this.policy.hit(slot);
-        }
-        return true;
-      }
-      this.expirations++;
-      this.policy.remove(slot, 'expire');
+      this.policy.remove(slot, 'delete');
       this.#release(slot);
     }
-    this.#store(hash, size, deadline, now);
-    return false;
+  }
+
+  clear(): void {
+    for (let slot = 0; slot < this.#slotsUsed; slot++) {
+      if ((this.#weights[slot] as number) >= 0) {
+        this.#release(slot);
+      }
+    }
+    this.policy.clear();
+  }
+
+  /** Removes what has expired. */
+  sweep(now: number): void {
+    for (let slot = 0; slot < this.#slotsUsed; slot++) {
+      if ((this.#weights[slot] as number) >= 0 && this.#isExpired(slot, now)) {
+        this.#expire(slot);
+      }
+    }
+  }
+
+  /** Removes every entry that the policy gives up, and shows each: the one that should leave next comes first. */
+  drain(visit: (id: number, size: number, deadline: number, slideMs: number) => void): void {
+    for (let left = this.entries; left > 0; left--) {
+      const victim = this.policy.victim();
+      if (victim === -1) {
+        return;
+      }
+      const slot = this.#live(victim);
+      const id = unmixed(this.#hashes[slot] as number);
+      visit(id, this.#weights[slot] as number, this.#deadlines?.[slot] ?? NEVER, this.#slides?.[slot] ?? 0);
+      this.policy.remove(slot, 'delete');
+      this.#release(slot);
+    }
   }
 
   get misses(): number {
@@ -151,7 +211,47 @@ export class Simulator implements Counts {
     this.policy.check?.();
   }
 
-  #store(hash: number, size: number, deadline: number, now: number): void {
+  /** Whether it is there and alive. Tells the policy of the hit; one that has expired leaves. */
+  #use(hash: number, now: number): boolean {
+    const slot = this.#residents.find(hash);
+    if (slot === -1) {
+      return false;
+    }
+    if (this.#isExpired(slot, now)) {
+      this.#expire(slot);
+      return false;
+    }
+    this.#slide(slot, now);
+    if (this.#countsTouches) {
+      const count = this.#touched[slot] as number;
+      if (count < TOUCHED_MAX) {
+        this.#touched[slot] = count + 1;
+      }
+    } else if (this.#hearsHits) {
+      this.policy.hit(slot);
+    }
+    return true;
+  }
+
+  #isExpired(slot: number, now: number): boolean {
+    return this.#deadlines !== undefined && (this.#deadlines[slot] as number) <= now;
+  }
+
+  #slide(slot: number, now: number): void {
+    const slideMs = this.#slides?.[slot] ?? 0;
+    if (slideMs > 0 && this.#deadlines !== undefined) {
+      this.#deadlines[slot] = Math.max(this.#deadlines[slot] as number, now + slideMs);
+    }
+  }
+
+  #date(slot: number, deadline: number, slideMs: number): void {
+    if (this.#deadlines !== undefined && this.#slides !== undefined) {
+      this.#deadlines[slot] = deadline;
+      this.#slides[slot] = slideMs;
+    }
+  }
+
+  #store(hash: number, size: number, deadline: number, slideMs: number, now: number): void {
     if (size > this.bytesMax) {
       this.tooLarge++;
       return;
@@ -160,21 +260,15 @@ export class Simulator implements Counts {
     if (this.#hearsArrivals) {
       policy.arrive?.(hash);
     }
-    while (this.entries >= this.entriesMax || this.bytes + size > this.bytesMax) {
-      const victim = policy.victim();
-      if (victim === -1) {
-        this.refused++;
-        return;
-      }
-      this.#evict(victim, now);
+    if (!this.#makeRoom(1, size, now)) {
+      this.refused++;
+      return;
     }
     const slot = this.#take();
     this.#hashes[slot] = hash;
     this.#weights[slot] = size;
     this.#touched[slot] = 0;
-    if (this.#deadlines !== undefined) {
-      this.#deadlines[slot] = deadline;
-    }
+    this.#date(slot, deadline, slideMs);
     this.#residents.add(hash, slot);
     this.entries++;
     this.bytes += size;
@@ -184,9 +278,29 @@ export class Simulator implements Counts {
     }
   }
 
+  /** Evicts until so much more fits. False when the policy gives nothing up. */
+  #makeRoom(entries: number, bytes: number, now: number): boolean {
+    while (this.entries + entries > this.entriesMax || this.bytes + bytes > this.bytesMax) {
+      const victim = this.policy.victim();
+      if (victim === -1) {
+        return false;
+      }
+      this.#evict(victim, now);
+    }
+    return true;
+  }
+
+  /** No slot is what is left of it: -1. */
+  #expire(slot: number): number {
+    this.expirations++;
+    this.policy.remove(slot, 'expire');
+    this.#release(slot);
+    return -1;
+  }
+
   #evict(victim: number, now: number): void {
     const slot = this.#live(victim);
-    const isExpired = this.#deadlines !== undefined && (this.#deadlines[slot] as number) <= now;
+    const isExpired = this.#isExpired(slot, now);
     this.policy.remove(slot, isExpired ? 'expire' : 'evict');
     if (isExpired) {
       this.expirations++;

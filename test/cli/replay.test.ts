@@ -215,6 +215,19 @@ describe('bad input', () => {
     expect(JSON.parse(stdout).requests).toBeGreaterThan(0);
   });
 
+  test('bytes after the end of a gzip fail, after all that comes before them', async () => {
+    const junk = Buffer.from('junk\n');
+    for (const text of ['a\na', LINES]) {
+      const path = folder.write('trailing.txt.gz', Buffer.concat([gzipSync(text), junk]));
+      const { code, stdout, stderr } = await runCommand(['replay', path, '--json']);
+      expect({ code, stderr }).toEqual({
+        code: 1,
+        stderr: `shardstash replay: ${path} goes on after the end of its gzip data: what follows was left out\n`,
+      });
+      expect(JSON.parse(stdout)).toMatchObject({ requests: text === LINES ? 20_000 : 2 });
+    }
+  });
+
   test('a line of 10 MB is named and passed over, and the replay fails', async () => {
     const path = folder.write('long.txt', `a\n${LONG}\na\n`);
     const { code, stdout, stderr } = await runCommand(['replay', path, '--json']);

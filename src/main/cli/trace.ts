@@ -7,10 +7,10 @@
  */
 import { createReadStream, fstatSync, open } from 'node:fs';
 import { Socket } from 'node:net';
-import { pipeline, Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import { isatty, ReadStream } from 'node:tty';
 import { promisify } from 'node:util';
-import { createGunzip } from 'node:zlib';
+import { gunzipped, TRAILING_BYTES } from './gunzip.ts';
 import { excerpt, LINE_BYTES_MAX, printable, TOO_LONG, TraceLine } from './line.ts';
 
 export const STDIN = '-';
@@ -30,12 +30,21 @@ export interface TraceSink {
 /** Reads a trace to its end, or until the sink has had enough. `settled` is awaited after each chunk. */
 export async function readTrace(path: string, sink: TraceSink, settled: () => Promise<void>): Promise<void> {
   const splitter = new LineSplitter(sink);
-  for await (const chunk of unzipped(path)) {
-    const goesOn = splitter.push(chunk);
-    await settled();
-    if (!goesOn) {
-      return;
+  try {
+    for await (const chunk of unzipped(path)) {
+      const goesOn = splitter.push(chunk);
+      await settled();
+      if (!goesOn) {
+        return;
+      }
     }
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === TRAILING_BYTES) {
+      // Everything before was whole, its last line too.
+      splitter.end();
+      await settled();
+    }
+    throw error;
   }
   splitter.end();
   await settled();
@@ -61,6 +70,8 @@ export function traceFault(path: string, error: unknown): string {
       return `${name} is truncated: its gzip data ends in the middle`;
     case 'Z_DATA_ERROR':
       return `${name} is damaged or not gzip: ${message}`;
+    case TRAILING_BYTES:
+      return `${name} goes on after the end of its gzip data: what follows was left out`;
     default:
       return `${name} could not be read: ${printable(message)}`;
   }
@@ -134,14 +145,8 @@ async function* unzipped(path: string): AsyncGenerator<Buffer> {
   const chunks = source[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
   const first = await chunks.next();
   const isGzip = path.endsWith('.gz') || (first.done !== true && first.value[0] === GZIP_MAGIC);
-  if (!isGzip) {
-    yield* chained(first, chunks);
-    return;
-  }
-  const gunzip = createGunzip({ chunkSize: CHUNK_BYTES });
-  // An error on the way reaches the loop below, because the pipeline destroys the gunzip with it.
-  pipeline(Readable.from(chained(first, chunks), { objectMode: false }), gunzip, () => {});
-  yield* gunzip;
+  const all = chained(first, chunks);
+  yield* isGzip ? gunzipped(all) : all;
 }
 
 async function* chained(first: IteratorResult<Buffer>, rest: AsyncIterator<Buffer>): AsyncGenerator<Buffer> {

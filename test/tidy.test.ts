@@ -58,6 +58,7 @@ const CORE = [
   'src/main/shard-view.ts',
   'src/main/shards.ts',
   'src/main/simulation.ts',
+  'src/main/simulation-options.ts',
   'src/main/metrics.ts',
   'src/main/gathering.ts',
   'src/main/plugin.ts',

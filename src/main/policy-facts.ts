@@ -40,7 +40,9 @@ export function checkPolicy(factory: PolicyMaker, { skip = [], seed = 1 }: Polic
     throw misuse('INVALID_CONFIG', '`skip` to name facts of `policyFacts`', unknown, { option: 'skip' });
   }
   const checked = facts.filter(({ name }) => !skip.includes(name));
-  const failures = checked.flatMap(failureOf);
+  // What is no policy keeps none of the other facts, and to say so fourteen times more helps nobody.
+  const shapeless = checked.filter((fact) => fact.name === facts[0]?.name).flatMap(failureOf);
+  const failures = shapeless.length > 0 ? shapeless : checked.flatMap(failureOf);
   if (failures.length > 0) {
     const list = failures.map(({ message }) => `- ${message}`).join('\n');
     const count = `${failures.length} of ${checked.length} facts do not hold`;
@@ -64,6 +66,19 @@ function failureOf({ name, run }: PolicyFact): Error[] {
   } catch (cause) {
     return [new Error(`${name}: ${describeThrown(cause)}`, { cause })];
   }
+}
+
+function walk(shard: Rehearsal, seed: number): void {
+  const chance = new Chance(seed);
+  for (let step = 0; step < WALK_STEPS; step++) {
+    try {
+      shard.walk(chance);
+      shard.victim();
+    } catch (cause) {
+      throw new Error(`step ${step}: ${describeThrown(cause)}`, { cause });
+    }
+  }
+  shard.policy.check?.();
 }
 
 const FACTS: Record<string, (factory: PolicyMaker, seed: number) => void> = {
@@ -98,7 +113,7 @@ const FACTS: Record<string, (factory: PolicyMaker, seed: number) => void> = {
   'every entry becomes the victim once when nothing else happens'(factory, seed) {
     const shard = new Rehearsal(factory, seed);
     shard.fill();
-    for (let i = 0; i < SLOTS; i++) {
+    for (let i = 0; i < SLOTS - 1; i++) {
       shard.remove(shard.victim(), 'evict');
     }
     assert.equal(shard.victim(), -1);
@@ -140,11 +155,11 @@ const FACTS: Record<string, (factory: PolicyMaker, seed: number) => void> = {
     const shard = new Rehearsal(factory, seed);
     for (const cause of ['expire', 'delete'] as const) {
       shard.fill();
-      for (const slot of [0, 31, 30, 33, 63, 1]) {
+      for (const slot of [0, 31, 30, 33, 62, 1]) {
         shard.remove(slot, cause);
       }
       assert(
-        shard.drain().every((slot) => ![0, 1, 30, 31, 33, 63].includes(slot)),
+        shard.drain().every((slot) => ![0, 1, 30, 31, 33, 62].includes(slot)),
         `named after '${cause}'`,
       );
       shard.clear();
@@ -193,7 +208,7 @@ const FACTS: Record<string, (factory: PolicyMaker, seed: number) => void> = {
   'what it would evict soonest it names within bounds'(factory, seed) {
     const shard = new Rehearsal(factory, seed);
     const { policy } = shard;
-    for (const entries of [0, 1, SLOTS]) {
+    for (const entries of [0, 1, SLOTS - 1]) {
       shard.fill(entries);
       for (const room of [0, 1, SLOTS, SLOTS * 2]) {
         const into = new Int32Array(room).fill(-1);
@@ -208,17 +223,11 @@ const FACTS: Record<string, (factory: PolicyMaker, seed: number) => void> = {
   },
 
   'whatever happens, it names a live entry while there is one'(factory, seed) {
-    const shard = new Rehearsal(factory, seed);
-    const chance = new Chance(seed);
-    for (let step = 0; step < WALK_STEPS; step++) {
-      try {
-        shard.walk(chance);
-        shard.victim();
-      } catch (cause) {
-        throw new Error(`step ${step}: ${describeThrown(cause)}`, { cause });
-      }
-    }
-    shard.policy.check?.();
+    walk(new Rehearsal(factory, seed), seed);
+  },
+
+  'whatever happens and whatever entries weigh, it does so where bytes are the bound'(factory, seed) {
+    walk(new Rehearsal(factory, seed, Number.POSITIVE_INFINITY), seed);
   },
 
   'of the same seed and told the same, two name the same victims'(factory, seed) {

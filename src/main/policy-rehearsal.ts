@@ -3,6 +3,8 @@
  * and asked what a shard would ask. It may ask back only about entries that live, or are leaving in that very call of `remove`.
  */
 import assert from 'node:assert/strict';
+import { types } from 'node:util';
+import { describe } from '../protocol/describe.ts';
 import { TOUCHED_MAX } from '../protocol/memory.ts';
 import type { EvictionPolicy, PolicyContext, RemovalCause } from '../protocol/policy.ts';
 
@@ -28,7 +30,7 @@ export class Rehearsal {
       assert(found !== undefined, `it asks about slot ${slot}, which holds no entry`);
       return found;
     };
-    this.policy = factory({
+    const policy: unknown = factory({
       slots: SLOTS,
       entriesMax,
       bytesMax: this.#bytesMax,
@@ -38,6 +40,15 @@ export class Rehearsal {
       hashOf: (slot) => entry(slot).hash,
       weightOf: (slot) => entry(slot).weight,
     });
+    if (types.isPromise(policy)) {
+      // Nobody awaits it, and if it rejects that must not end the process.
+      Promise.prototype.then.call(policy, undefined, () => {});
+    }
+    assert(
+      typeof policy === 'object' && policy !== null && !types.isPromise(policy),
+      `the factory returns ${describe(policy)}, not a policy`,
+    );
+    this.policy = policy as EvictionPolicy;
   }
 
   isLive(slot: number): boolean {
@@ -64,8 +75,8 @@ export class Rehearsal {
     return this.#insert(slot, hash, weight);
   }
 
-  /** A new entry in each of the first slots that has none. */
-  fill(entries = SLOTS): void {
+  /** A new entry in each of the first slots that has none: as many as there is room for. One slot is spare, as in a shard. */
+  fill(entries = SLOTS - 1): void {
     for (let slot = 0; slot < entries; slot++) {
       if (!this.isLive(slot)) {
         this.add(slot);
@@ -96,11 +107,13 @@ export class Rehearsal {
     }
   }
 
-  update(slot: number, previous: number): void {
+  /** An overwrite, which may weigh less or more if it goes to another slot. */
+  update(slot: number, previous: number, weight?: number): void {
     const entry = this.#live.get(previous);
     assert(entry !== undefined, `slot ${previous} is overwritten and holds no entry`);
     this.#live.delete(previous);
-    this.#live.set(slot, entry);
+    this.#live.set(slot, { ...entry, weight: weight ?? entry.weight });
+    this.#bytes += (weight ?? entry.weight) - entry.weight;
     this.#touched[slot] = this.#touched[previous] as number;
     this.policy.update(slot, previous);
   }
@@ -136,13 +149,13 @@ export class Rehearsal {
     switch (chance.below(6)) {
       case 0:
       case 1:
-        this.#walkStore(chance.below(500));
+        this.#walkStore(chance.below(500), this.#anyWeight(chance));
         break;
       case 2:
         if (any !== undefined) this.use(any);
         break;
       case 3:
-        if (any !== undefined) this.update(chance.oneIn(2) && slots.length < SLOTS ? this.#free() : any, any);
+        if (any !== undefined) this.#walkUpdate(any, chance);
         break;
       case 4:
         if (any !== undefined) this.remove(any, chance.oneIn(2) ? 'delete' : 'expire');
@@ -156,10 +169,24 @@ export class Rehearsal {
     }
   }
 
-  #walkStore(hash: number): void {
+  #walkUpdate(previous: number, chance: Chance): void {
+    if (chance.oneIn(2)) {
+      this.update(previous, previous);
+      return;
+    }
+    // As heavy as there is room for beside the old one: whoever makes room may have to evict.
+    const weight = Math.min(this.#anyWeight(chance), this.#bytesMax - this.#bytes);
+    this.update(this.#free(), previous, weight > 0 ? weight : undefined);
+  }
+
+  #anyWeight(chance: Chance): number {
+    return WEIGHT - 50 + chance.below(100);
+  }
+
+  #walkStore(hash: number, weight: number): void {
     const slot = this.slotOf(hash);
     if (slot === undefined) {
-      this.store(hash, WEIGHT);
+      this.store(hash, weight);
     } else {
       this.update(slot, slot);
     }

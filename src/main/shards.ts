@@ -123,8 +123,9 @@ async function whenReady(
 ): Promise<ShardReady> {
   let deadline: NodeJS.Timeout | undefined;
   const ready = new Promise<ShardReady>((resolve, reject) => {
-    worker.on('message', (message: ShardMessage) => {
-      switch (message.is) {
+    worker.on('message', (message: ShardMessage | undefined | null) => {
+      // A policy's module has this port, too, and may post what it likes.
+      switch (message?.is) {
         case 'loading':
           deadline = setTimeout(() => reject(notLoaded(shard, config)), config.timeout);
           break;

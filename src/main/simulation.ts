@@ -5,7 +5,6 @@
  * threads of a Piscina pool. The requests are put into shared memory once; a thread that is idle takes the next cell. This
  * is the only file that knows where the simulation's code lies.
  */
-import { availableParallelism } from 'node:os';
 import { Piscina } from 'piscina';
 import { misuse } from '../protocol/errors.ts';
 import { columnBytes, headWords, META_EXPIRES, wordsFor } from '../protocol/memory.ts';
@@ -15,56 +14,32 @@ import {
   type Counts,
   type Inspection,
   type Played,
-  type Share,
   type TraceColumns,
 } from '../protocol/simulation.ts';
-import type { EvictionSpec, PolicyName } from '../protocol/spec.ts';
-import { BUILT_IN, evictionSpecOf, policyRefusal } from './eviction.ts';
-import { type CacheOptions, optionError, resolveOptions, shareLimits } from './options.ts';
-import { EVER } from './units.ts';
+import type { PolicyName } from '../protocol/spec.ts';
+import { policyRefusal } from './eviction.ts';
+import { resolveOptions } from './options.ts';
+import {
+  type Cell,
+  checkRequests,
+  REQUESTS_MAX,
+  resolveCells,
+  resolveSimulateOptions,
+  type SimulateConfig,
+  type SimulatedCache,
+  type SimulatedRequests,
+  type SimulateOptions,
+  simulatedPolicies,
+} from './simulation-options.ts';
 
 const TASK = new URL('../worker/simulation/task.js', import.meta.url);
 
-/** Each thread holds one cell's state; more of them than any machine has cores only take memory. */
-const THREADS_MAX = 256;
-const CELLS_MAX = 100_000;
-/** Positions are 32-bit integers, and a gigabyte of them is enough for one process. */
-export const REQUESTS_MAX = 2 ** 28;
 const PROGRESS_INTERVAL_MS = 100;
+/** As V8 says that there is no memory for an array, or that none may be so large. */
+const OUT_OF_MEMORY = /allocation failed|invalid (typed )?array (buffer )?length/i;
 
-/** Requests, each of which is a get and, on a miss, a set. Columns in shared memory are used as they are, others copied. */
-export interface SimulatedRequests {
-  /** The key of each, as a number from 0 to `keys` - 1; 2^28 requests at most. */
-  readonly ids: Int32Array;
-  readonly keys: number;
-  /** What each would take of `maxBytes` if it were stored, as `entryBytes` says. Needed where a cell has `maxBytes`. */
-  readonly sizes?: Float64Array | undefined;
-  /** Seconds that each would live if it were stored, NaN for ever. Without them nothing expires. */
-  readonly ttls?: Float64Array | undefined;
-}
-
-/** A cache to simulate, in the words of `openCache`. One bound at least. */
-export interface SimulatedCache {
-  /** A policy, or 'belady': the optimum, that knows the future; with `maxBytes` only a good guess at it. */
-  readonly eviction: CacheOptions['eviction'] | 'belady';
-  readonly maxEntries?: number | undefined;
-  readonly maxBytes?: number | string | undefined;
-  /** Default 1. */
-  readonly shards?: number | undefined;
-  /** For policies that draw lots. Default 0. */
-  readonly seed?: number | undefined;
-}
-
-export interface SimulateOptions {
-  /** Default: one for each core. */
-  readonly threads?: number | undefined;
-  /** How fast the clock goes that `ttls` are on. Default: as if all requests came at once. */
-  readonly requestsPerSecond?: number | undefined;
-  /** Ends the threads; the promise rejects with its reason. */
-  readonly signal?: AbortSignal | undefined;
-  /** Told ten times a second which share of all the work is done. */
-  readonly onProgress?: ((share: number) => void) | undefined;
-}
+export type { SimulatedCache, SimulatedRequests, SimulateOptions };
+export { REQUESTS_MAX, simulatedPolicies };
 
 export interface SimulationResult {
   readonly requests: number;
@@ -85,11 +60,13 @@ export interface SimulationResult {
   readonly bytes: number | undefined;
 }
 
-/** The built-in policies that can be simulated: all that evict. */
-export const simulatedPolicies: readonly PolicyName[] = BUILT_IN.filter((name) => name !== 'none');
-
 /** The one that a cache has unless told otherwise. */
 export const defaultPolicy = resolveOptions().eviction as PolicyName;
+
+/** How many shards a cache has unless told otherwise, on this machine. */
+export function defaultShards(maxEntries?: number): number {
+  return resolveOptions(maxEntries === undefined ? {} : { maxEntries }).shards;
+}
 
 /**
  * Plays the requests against each of the caches and resolves to what each did, in their order.
@@ -113,28 +90,29 @@ export const defaultPolicy = resolveOptions().eviction as PolicyName;
 export async function simulate(
   requests: SimulatedRequests,
   caches: readonly SimulatedCache[],
-  {
-    threads = Math.min(THREADS_MAX, availableParallelism()),
-    requestsPerSecond = EVER,
-    signal,
-    onProgress,
-  }: SimulateOptions = {},
+  options: SimulateOptions = {},
 ): Promise<SimulationResult[]> {
   checkRequests(requests);
-  if (!(Number.isInteger(threads) && threads >= 1 && threads <= THREADS_MAX)) {
-    throw optionError('threads', `an integer from 1 to ${THREADS_MAX}`, threads);
-  }
-  if (!(requestsPerSecond > 0)) {
-    throw optionError('requestsPerSecond', 'a positive number', requestsPerSecond);
-  }
-  if (caches.length > CELLS_MAX) {
-    throw optionError('caches', `at most ${CELLS_MAX} caches`, caches.length);
-  }
-  const cells = caches.map((cache) => resolveCell(cache, requests.sizes !== undefined));
-  signal?.throwIfAborted();
+  const config = resolveSimulateOptions(options);
+  const cells = resolveCells(caches, requests.sizes !== undefined);
+  config.signal?.throwIfAborted();
   if (cells.length === 0) {
     return [];
   }
+  try {
+    return await playAll(requests, cells, config);
+  } catch (error) {
+    // A thread that is ended rejects its task with an error of the pool's.
+    config.signal?.throwIfAborted();
+    throw isOutOfMemory(error) ? tooLarge(error) : error;
+  }
+}
+
+async function playAll(
+  requests: SimulatedRequests,
+  cells: readonly Cell[],
+  { threads, requestsPerSecond, signal, onProgress }: SimulateConfig,
+): Promise<SimulationResult[]> {
   const trace = share(
     requests,
     cells.some(({ eviction }) => eviction === undefined),
@@ -142,9 +120,14 @@ export async function simulate(
   const most = Math.min(threads, cells.length);
   const chunksPlayed = new Int32Array(new SharedArrayBuffer(4));
   const pool = new Piscina<TraceColumns | CellTask>({ filename: TASK.href, minThreads: most, maxThreads: most });
-  const told = tellProgress(onProgress, chunksPlayed, cells.length * Math.floor(requests.ids.length / CHUNK_REQUESTS));
-  const abort = () => void pool.destroy();
-  signal?.addEventListener('abort', abort, { once: true });
+  const stop = () => void pool.destroy();
+  const progress = new Told(
+    onProgress,
+    chunksPlayed,
+    cells.length * Math.floor(trace.ids.length / CHUNK_REQUESTS),
+    stop,
+  );
+  signal?.addEventListener('abort', stop, { once: true });
   try {
     const inspection: Inspection = await pool.run(trace, { name: 'inspect' });
     if ('wrong' in inspection) {
@@ -154,12 +137,10 @@ export async function simulate(
     const counts = await runAll(pool, tasks, most);
     return counts.map((each) => resultOf(each, trace.sizes !== undefined));
   } catch (error) {
-    // A thread that is ended rejects its task with an error of the pool's.
-    signal?.throwIfAborted();
-    throw error;
+    throw progress.fault === undefined ? error : progress.fault.thrown;
   } finally {
-    signal?.removeEventListener('abort', abort);
-    clearInterval(told);
+    signal?.removeEventListener('abort', stop);
+    progress.end();
     await pool.destroy();
   }
 }
@@ -171,70 +152,24 @@ export function entryBytes(keyBytes: number, valueBytes: number, expires = false
   return Math.ceil(words / 2) * 8 + columnBytes(meta);
 }
 
-interface Cell {
-  readonly eviction: EvictionSpec | undefined;
-  readonly shares: readonly Share[];
-  readonly seed: number;
-}
-
-function checkRequests({ ids, keys, sizes, ttls }: SimulatedRequests): void {
-  if (!(ids instanceof Int32Array) || ids.length > REQUESTS_MAX) {
-    throw optionError('ids', `an Int32Array of at most ${REQUESTS_MAX} requests`, ids);
-  }
-  if (!Number.isInteger(keys) || keys < 0 || keys > 2 ** 31) {
-    throw optionError('keys', 'a number of different keys', keys);
-  }
-  for (const [name, column] of Object.entries({ sizes, ttls })) {
-    if (column !== undefined && !(column instanceof Float64Array && column.length === ids.length)) {
-      throw optionError(name, `a Float64Array of ${ids.length} elements, one for each request`, column);
-    }
-  }
-}
-
-function resolveCell({ eviction, maxEntries, maxBytes, shards = 1, seed = 0 }: SimulatedCache, sized: boolean): Cell {
-  if (maxEntries === undefined && maxBytes === undefined) {
-    throw optionError('maxEntries', 'given, or `maxBytes`', maxEntries);
-  }
-  if (maxBytes !== undefined && !sized) {
-    throw optionError('sizes', 'given where a cache has `maxBytes`', undefined);
-  }
-  const isOptimum = eviction === 'belady';
-  const config = resolveOptions({
-    shards,
-    seed,
-    ...(maxEntries === undefined ? {} : { maxEntries }),
-    ...(maxBytes === undefined ? {} : { maxBytes }),
-    ...(isOptimum || eviction === undefined ? {} : { eviction }),
-  });
-  const spec = evictionSpecOf(config.eviction);
-  if (!isOptimum && 'name' in spec && !simulatedPolicies.includes(spec.name)) {
-    throw optionError('eviction', 'a policy that evicts', spec.name);
-  }
-  return {
-    eviction: isOptimum ? undefined : spec,
-    shares: shareLimits(config).map((limits) => (maxBytes === undefined ? { ...limits, bytesMax: EVER } : limits)),
-    seed,
-  };
-}
-
 function share({ ids, keys, sizes, ttls }: SimulatedRequests, needsNextUses: boolean): TraceColumns {
   return {
-    ids: isShared(ids) ? ids : copied(ids, Int32Array),
+    ids: shared(ids, Int32Array),
     keys,
-    sizes: sizes === undefined || isShared(sizes) ? sizes : copied(sizes, Float64Array),
-    ttls: ttls === undefined || isShared(ttls) ? ttls : copied(ttls, Float64Array),
+    sizes: sizes && shared(sizes, Float64Array),
+    ttls: ttls && shared(ttls, Float64Array),
     nextUses: needsNextUses ? new Int32Array(new SharedArrayBuffer(ids.length * 4)) : undefined,
   };
 }
 
-function isShared({ buffer }: Int32Array | Float64Array): boolean {
-  return buffer instanceof SharedArrayBuffer;
-}
-
-function copied<Column extends Int32Array | Float64Array>(
+/** A view of as many elements as there are now: shared memory may grow under a view that follows it. */
+function shared<Column extends Int32Array | Float64Array>(
   from: Column,
-  Type: new (buffer: SharedArrayBuffer) => Column,
+  Type: new (buffer: SharedArrayBuffer, offset?: number, length?: number) => Column,
 ): Column {
+  if (from.buffer instanceof SharedArrayBuffer) {
+    return new Type(from.buffer, from.byteOffset, from.length);
+  }
   const column = new Type(new SharedArrayBuffer(from.byteLength));
   column.set(from);
   return column;
@@ -271,15 +206,34 @@ function capacityOf(task: CellTask | undefined): number {
   );
 }
 
-function tellProgress(
-  onProgress: SimulateOptions['onProgress'],
-  chunksPlayed: Int32Array,
-  chunks: number,
-): NodeJS.Timeout | undefined {
-  return (
-    onProgress &&
-    setInterval(() => onProgress(chunks === 0 ? 0 : Atomics.load(chunksPlayed, 0) / chunks), PROGRESS_INTERVAL_MS)
-  );
+/** Tells how far it is, until it ends or the listener throws; then `fault` is what was thrown, and `stop` was called. */
+class Told {
+  fault: { readonly thrown: unknown } | undefined;
+  readonly #timer: NodeJS.Timeout | undefined;
+
+  constructor(onProgress: SimulateOptions['onProgress'], chunksPlayed: Int32Array, chunks: number, stop: () => void) {
+    const fail = (thrown: unknown) => {
+      this.end();
+      this.fault ??= { thrown };
+      stop();
+    };
+    const tell = async () => onProgress?.(chunks === 0 ? 0 : Atomics.load(chunksPlayed, 0) / chunks);
+    // A listener may be a function that promises: a rejection that nobody hears would end the process, too.
+    this.#timer = onProgress && setInterval(() => void tell().catch(fail), PROGRESS_INTERVAL_MS);
+  }
+
+  end(): void {
+    clearInterval(this.#timer);
+  }
+}
+
+function isOutOfMemory(error: unknown): error is RangeError {
+  return error instanceof RangeError && OUT_OF_MEMORY.test(error.message);
+}
+
+function tooLarge(cause: RangeError): TypeError {
+  const message = `These requests and caches take more memory than there is (${cause.message}). Simulate fewer requests at a time, or use fewer \`threads\``;
+  return Object.assign(new TypeError(message, { cause }), { code: 'INVALID_CONFIG', option: 'requests' });
 }
 
 function resultOf(counts: Counts, sized: boolean): SimulationResult {

@@ -57,8 +57,16 @@ export function thrownText(thrown: unknown): ThrownText | undefined {
 }
 
 function kindOf(error: Error): string | undefined {
-  const kind: unknown = Object.getPrototypeOf(error)?.constructor;
-  return typeof kind === 'function' ? ownText(kind, 'name', TEXT_MAX) : undefined;
+  return makerOf(Object.getPrototypeOf(error));
+}
+
+/** The name of the class that a prototype is of, where it says so itself. */
+function makerOf(prototype: object | null): string | undefined {
+  if (prototype === null || types.isProxy(prototype)) {
+    return undefined;
+  }
+  const maker: unknown = Object.getOwnPropertyDescriptor(prototype, 'constructor')?.value;
+  return typeof maker === 'function' && !types.isProxy(maker) ? ownText(maker, 'name', TEXT_MAX) : undefined;
 }
 
 /** A property that is text, without running its accessor. */
@@ -77,7 +85,7 @@ function sketch(value: unknown, depth: number): string {
         ? `${value}n`
         : `a number of more than ${BIGINT_BITS_MAX} bits`;
     case 'function':
-      return `function ${value.name || '(anonymous)'}`;
+      return types.isProxy(value) ? 'a Proxy' : `function ${ownText(value, 'name', TEXT_MAX) || '(anonymous)'}`;
     case 'object':
       return value === null ? 'null' : sketchObject(value, depth);
     default:
@@ -111,8 +119,8 @@ function sketchObject(value: object, depth: number): string {
     const property = (name: string | symbol) => `${shortText(String(name))}: ${partAt(value, name, part)}`;
     return braced(listed(Reflect.ownKeys(value), property, depth));
   }
-  const name = prototype.constructor?.name;
-  if (typeof name !== 'string' || name === '' || name === 'Object') {
+  const name = makerOf(prototype);
+  if (name === undefined || name === '' || name === 'Object') {
     return 'an object';
   }
   return `${/^[AEIOU]/.test(name) ? 'an' : 'a'} ${name}`;

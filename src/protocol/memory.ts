@@ -24,8 +24,8 @@
  * 24-byte row per slot: 435 against 590 ns a hit, 45 against 67 ns a miss (4 M: 560 / 780, 101 / 183). A miss is that
  * cheap because each bucket carries a set of 32 tags: only when one of its entries has the same tag is its chain walked.
  *
- * Bytes per entry beyond key and value: bucket 8, block 32, slot 4, touched 1, links of the policy 8, filter 3, and 6 on
- * average to round key and value up: 62. With an expiry 16 more (8 in the block, 8 for the wheel); one that slides
+ * Bytes per entry beyond key and value: bucket 8, block 32, slot 4, touched 1, links of a policy 8 and more (each tells its
+ * own), filter 3, and 6 on average to round key and value up: 62. With an expiry 16 more (8 in the block, 8 for the wheel); one that slides
  * takes 16 on top (8 in the block, 8 for the last read).
  *
  * Every region is reserved at its full size when the cache opens; the system hands out pages when they are touched.

@@ -16,7 +16,7 @@ export const HIT_MODES = ['none', 'byte', 'ring'] as const;
 /** How a policy learns of hits: not at all, from the byte that readers store, or in order from their rings. */
 export type HitMode = (typeof HIT_MODES)[number];
 
-/** Why an entry left. */
+/** Why an entry left. Of 'clear' a policy hears by its own method, once for all. */
 export type RemovalCause = 'evict' | 'expire' | 'delete' | 'clear';
 
 /** What a policy may ask about entries. */
@@ -25,7 +25,7 @@ export interface PolicyContext {
   readonly slots: number;
   /** Entries that fit at most; Infinity when only bytes bound the shard. */
   readonly entriesMax: number;
-  /** Bytes that fit at most, as `weightOf` counts them. */
+  /** Bytes that fit at most, as `weightOf` counts them and as things stand: it moves a little with the kind of entries. */
   readonly bytesMax: number;
   /**
    * The key of an entry, which must be live, or be leaving in this very call of `remove`. Costs a decode: not for the hot

@@ -49,8 +49,13 @@ function make(
   let policy: unknown;
   let wrong: string | undefined;
   try {
-    policy = factory(Object.freeze({ ...context }), options);
+    // A copy, so that nobody changes the shard's own; with its accessors, which tell how things stand.
+    const copy = Object.defineProperties({}, Object.getOwnPropertyDescriptors(context)) as PolicyContext;
+    policy = factory(Object.freeze(copy), options);
     wrong = wrongOf(policy);
+    if (wrong === undefined) {
+      return withHooksOf(policy as EvictionPolicy);
+    }
   } catch (cause) {
     const next = 'See the cause, or try the factory with `checkPolicy` of shardstash/testing';
     throw new PolicyRefusal(
@@ -59,10 +64,19 @@ function make(
       cause,
     );
   }
-  if (wrong !== undefined) {
-    throw invalid(`Expected ${place} to return a policy with ${wrong}`);
+  throw invalid(`Expected ${place} to return a policy with ${wrong}`);
+}
+
+/** The policy, each hook asked for where a throw is caught: a property that it defines with code may throw the next time. */
+function withHooksOf(policy: EvictionPolicy): EvictionPolicy {
+  const foreign = policy as unknown as Record<string, (first: unknown, second: unknown) => unknown>;
+  const hooks: Record<string, unknown> = { hits: policy.hits };
+  for (const hook of [...HOOKS, ...OPTIONAL_HOOKS]) {
+    if (typeof foreign[hook] === 'function') {
+      hooks[hook] = (first: unknown, second: unknown) => foreign[hook]?.(first, second);
+    }
   }
-  return policy as EvictionPolicy;
+  return hooks as unknown as EvictionPolicy;
 }
 
 /** What a policy should have and what there is instead; undefined where nothing is wrong. */

@@ -10,7 +10,7 @@ import type { Clock } from '../protocol/clock.ts';
 import type { ErrorRecord } from '../protocol/errors.ts';
 import { FilterReader } from '../protocol/filter.ts';
 import { columnBytes, type ShardLimits, type ShardMemory } from '../protocol/memory.ts';
-import type { EvictionPolicy, PolicyFactory, RemovalCause } from '../protocol/policy.ts';
+import type { EvictionPolicy, PolicyContext, PolicyFactory, RemovalCause } from '../protocol/policy.ts';
 import type { ShardSpec } from '../protocol/spec.ts';
 import { Arena } from './arena.ts';
 import { Blocks, type EntrySource, type Expiry, type KeySource, keyMeta, metaOf } from './blocks.ts';
@@ -82,16 +82,7 @@ export class Entries {
     this.expiries = new Expiries(this.blocks, this.#slots, memory.slots.length, clock);
     this.#filter = filter === false ? noFilter : this.#createFilter(filter);
     this.#ruling = filter === false ? undefined : new FilterReader(memory.filter);
-    const policy = createPolicy({
-      slots: memory.slots.length,
-      entriesMax: limits.entriesMax,
-      bytesMax: limits.bytesMax,
-      touched: memory.touched,
-      seed,
-      keyOf: (slot) => this.blocks.keyOf(this.#blockOf(slot)),
-      hashOf: (slot) => this.blocks.hashLowOf(this.#blockOf(slot)),
-      weightOf: (slot) => this.weightOf(this.#blockOf(slot)),
-    });
+    const policy = createPolicy(this.#contextFor(seed));
     this.policy = onPolicyFault === undefined ? policy : this.#guard(policy, onPolicyFault);
     this.hits = new Hits(this.policy, this.blocks, this.#slots, memory.touched, clock);
   }
@@ -339,6 +330,7 @@ export class Entries {
     let admitted = false;
     try {
       admitted = this.policy.add(slot, hash);
+      this.tally.removed.evict += admitted ? 0 : 1;
     } finally {
       if (!admitted) {
         this.#release(block, slot);
@@ -444,6 +436,24 @@ export class Entries {
         onFault(fault);
       },
     );
+  }
+
+  #contextFor(seed: number): PolicyContext {
+    const entries = this;
+    const { entriesMax, bytesMax } = this.#limits;
+    return {
+      slots: this.#memory.slots.length,
+      entriesMax,
+      // Blocks leave room in the arena that none of them can use, columns are not in it.
+      get bytesMax() {
+        return Math.min(bytesMax, entries.#arena.bytesMax + entries.#columnBytes);
+      },
+      touched: this.#memory.touched,
+      seed,
+      keyOf: (slot) => this.blocks.keyOf(this.#blockOf(slot)),
+      hashOf: (slot) => this.blocks.hashLowOf(this.#blockOf(slot)),
+      weightOf: (slot) => this.weightOf(this.#blockOf(slot)),
+    };
   }
 
   #createFilter({ type, falsePositiveRate }: Exclude<ShardSpec['filter'], false>): MembershipFilter {

@@ -50,6 +50,8 @@ export class GuardedPolicy implements EvictionPolicy {
   readonly #policy: Foreign;
   readonly #isLive: (slot: number) => boolean;
   readonly #onFault: (fault: PolicyFault) => void;
+  /** What became of the hook that was asked last. No answer can be taken for it, whatever it is. */
+  #failed: PolicyFault | undefined;
 
   /** `isLive` tells of any number whether it is a slot that holds an entry. Every fault is told to `onFault`, at once. */
   constructor(policy: EvictionPolicy, isLive: (slot: number) => boolean, onFault: (fault: PolicyFault) => void) {
@@ -85,9 +87,9 @@ export class GuardedPolicy implements EvictionPolicy {
   }
 
   remove(slot: number, cause: RemovalCause): void {
-    const answer = this.#ask('remove', slot, cause);
-    if (answer instanceof PolicyFault && cause !== 'expire') {
-      throw answer;
+    this.#ask('remove', slot, cause);
+    if (this.#failed !== undefined && cause !== 'expire') {
+      throw this.#failed;
     }
   }
 
@@ -108,7 +110,7 @@ export class GuardedPolicy implements EvictionPolicy {
 
   #guess(into: Int32Array): number {
     const count = this.#ask('ahead', into);
-    if (count instanceof PolicyFault) {
+    if (this.#failed !== undefined) {
       return 0;
     }
     if (!(Number.isInteger(count) && (count as number) >= 0 && (count as number) <= into.length)) {
@@ -133,24 +135,30 @@ export class GuardedPolicy implements EvictionPolicy {
   /** What a hook answers. Throws PolicyFault. */
   #answer(hook: Hook, first?: unknown, second?: unknown): unknown {
     const answer = this.#ask(hook, first, second);
-    if (answer instanceof PolicyFault) {
-      throw answer;
+    if (this.#failed !== undefined) {
+      throw this.#failed;
     }
     return answer;
   }
 
-  /** What a hook answers, or a fault that has been told. */
+  /** What a hook answers. Where it fails, the fault has been told, and `#failed` is it. */
   #ask(hook: Hook, first?: unknown, second?: unknown): unknown {
+    this.#failed = undefined;
     let answer: unknown;
     try {
       answer = this.#policy[hook](first, second);
+      if (types.isPromise(answer)) {
+        // Nobody awaits it: if it rejects, that would end the thread. Its own `then` is the user's, too.
+        Promise.prototype.then.call(answer, undefined, (cause: unknown) => {
+          this.#fault(hook, `rejected in \`${hook}\`: ${describeThrown(cause)}`, cause);
+        });
+      }
     } catch (cause) {
-      return this.#fault(hook, `threw in \`${hook}\`: ${describeThrown(cause)}`, cause);
+      this.#failed = this.#fault(hook, `threw in \`${hook}\`: ${describeThrown(cause)}`, cause);
+      return undefined;
     }
     if (types.isPromise(answer)) {
-      // Nobody awaits it: if it rejects, that would end the thread.
-      answer.catch((cause) => this.#fault(hook, `rejected in \`${hook}\`: ${describeThrown(cause)}`, cause));
-      return this.#fault(hook, `returned a Promise from \`${hook}\`, which must answer at once`);
+      this.#failed = this.#fault(hook, `returned a Promise from \`${hook}\`, which must answer at once`);
     }
     return answer;
   }

@@ -1,33 +1,35 @@
 import { describe, expect, test } from 'vitest';
 import { adviceOn } from '../../src/main/cli/advice.ts';
 import type { ComparedPolicy, Comparison } from '../../src/main/cli/comparison.ts';
-import { points, share, size } from '../../src/main/cli/figures.ts';
+import { given, points, share, size } from '../../src/main/cli/figures.ts';
+import { seededRandom } from '../support/random.ts';
 
 const SIZES = [100, 200, 400, 800];
 
 /** Hit ratios by policy, one for each of the sizes; those of other numbers of shards under 'policy/shards'. */
 function comparisonOf(ratios: Record<string, readonly number[]>, more: Partial<Comparison> = {}): Comparison {
+  const all = more.sizes ?? SIZES;
   const cells = Object.entries(ratios).flatMap(([name, row]) => {
     const [policy = '', shards = '1'] = name.split('/');
     return row.map((hitRatio, i) => ({
-      ...{ policy, shards: Number(shards), size: SIZES[i] as number, hitRatio },
+      ...{ policy, shards: Number(shards), size: all[i] as number, hitRatio },
       ...{ requests: 1_000, hits: hitRatio * 1_000, misses: 1_000 - hitRatio * 1_000, byteHitRatio: undefined },
-      ...{ evictions: 0, expirations: 0, refused: 0, tooLarge: 0, entries: 0, bytes: undefined },
+      ...{ evictions: 1, expirations: 0, refused: 0, tooLarge: 0, entries: 0, bytes: undefined },
     }));
   });
   const names = Object.keys(ratios).map((name) => name.split('/'));
   const policies = [...new Set(names.map(([name]) => name))].filter((name) => name !== 'belady') as ComparedPolicy[];
   const shards = [...new Set(names.map(([, count = '1']) => Number(count)))];
   const row = Object.values(ratios)[0] as readonly number[];
-  const sizes = SIZES.slice(0, row.length);
+  const sizes = all.slice(0, row.length);
   return {
     unit: 'entries',
     policies,
     sizes,
     shards,
     requests: 1_000,
-    keys: 100,
-    footprintBytes: 1,
+    keys: 100_000,
+    footprintBytes: 10_000_000,
     ceiling: 0.9,
     cells,
     ...more,
@@ -51,7 +53,7 @@ describe('the policy', () => {
     const comparison = comparisonOf({ 'as3-fifo': [0.1, 0.2, 0.3, 0.4], arc: [0.104, 0.204, 0.304, 0.404], ...BELADY });
     expect(adviceOn(comparison, undefined)).toMatchObject({ policy: 'as3-fifo' });
     expect(adviceOn(comparison, undefined).reasons[0]).toBe(
-      'arc hits most often on average over these sizes, but s3-fifo is only 0.4 points behind, is the default and needs no tuning.',
+      'arc hits most often on average over these sizes, but as3-fifo is only 0.4 points behind, is the default and needs no tuning.',
     );
     const farther = comparisonOf({ 'as3-fifo': [0.1, 0.2, 0.3, 0.4], arc: [0.11, 0.21, 0.31, 0.41], ...BELADY });
     expect(adviceOn(farther, undefined)).toMatchObject({ policy: 'arc' });
@@ -62,7 +64,7 @@ describe('the policy', () => {
     const advice = adviceOn(comparison, undefined);
     expect(advice).toMatchObject({ policy: 'arc', size: 800 });
     expect(advice.reasons[0]).toMatch(
-      /^s3-fifo hits most often .*, but arc is only 0\.25 points behind, and better at this size\.$/,
+      /^as3-fifo hits most often .*, but arc is only 0\.25 points behind, and better at this size\.$/,
     );
   });
 
@@ -91,8 +93,106 @@ describe('the policy', () => {
   });
 });
 
+describe('a reason', () => {
+  test('names all that tie, and no lead that nobody has', () => {
+    const row = [0.1, 0.2, 0.3, 0.4];
+    const worse = [0.05, 0.1, 0.2, 0.3];
+    const tied = comparisonOf({ arc: row, 'as3-fifo': row, lru: worse, ...BELADY });
+    expect(adviceOn(tied, undefined).reasons[0]).toBe(
+      'as3-fifo and arc hit most often on average over these sizes; as3-fifo is the default and needs no tuning.',
+    );
+    const many = comparisonOf({ arc: row, sieve: row, 's3-fifo': row, clock: row, lru: worse, ...BELADY });
+    expect(adviceOn(many, undefined).reasons[0]).toBe('arc and 3 others hit most often on average over these sizes.');
+  });
+
+  test('for another policy than the default has to hold at the size of that other one, too', () => {
+    const comparison = comparisonOf({
+      ...{ 'as3-fifo': [0.5, 0.562, 0.57, 0.5815], arc: [0.5, 0.5669, 0.5768, 0.5867] },
+      ...BELADY,
+    });
+    const advice = adviceOn(comparison, undefined);
+    expect(advice).toMatchObject({ policy: 'as3-fifo', size: 800 });
+    expect(advice.reasons).toContain('At this size alone arc is 0.52 points better.');
+  });
+
+  test('holds, and a target is reached if it can be, whatever the curves', () => {
+    const random = seededRandom('curves');
+    for (let round = 0; round < 3_000; round++) {
+      const ratios: Record<string, number[]> = {};
+      for (const policy of ['as3-fifo', 'arc', 'lru', 's3-fifo']) {
+        for (const shards of [1, 4]) {
+          // In steps, so that there are ties.
+          const row = SIZES.map((_, i) => 0.3 + i * 0.01 + random.below(12) / 400);
+          ratios[`${policy}/${shards}`] = row;
+        }
+      }
+      const comparison = comparisonOf({ ...ratios, ...BELADY });
+      const target = round % 2 === 0 ? undefined : 0.3 + random.below(60) / 1_000;
+      const { policy, size, shards, hitRatio, reasons } = adviceOn(comparison, target);
+      const told = reasons.join(' ');
+      const at = (name: string, count = 1) => ratios[`${name}/${count}`]?.[SIZES.indexOf(size)] as number;
+      expect(hitRatio).toBe(at(policy, shards));
+      if (target !== undefined && Object.values(ratios).some((row) => row.some((ratio) => ratio >= target))) {
+        expect(hitRatio, told).toBeGreaterThanOrEqual(target);
+      }
+      expect(told).not.toMatch(/\b0 points/);
+      const [, best = ''] = /^(\S+) hits? most often .* better at this size/.exec(told) ?? [];
+      expect(best === '' || at(policy) > at(best), told).toBe(true);
+    }
+  });
+
+  test('of a trace whose keys are all different is that nothing can hit', () => {
+    const none = [0, 0, 0, 0];
+    const comparison = comparisonOf({ lru: none, 'as3-fifo': none, belady: none }, { ceiling: 0, keys: 1_000 });
+    const advice = adviceOn(comparison, 0.5);
+    expect(advice).toMatchObject({ policy: 'as3-fifo', size: 100, hitRatio: 0 });
+    expect(advice.reasons).toEqual(['Nothing can hit: every request is the first of its key.']);
+  });
+});
+
 describe('the size', () => {
   const sizeOf = (row: number[], target?: number) => adviceOn(comparisonOf({ lru: row, ...BELADY }), target);
+  const among = (sizes: number[], row: number[], more: Partial<Comparison> = {}) =>
+    adviceOn(comparisonOf({ lru: row, belady: row }, { sizes, ...more }), undefined);
+
+  test('is the first that holds everything, whatever larger ones there are', () => {
+    const sizes = [100, 1_000_000, 10 ** 12];
+    const comparison = comparisonOf({ lru: [0.1, 0.9, 0.9], belady: [0.1, 0.9, 0.9] }, { sizes });
+    const cells = comparison.cells.map((cell) => ({ ...cell, evictions: cell.size < 10 ** 6 ? 1 : 0 }));
+    expect(adviceOn({ ...comparison, cells }, undefined)).toMatchObject({
+      size: 1_000_000,
+      reasons: ['A cache of 1,000,000 entries holds everything there is: 100,000 keys.'],
+    });
+    expect(among(sizes, [0.1, 0.9, 0.9])).toMatchObject({
+      size: 1_000_000,
+      reasons: ['At 1,000,000 entries everything that could hit does.'],
+    });
+    const single = { ...comparison, sizes: [10 ** 12], cells: cells.filter(({ size: each }) => each === 10 ** 12) };
+    expect(adviceOn(single, undefined).reasons).toEqual([
+      'A cache of 1,000,000,000,000 entries holds everything there is: 100,000 keys.',
+    ]);
+  });
+
+  test('that is larger than all keys has gained no more doublings than there were', () => {
+    // 13 points over the ten doublings up to all keys, not over the thirty-three up to the size.
+    const advice = among([100, 10 ** 12], [0.77, 0.899]);
+    expect(advice).toMatchObject({ size: 10 ** 12 });
+    expect(advice.reasons[0]).toMatch(/is the largest size here, 12\.9 points above 100 entries\.$/);
+  });
+
+  test('is told with the gain that there was where sizes are no doubling apart', () => {
+    expect(among([1_300, 1_310], [0.5, 0.502]).reasons[0]).toBe(
+      '1,310 entries is the largest size here, 0.2 points above 1,300 entries.',
+    );
+    expect(among([1_300, 1_310], [0.5, 0.50000001])).toMatchObject({
+      size: 1_300,
+      reasons: ['No larger size here gains anything.'],
+    });
+    expect(among([100, 100_000], [0.5, 0.54])).toMatchObject({
+      size: 100,
+      reasons: ['100,000 entries would gain 4 points more.'],
+    });
+  });
 
   test('is the knee: no doubling beyond gains a point', () => {
     expect(sizeOf([0.3, 0.4, 0.405, 0.409])).toMatchObject({
@@ -123,6 +223,36 @@ describe('the size', () => {
     });
   });
 
+  test('is the smallest at which any policy that is near reaches the target, and the policy one of those', () => {
+    const usual = [0.1, 0.2, 0.3, 0.4];
+    const early = comparisonOf({ 'as3-fifo': usual, arc: [0.09, 0.208, 0.3, 0.4], ...BELADY });
+    expect(adviceOn(early, 0.205)).toMatchObject({ policy: 'arc', size: 200, hitRatio: 0.208 });
+    expect(adviceOn(early, 0.205).reasons.slice(0, 1)).toEqual([
+      'as3-fifo hits most often on average over these sizes, but arc is only 0.05 points behind, and reaches 20.5 % at this size.',
+    ]);
+    const late = comparisonOf({ 'as3-fifo': usual, arc: [0.1, 0.2, 0.3, 0.402], ...BELADY });
+    expect(adviceOn(late, 0.401)).toMatchObject({ policy: 'arc', size: 800 });
+    expect(adviceOn(late, 0.4)).toMatchObject({ policy: 'as3-fifo', size: 800 });
+  });
+
+  test('reaches a target that only a policy far behind reaches, and names one that would with less', () => {
+    const usual = [0.3, 0.35, 0.38, 0.4];
+    const odd = comparisonOf({ 'as3-fifo': usual, lfu: [0, 0, 0, 0.45], ...BELADY });
+    expect(adviceOn(odd, 0.44)).toMatchObject({ policy: 'lfu', size: 800, hitRatio: 0.45 });
+    expect(adviceOn(odd, 0.44).reasons[0]).toMatch(/but lfu is 24\.5 points behind, and reaches 44 % at this size\.$/);
+    const less = adviceOn(comparisonOf({ 'as3-fifo': usual, lfu: [0.36, 0, 0, 0], ...BELADY }), 0.35);
+    expect(less).toMatchObject({ policy: 'as3-fifo', size: 200 });
+    expect(less.reasons).toContain('lfu does with 100 entries, but is 26.75 points behind on average.');
+  });
+
+  test('tells the target as it was given', () => {
+    expect(sizeOf([0.1, 0.2, 0.3, 0.5808], 0.5807).reasons[0]).toMatch(/that reaches 58\.07 %\.$/);
+    expect(sizeOf([0.1, 0.2, 0.3, 0.5806], 0.5807).reasons[0]).toBe(
+      'No size here reaches 58.07 %, whatever the policy.',
+    );
+    expect([given(0.07), given(0.57), given(1 / 8), given(0.123456)]).toEqual(['7 %', '57 %', '12.5 %', '12.3456 %']);
+  });
+
   test('is the knee where no size reaches the target, and says why none does', () => {
     const tooFew = sizeOf([0.1, 0.4, 0.4, 0.4], 0.6);
     expect(tooFew).toMatchObject({ size: 200 });
@@ -146,6 +276,21 @@ describe('the number of shards', () => {
       ...{ shards: 4, hitRatio: 0.4 },
       reasons: ['4 shards cost no hits here.', '8 shards would cost 1 point.'],
     });
+  });
+
+  test('is told to cost what it may cost, where it does', () => {
+    const comparison = comparisonOf({ 'lru/1': [0.4], 'lru/2': [0.3995], belady: [0.5] });
+    expect(adviceOn(comparison, undefined).reasons).toEqual(['2 shards cost at most 0.1 points here.']);
+  });
+
+  test('never costs the target', () => {
+    const comparison = comparisonOf({
+      ...{ 'lru/1': [0.3, 0.4], 'lru/2': [0.3, 0.4], 'lru/4': [0.3, 0.3995], belady: [0.5, 0.6] },
+    });
+    expect(adviceOn(comparison, 0.3999)).toMatchObject({ size: 200, shards: 2, hitRatio: 0.4 });
+    expect(adviceOn(comparison, 0.3999).reasons.at(-1)).toBe('4 shards would miss 39.99 %.');
+    const only = comparisonOf({ 'lru/1': [0.3, 0.399], 'lru/2': [0.3, 0.4], belady: [0.5, 0.6] });
+    expect(adviceOn(only, 0.4)).toMatchObject({ size: 200, shards: 2, hitRatio: 0.4 });
   });
 
   test('stays where every more costs hits', () => {

@@ -1,8 +1,13 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { ADVISE_HELP, parseAdviseOptions } from '../../src/main/cli/advise-options.ts';
 import { UsageError } from '../../src/main/cli/command.ts';
 import { parseReplayOptions } from '../../src/main/cli/replay-options.ts';
 import { simulatedPolicies } from '../../src/main/simulation.ts';
+
+vi.mock('node:os', async (original) => ({
+  ...(await original<typeof import('node:os')>()),
+  availableParallelism: () => 6,
+}));
 
 describe('the arguments of advise', () => {
   test('have defaults that need no trace', () => {
@@ -93,7 +98,9 @@ describe('the arguments of advise', () => {
 describe('the arguments of replay --compare', () => {
   test('are the one bound of a replay', () => {
     const compare = (...args: string[]) => parseReplayOptions(['--compare', ...args]).comparison;
-    expect(compare()).toMatchObject({ capacities: { unit: 'entries', sizes: [{ amount: 100_000 }] }, shards: [1] });
+    expect(compare()).toMatchObject({ capacities: { unit: 'entries', sizes: [{ amount: 100_000 }] }, shards: [5] });
+    expect(compare('t', '--max-entries', '600')).toMatchObject({ shards: [2] });
+    expect(compare('--shards', '3')).toMatchObject({ shards: [3] });
     expect(compare('t')).toMatchObject({ capacities: { unit: 'bytes', sizes: [{ amount: 256 * 1024 ** 2 }] } });
     expect(compare('t', '--max-bytes', '5000')).toMatchObject({
       capacities: { unit: 'bytes', sizes: [{ amount: 5_000 }] },
@@ -105,6 +112,7 @@ describe('the arguments of replay --compare', () => {
     [['--eviction', 'lru'], /leave out --eviction/],
     [['--reads', 'owner'], /leave out --reads/],
     [['--concurrency', '1'], /leave out --concurrency/],
+    [['--no-ttl'], /leave out --no-ttl/],
     [['--max-entries', '5', '--max-bytes', '1mb'], /--max-entries or --max-bytes, not both/],
     [['--max-bytes', '64mbit'], /--max-bytes takes sizes like .*, got '64mbit'/],
   ])('%j are misuse, told in one line', (args, told) => {

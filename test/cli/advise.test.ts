@@ -83,6 +83,47 @@ describe('an advice', () => {
     expect([await hits(), await hits('--rate', '1'), await hits('--rate', '0.5')]).toEqual([4, 2, 1]);
   });
 
+  test('says that no request has a TTL, instead of what expiry would do', async () => {
+    const path = folder.write('no-ttl.txt', 'a 1\nb 1\na 1\n');
+    const args = [path, '--sizes', '2', '--policies', 'lru', '--rate', '10'];
+    const { notes, optimumIsBound } = await advised(args);
+    expect({ notes, optimumIsBound }).toEqual({
+      notes: ['No request has a TTL: --rate changes nothing.'],
+      optimumIsBound: true,
+    });
+  });
+
+  test('goes on over a line of the largest size that there is, and sizes are spread over the others', async () => {
+    const path = folder.write('huge.txt', `a 1000\nb 1000\nhuge ${Number.MAX_SAFE_INTEGER}\na 1000\nb 1000\n`);
+    const { footprintBytes, cells, notes } = await advised([path, '--bytes', '--policies', 'lru']);
+    expect(footprintBytes).toBe(2_128);
+    expect(cells[0]).toMatchObject({ requests: 5, tooLarge: 1 });
+    expect(notes.join()).toMatch(/20\.00 % of the requests are for entries that no shard can hold/);
+  });
+
+  test('of a size that is hardly any is refused', async () => {
+    const { code, stderr } = await runCommand(['advise', plain, '--sizes', '1b']);
+    expect({ code, stderr }).toEqual({
+      code: 2,
+      stderr: expect.stringMatching(/^shardstash advise: Nothing fits into 1 B: the smallest request takes 1\d\d B\./),
+    });
+  });
+
+  test('shows a name that would steer a terminal, and does not obey it', async () => {
+    const path = folder.write('e\x1b]0;PWNED\x07\u202eé.txt', LINES);
+    for (const args of [
+      ['advise', path, '--sizes', '10'],
+      ['replay', path, '--limit', '10'],
+      ['advise', `${path}?`],
+    ]) {
+      const { stdout, stderr } = await runCommand(args);
+      expect(stdout + stderr).toContain('e\\x1b]0;PWNED\\x07\\u{202e}é.txt');
+      // biome-ignore lint/suspicious/noControlCharactersInRegex: those are what is looked for
+      expect(stdout + stderr).not.toMatch(/[\x00-\x09\x0b-\x1f\u202e]/);
+    }
+    expect((await runCommand(['advise', path, `${path}?`])).stderr).not.toContain('\x1b');
+  });
+
   test('--csv prints rows like those of references', async () => {
     const args = ['advise', plain, '--csv', '--policies', 'lru', '--sizes', '1000,1%'];
     const { code, stdout, stderr } = await runCommand(args);

@@ -3,7 +3,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Cache, type CacheOptions, openCache, registerEvictionPolicy } from 'shardstash';
+import { type Cache, type CacheOptions, openCache, type PolicyContext, registerEvictionPolicy } from 'shardstash';
 import { checkPolicy, manualClock, policyFacts } from 'shardstash/testing';
 import { afterAll, describe, expect, test } from 'vitest';
 import { cachesOfOneTest, outcomeOf, pairs, READS } from '../support/caches.ts';
@@ -85,7 +85,7 @@ describe('a policy in a module', () => {
     const error = await cache.set('k', 1).catch((caught: Error) => caught);
     const at = (error as { shard?: number }).shard as number;
     expect((error as Error).message).toContain(
-      'bytesMax=524288 entriesMax=5 hashOf=f keyOf=f options={"patience":3,"deep":{"list":[1,null]}} ' +
+      'bytesMax=491504 entriesMax=5 hashOf=f keyOf=f options={"patience":3,"deep":{"list":[1,null]}} ' +
         `seed=${5 + at} slots=6 touched=6 weightOf=f`,
     );
     expect(cache.config.eviction).toEqual({ ...eviction, module: MODULE.href });
@@ -285,6 +285,45 @@ test.each([
   expect(await keysOf(cache)).toEqual(['k0', 'k2', 'k3']);
 });
 
+describe.each(['add', 'update', 'victim'] as const)(
+  'an answer of `%s` that runs code when it is looked at',
+  (breaks) => {
+    test.each([
+      'a function whose name throws',
+      'a class whose name is a symbol',
+      'an object whose constructor throws',
+      'an object over a Proxy',
+      'a revoked Proxy',
+      'a Promise without catch',
+      'a Promise whose constructor throws',
+    ])('is POLICY_ERROR at worst, and the cache still answers: %s', async (trap) => {
+      const eviction = { module: MODULE, export: 'trapping', breaks, trap };
+      const cache = await make({ shards: 1, maxEntries: 2, eviction });
+      const outcomes: unknown[] = [];
+      for (const key of ['a', 'a', 'a', 'b', 'c', 'd', 'e']) {
+        outcomes.push(await outcomeOf(cache.set(key, key)));
+      }
+      expect(new Set(outcomes)).not.toContain('SHARD_DOWN');
+      expect(outcomes.filter((outcome) => typeof outcome === 'string' && outcome !== 'POLICY_ERROR')).toEqual([]);
+      expect(await cache.get('a')).toSatisfy((value) => value === 'a' || value === undefined);
+      expect(await cache.size()).toBeLessThanOrEqual(2);
+    });
+  },
+);
+
+test('a policy whose methods throw when they are looked up fails by call, not by thread', async () => {
+  const cache = await make({ shards: 1, maxEntries: 2, eviction: { module: MODULE, export: 'once' } });
+  expect(await outcomeOf(cache.set('a', 1))).toBe('POLICY_ERROR');
+  expect(await cache.size()).toBe(0);
+});
+
+test("what a policy's module posts from its thread is nobody's business", async () => {
+  const module = new URL('../support/talking-policy.mjs', import.meta.url);
+  const cache = await make({ shards: 1, eviction: { module } });
+  await cache.set('a', 1);
+  expect(await cache.get('a')).toBe(1);
+});
+
 test('a policy that fails while the shard sweeps costs no entry, no call and no thread', async () => {
   const clock = manualClock();
   const { cache, flip } = await switched('remove', { clock, maxEntries: 5_000 });
@@ -371,6 +410,75 @@ describe('checkPolicy', () => {
       expect(errors.length).toBeGreaterThan(3);
       expect(errors[0].cause).toBeInstanceOf(Error);
     }
+  });
+
+  test('finds a policy that holds on to the weight of what was overwritten', () => {
+    const queue = ({ bytesMax, weightOf }: PolicyContext) => {
+      const noted = new Map<number, number>();
+      return {
+        hits: 'none' as const,
+        add: (slot: number) => noted.set(slot, weightOf(slot)).has(slot),
+        hit() {},
+        update(slot: number, previous: number) {
+          const weight = noted.get(previous) as number;
+          noted.delete(previous);
+          noted.set(slot, weight);
+        },
+        remove: (slot: number) => void noted.delete(slot),
+        clear: () => noted.clear(),
+        victim: () => noted.keys().next().value ?? -1,
+        check() {
+          for (const [slot, weight] of noted) {
+            if (weight !== weightOf(slot)) throw new Error(`slot ${slot} weighs ${weightOf(slot)} of ${bytesMax}`);
+          }
+        },
+      };
+    };
+    const skip = ['a touched entry outlives an untouched one'];
+    expect(() => checkPolicy(queue, { skip })).toThrow(/whatever entries weigh.*: Error: slot|whatever entries weigh/);
+  });
+
+  test('never has more entries or bytes there than it says', async () => {
+    const { lru } = await import(MODULE.href);
+    const strict = ({ entriesMax, bytesMax, weightOf }: PolicyContext) => {
+      const policy = lru();
+      const weights = new Map<number, number>();
+      const checked = () => {
+        const bytes = [...weights.values()].reduce((sum, weight) => sum + weight, 0);
+        if (weights.size > entriesMax || bytes > bytesMax) throw new Error(`${weights.size} entries, ${bytes} bytes`);
+      };
+      return {
+        ...policy,
+        add(slot: number) {
+          weights.set(slot, weightOf(slot));
+          checked();
+          return policy.add(slot);
+        },
+        update(slot: number, previous: number) {
+          weights.delete(previous);
+          weights.set(slot, weightOf(slot));
+          checked();
+          policy.update(slot, previous);
+        },
+        remove(slot: number) {
+          weights.delete(slot);
+          policy.remove(slot);
+        },
+        clear() {
+          weights.clear();
+          policy.clear();
+        },
+      };
+    };
+    expect(checkPolicy(strict).length).toBeGreaterThan(12);
+  });
+
+  test.each<[string, () => unknown]>([
+    ['nothing', () => undefined],
+    ['a rejected Promise', async () => Promise.reject(new Error('too late'))],
+    ['a number', () => 5],
+  ])('says once that a factory returns %s', (_, factory) => {
+    expect(() => checkPolicy(factory as () => never)).toThrow(/^1 of \d+ facts do not hold.*\n.*the factory returns/);
   });
 
   test.each<[string, unknown, object]>([

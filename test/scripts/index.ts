@@ -4,8 +4,10 @@
 import { filter } from './filter.ts';
 import { filterClasses } from './filter-classes.ts';
 import { golden } from './golden.ts';
+import { goldenShards } from './golden-shards.ts';
 import { goldenTtl } from './golden-ttl.ts';
 import { keys } from './keys.ts';
+import { loads } from './loads.ts';
 import { model } from './model.ts';
 import { occupancy } from './occupancy.ts';
 import { torture } from './torture.ts';
@@ -16,8 +18,10 @@ const SCRIPTS = {
   filter,
   'filter-classes': filterClasses,
   golden,
+  'golden-shards': goldenShards,
   'golden-ttl': goldenTtl,
   keys,
+  loads,
   model,
   occupancy,
   torture,

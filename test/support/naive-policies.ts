@@ -165,15 +165,15 @@ class NaiveS3Fifo extends Naive {
     this.#known = ghost?.hash;
     this.#ghosts = this.#ghosts.filter((candidate) => candidate !== ghost);
     if (this.#earned !== undefined && ghost !== undefined) {
-      this.#earned = Math.min(this.#full * 0.9, this.#earned + ghost.weight);
+      this.#earned += ghost.weight;
     }
   }
 
   override add(slot: number, hash: number): boolean {
     const { entriesMax } = this.context;
     const small = this.entries.filter((entry) => !this.#inMain.has(entry));
-    const smallMax = this.#smallMax(entriesMax === Number.POSITIVE_INFINITY ? this.entries.length : entriesMax);
-    const overflows = this.#earned !== undefined && this.#isFilling && sum(small) >= smallMax;
+    const ofEntries = entriesMax === Number.POSITIVE_INFINITY ? this.entries.length : entriesMax;
+    const overflows = this.#earned !== undefined && this.#isFilling && sum(small) >= this.#smallMax(ofEntries);
     super.add(slot, hash);
     if (this.#known === hash || overflows) {
       this.#inMain.add(this.entry(slot));
@@ -193,6 +193,7 @@ class NaiveS3Fifo extends Naive {
     const entry = this.entry(slot);
     if (cause === 'evict') {
       this.#isFilling = false;
+      this.#full = this.capacity;
     }
     if (cause === 'evict' && !this.#inMain.has(entry) && !this.#ghosts.some(({ hash }) => hash === entry.hash)) {
       this.#ghosts.push({ hash: entry.hash, weight: entry.weight });
@@ -222,11 +223,11 @@ class NaiveS3Fifo extends Naive {
 
   #find(): number {
     const { touched } = this.context;
-    this.#full = this.capacity;
     const mainMax = this.#full - this.#smallMax(this.entries.length);
     const main = () => this.entries.filter((entry) => this.#inMain.has(entry));
     const small = () => this.entries.filter((entry) => !this.#inMain.has(entry));
-    if (sum(main()) <= mainMax) {
+    const isMainOver = sum(main()) > mainMax;
+    if (!isMainOver || main().length === 0) {
       for (let [first] = small(); first !== undefined; [first] = small()) {
         if ((touched[first.slot] as number) < 2) {
           return first.slot;
@@ -251,6 +252,7 @@ class NaiveS3Fifo extends Naive {
 
   #smallMax(entries: number): number {
     const share = this.#share ?? (entries < 200 ? 0.5 : 0.1);
+    this.#earned = this.#earned === undefined ? undefined : Math.min(this.#earned, this.#full * 0.9);
     return Math.floor(Math.max(this.#earned ?? 0, this.#full * share));
   }
 }
@@ -328,6 +330,7 @@ class NaiveArc extends Naive {
   override remove(slot: number, cause: string): void {
     const entry = this.entry(slot);
     if (cause === 'evict') {
+      this.#full = this.capacity;
       const ghosts = this.#again.has(entry) ? this.#ghostsAgain : this.#ghostsOnce;
       if (!ghosts.some(({ hash }) => hash === entry.hash)) {
         ghosts.push({ hash: entry.hash, weight: entry.weight });
@@ -347,7 +350,6 @@ class NaiveArc extends Naive {
   }
 
   victim(): number {
-    this.#full = this.capacity;
     const [once] = this.#weights();
     const isOver = once > this.#target || (this.#ghost?.was === 'again' && once === this.#target);
     const first = this.entries.find((entry) => this.#again.has(entry) !== isOver) ?? this.entries[0];

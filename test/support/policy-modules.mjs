@@ -129,3 +129,70 @@ export const throwingWhenRead = () => ({
 export const looping = () => {
   for (;;);
 };
+
+/** Answers that run code of their own when they are looked at. */
+const TRAPS = {
+  'a function whose name throws': () =>
+    Object.defineProperty(() => 1, 'name', {
+      get() {
+        throw new Error('name');
+      },
+    }),
+  'a class whose name is a symbol': () => Object.defineProperty(class {}, 'name', { value: Symbol('n') }),
+  'an object whose constructor throws': () =>
+    Object.create({
+      get constructor() {
+        throw new Error('constructor');
+      },
+    }),
+  'an object over a Proxy': () =>
+    Object.create(
+      new Proxy(
+        {},
+        {
+          get() {
+            throw new Error('get');
+          },
+          getOwnPropertyDescriptor() {
+            throw new Error('descriptor');
+          },
+        },
+      ),
+    ),
+  'a revoked Proxy': () => {
+    const { proxy, revoke } = Proxy.revocable({}, {});
+    revoke();
+    return proxy;
+  },
+  'a Promise without catch': () => Object.assign(Promise.resolve(true), { catch: undefined }),
+  'a Promise whose constructor throws': () =>
+    Object.defineProperty(Promise.resolve(true), 'constructor', {
+      get() {
+        throw new Error('constructor');
+      },
+    }),
+};
+
+/** LRU whose hook `breaks` answers with a trap, from the second entry on. */
+export function trapping(context, { breaks, trap }) {
+  const policy = lru(context);
+  const sound = policy[breaks];
+  let calls = 0;
+  policy[breaks] = (...args) => {
+    const answer = sound(...args);
+    return ++calls > 1 ? TRAPS[trap]() : answer;
+  };
+  return policy;
+}
+
+/** A policy that can be looked at once. */
+export function once(context) {
+  const { add, ...policy } = lru(context);
+  let looks = 0;
+  return Object.defineProperty(policy, 'add', {
+    get() {
+      if (++looks > 2) throw new Error('looked at again');
+      return add;
+    },
+  });
+}

@@ -75,6 +75,12 @@ export function goldenByteCells(): ByteCell[] {
     }));
 }
 
+/** Which traces and sizes golden_shards.csv speaks of, as `trace,entries`. */
+export function goldenShardSizes(): Set<string> {
+  const lines = readFileSync(join(TRACES, 'golden_shards.csv'), 'utf8').trim().split('\n').slice(1);
+  return new Set(lines.map((line) => line.split(',')).map(([trace, , , entries]) => `${trace},${entries}`));
+}
+
 /** The keys of a trace, as numbers in the order in which they first appear. */
 export function keysOf(trace: string): Int32Array {
   return requestsOf(trace).keys;

@@ -2,22 +2,20 @@
  * One recommendation from a comparison, and its reason: which policy, which size, how many shards.
  *
  * The policies that hit most often on average over all sizes, within NEAR of the best, have a chance: the default first,
- * since it needs no tuning and its hits cost a byte, unless another of them is more than NEAR better at the size. The size
- * is the smallest that reaches the target, or without one the knee of the policy's curve: from there on no doubling is
- * worth DOUBLING_GAIN. The knee is looked for from above, because a curve may lie flat below a step: a loop is missed
- * altogether until it fits. The number of shards is the greatest that costs no more than SHARDS_COST.
+ * since it needs no tuning and its hits cost a byte, unless another of them is more than NEAR better at the size. Without a
+ * target the size is the knee of the policy's curve. With one it comes first: the smallest at which any policy that has a
+ * chance reaches the target, else any policy at all; then a policy among those that reach it there. The number of shards is
+ * the greatest that costs no more than SHARDS_COST, and never the target. Sentences are about what was chosen in the end.
  */
 import { defaultPolicy } from '../simulation.ts';
-import { BASELINE, type ComparedPolicy, type Comparison, meanOf, OPTIMUM, ratiosOf } from './comparison.ts';
-import { capacity, points, share } from './figures.ts';
+import { type ComparedPolicy, type Comparison, ratiosOf } from './comparison.ts';
+import { capacity, given, points, share } from './figures.ts';
+import { kneeOf } from './knee.ts';
+import { type Choice, whyPolicy } from './policy-reasons.ts';
+import { bestAt, isReached, NEAR, type Ranked, rankingOf, ratioAt, reaches } from './ranking.ts';
 
-/** Half a point: less than from one day of traffic to the next. */
-const NEAR = 0.005;
-/** A point of hit ratio for twice the memory is a bad bargain. */
-const DOUBLING_GAIN = 0.01;
+/** A tenth of a point. */
 const SHARDS_COST = 0.001;
-/** Policies closer than this to each other are told apart by chance. */
-const HARDLY = 0.001;
 
 export interface Advice {
   readonly policy: ComparedPolicy;
@@ -30,167 +28,112 @@ export interface Advice {
 }
 
 export function adviceOn(comparison: Comparison, target: number | undefined): Advice {
-  const ranking = comparison.policies
-    .map((policy) => ({ policy, mean: meanOf(ratiosOf(comparison, policy)) }))
-    .sort((one, other) => other.mean - one.mean);
-  const chosen = choosePolicy(comparison, ranking, target);
+  const ranking = rankingOf(comparison);
+  const [best] = ranking as [Ranked];
+  const near = ranking.filter(({ mean }) => best.mean - mean <= NEAR);
+  const standard = near.find(({ policy }) => policy === defaultPolicy) ?? best;
+  if (comparison.ceiling === 0) {
+    return nothing(comparison, standard);
+  }
+  const choice =
+    target === undefined
+      ? byKnee(comparison, near, standard)
+      : (byTarget(comparison, near, ranking, standard, target) ?? missed(comparison, near, standard, target));
+  const { index, goal, chosen, reasons } = choice;
   const { policy } = chosen;
-  const { index, reasons: onSize } = chooseSize(comparison, policy, target);
-  const { shards, reasons: onShards } = chooseShards(comparison, policy, index);
-  const onPolicy = ranking.length === 1 ? [] : whyPolicy(comparison, ranking, chosen, index);
+  const { shards, reasons: onShards } = chooseShards(comparison, policy, index, goal);
   return {
     policy,
     size: comparison.sizes[index] as number,
     shards,
     hitRatio: ratiosOf(comparison, policy, shards)[index] as number,
-    reasons: [...onPolicy, ...onSize, ...onShards],
+    reasons: [...whyPolicy(comparison, ranking, choice), ...reasons, ...onShards],
   };
 }
 
-interface Ranked {
-  readonly policy: ComparedPolicy;
-  /** Of the hit ratios over all sizes. */
-  readonly mean: number;
+function nothing({ sizes, shards }: Comparison, { policy }: Ranked): Advice {
+  const reasons = ['Nothing can hit: every request is the first of its key.'];
+  return { policy, size: sizes[0] as number, shards: shards[0] ?? 1, hitRatio: 0, reasons };
 }
 
-function choosePolicy(comparison: Comparison, ranking: readonly Ranked[], target: number | undefined): Ranked {
-  const [best] = ranking as [Ranked];
-  const near = ranking.filter(({ mean }) => best.mean - mean <= NEAR);
-  const standard = near.find(({ policy }) => policy === defaultPolicy) ?? best;
-  const { index } = chooseSize(comparison, standard.policy, target);
-  const there = bestAt(comparison, near, index);
-  return there.lead - leadOf(comparison, standard, index) <= NEAR ? standard : there.ranked;
+/** Another policy than the standard has to be better at its own size, too: there it would be used. */
+function byKnee(comparison: Comparison, near: readonly Ranked[], standard: Ranked): Choice {
+  const usual = kneeOf(comparison, standard.policy);
+  const rival = bestAt(comparison, near, usual.index);
+  const leads = (index: number) => ratioAt(comparison, rival, index) - ratioAt(comparison, standard, index) > NEAR;
+  const own = kneeOf(comparison, rival.policy);
+  const wins = leads(usual.index) && leads(own.index) && bestAt(comparison, near, own.index) === rival;
+  return { chosen: wins ? rival : standard, goal: undefined, ...(wins ? own : usual) };
 }
 
-function leadOf(comparison: Comparison, { policy }: Ranked, index: number): number {
-  return ratiosOf(comparison, policy)[index] as number;
-}
-
-function bestAt(comparison: Comparison, among: readonly Ranked[], index: number): { ranked: Ranked; lead: number } {
-  const sorted = among
-    .map((ranked) => ({ ranked, lead: leadOf(comparison, ranked, index) }))
-    .sort((one, other) => other.lead - one.lead);
-  return sorted[0] as (typeof sorted)[0];
-}
-
-function whyPolicy(comparison: Comparison, ranking: readonly Ranked[], chosen: Ranked, index: number): string[] {
-  const [best, next] = ranking as [Ranked, Ranked];
-  const worst = ranking.at(-1) as Ranked;
-  const over = comparison.sizes.length > 1 ? ' on average over these sizes' : '';
-  if (best.mean - worst.mean <= HARDLY) {
-    return [`It hardly matters which policy: all are within ${points(HARDLY)} of each other${over}.`];
-  }
-  const there = bestAt(comparison, ranking, index);
-  const lag = there.lead - leadOf(comparison, chosen, index);
-  const exception = lag > NEAR ? [`At this size alone ${there.ranked.policy} is ${points(lag)} better.`] : [];
-  if (chosen === best) {
-    const lead = chosen.mean - next.mean;
-    const told = lead <= HARDLY ? `with ${next.policy} close behind` : `${points(lead)} above ${next.policy}`;
-    return [`${chosen.policy} hits most often${over}, ${told}.`, ...gapClosed(comparison, chosen), ...exception];
-  }
-  const behind = `is only ${points(best.mean - chosen.mean)} behind`;
-  const why =
-    chosen.policy === defaultPolicy
-      ? `${behind}, is the default and needs no tuning`
-      : `${behind}, and better at this size`;
-  return [
-    `${best.policy} hits most often${over}, but ${chosen.policy} ${why}.`,
-    ...gapClosed(comparison, chosen),
-    ...exception,
-  ];
-}
-
-/** How much of what lies between the baseline and the optimum a policy gains. */
-function gapClosed(comparison: Comparison, { policy, mean }: Ranked): string[] {
-  // In bytes the optimum is none.
-  if (comparison.unit === 'bytes' || policy === BASELINE || !comparison.policies.includes(BASELINE)) {
-    return [];
-  }
-  const base = meanOf(ratiosOf(comparison, BASELINE));
-  const gap = meanOf(ratiosOf(comparison, OPTIMUM)) - base;
-  return gap <= HARDLY || mean - base <= HARDLY
-    ? []
-    : [`It closes ${share((mean - base) / gap)} of the gap between ${BASELINE} and the optimum.`];
-}
-
-interface ChosenSize {
-  /** Among the sizes of the comparison. */
-  readonly index: number;
-  readonly reasons: string[];
-}
-
-function chooseSize(comparison: Comparison, policy: ComparedPolicy, target: number | undefined): ChosenSize {
-  if (target === undefined) {
-    return kneeOf(comparison, policy);
-  }
-  const index = ratiosOf(comparison, policy).findIndex((ratio) => ratio >= target);
+function byTarget(
+  comparison: Comparison,
+  near: readonly Ranked[],
+  ranking: readonly Ranked[],
+  standard: Ranked,
+  target: number,
+): Choice | undefined {
+  const firstOf = (among: readonly Ranked[]) =>
+    comparison.sizes.findIndex((_, i) => among.some(({ policy }) => reaches(comparison, policy, i, target)));
+  const among = firstOf(near) === -1 ? ranking : near;
+  const index = firstOf(among);
   if (index === -1) {
-    const { index: knee, reasons } = kneeOf(comparison, policy);
-    return {
-      index: knee,
-      reasons: [`No size here reaches ${share(target)}${whyNot(comparison, target)}.`, ...reasons],
-    };
+    return undefined;
   }
+  const reaching = among.filter(({ policy }) => reaches(comparison, policy, index, target));
+  const best = bestAt(comparison, reaching, index);
+  const isBetter = ratioAt(comparison, best, index) - ratioAt(comparison, standard, index) > NEAR;
+  const chosen = reaching.includes(standard) && !isBetter ? standard : best;
   const size = capacity(comparison.sizes[index] as number, comparison.unit);
+  const least = firstOf(ranking);
   const reasons =
-    comparison.sizes.length === 1 ? [] : [`${size} is the smallest of these sizes that reaches ${share(target)}.`];
-  return { index, reasons };
+    least < index
+      ? [
+          `${size} is the smallest of these sizes at which it reaches ${given(target)}.`,
+          earlier(comparison, ranking, least, target),
+        ]
+      : comparison.sizes.length === 1
+        ? []
+        : [`${size} is the smallest of these sizes that reaches ${given(target)}.`];
+  return { chosen, index, goal: target, reasons };
 }
 
-function kneeOf(comparison: Comparison, policy: ComparedPolicy): ChosenSize {
-  const { sizes, unit } = comparison;
-  const ratios = ratiosOf(comparison, policy);
-  const last = sizes.length - 1;
-  let index = last;
-  while (index > 0 && gainOf(comparison, ratios, index) < DOUBLING_GAIN) {
-    index--;
-  }
-  const size = capacity(sizes[index] as number, unit);
-  if (index < last) {
-    return { index, reasons: [`Beyond ${size} no doubling gains ${points(DOUBLING_GAIN)}.`] };
-  }
-  if (last === 0) {
-    return { index, reasons: [] };
-  }
-  const gain = points(gainOf(comparison, ratios, last));
-  const isFar = comparison.ceiling - (ratios[last] as number) > DOUBLING_GAIN;
-  const limit = isFar ? [`A cache of everything would hit ${share(comparison.ceiling)}.`] : [];
-  return {
-    index,
-    reasons: [`${size} is the largest size here, and the last doubling still gained ${gain}.`, ...limit],
-  };
+/** A policy that is no good at other sizes may be the first there. */
+function earlier(comparison: Comparison, ranking: readonly Ranked[], index: number, target: number): string {
+  const [best] = ranking as [Ranked];
+  const early = ranking.find(({ policy }) => reaches(comparison, policy, index, target)) as Ranked;
+  const where = capacity(comparison.sizes[index] as number, comparison.unit);
+  return `${early.policy} does with ${where}, but is ${points(best.mean - early.mean)} behind on average.`;
 }
 
-/** What a doubling gained on the way from the size before to this one. */
-function gainOf({ sizes }: Comparison, ratios: readonly number[], index: number): number {
-  const doublings = Math.log2((sizes[index] as number) / (sizes[index - 1] as number));
-  return ((ratios[index] as number) - (ratios[index - 1] as number)) / doublings;
-}
-
-function whyNot(comparison: Comparison, target: number): string {
-  if (comparison.ceiling < target) {
-    return `, and none can: ${share(1 - comparison.ceiling)} of all requests are the first of their key`;
-  }
-  const most = Math.max(...comparison.policies.map((policy) => ratiosOf(comparison, policy).at(-1) as number));
-  return most >= target ? ' with this policy; another one does' : ', whatever the policy';
+function missed(comparison: Comparison, near: readonly Ranked[], standard: Ranked, target: number): Choice {
+  const why =
+    comparison.ceiling < target
+      ? `, and none can: ${share(1 - comparison.ceiling)} of all requests are the first of their key`
+      : ', whatever the policy';
+  const choice = byKnee(comparison, near, standard);
+  return { ...choice, reasons: [`No size here reaches ${given(target)}${why}.`, ...choice.reasons] };
 }
 
 function chooseShards(
   comparison: Comparison,
-  policy: string,
+  policy: ComparedPolicy,
   index: number,
+  goal: number | undefined,
 ): { readonly shards: number; readonly reasons: string[] } {
-  const [first = 1, ...others] = comparison.shards;
   const own = ratiosOf(comparison, policy)[index] as number;
-  const costs = others.map((shards) => ({
-    shards,
-    cost: own - (ratiosOf(comparison, policy, shards)[index] as number),
-  }));
-  const free = costs.filter(({ cost }) => cost <= SHARDS_COST).at(-1);
-  const dear = costs.find(({ cost }) => cost > SHARDS_COST);
+  const splits = comparison.shards.map((shards) => {
+    const ratio = ratiosOf(comparison, policy, shards)[index] as number;
+    return { shards, cost: own - ratio, misses: goal !== undefined && !isReached(ratio, goal) };
+  });
+  const at = splits.findLastIndex(({ cost, misses }) => cost <= SHARDS_COST && !misses);
+  const { shards = 1, cost = 0 } = splits[at] ?? {};
+  const next = splits[at + 1];
+  const price = cost <= 0 ? 'no hits' : `at most ${points(SHARDS_COST)}`;
+  const loss = next !== undefined && next.cost > SHARDS_COST ? `cost ${points(next.cost)}` : `miss ${given(goal ?? 0)}`;
   const reasons = [
-    ...(free === undefined ? [] : [`${free.shards} shards cost no hits here.`]),
-    ...(dear === undefined ? [] : [`${dear.shards} shards would cost ${points(dear.cost)}.`]),
+    ...(at > 0 ? [`${shards} shards cost ${price} here.`] : []),
+    ...(next === undefined ? [] : [`${next.shards} shards would ${loss}.`]),
   ];
-  return { shards: free?.shards ?? first, reasons };
+  return { shards, reasons };
 }

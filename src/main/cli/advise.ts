@@ -95,7 +95,8 @@ async function compareAll(
   signal: AbortSignal,
   onProgress: (share: number) => void,
 ): Promise<Comparison> {
-  const extent = { keys: recording.requests.keys, footprintBytes: recording.footprintBytes };
+  const { footprintBytes, leastBytes } = recording;
+  const extent = { keys: recording.requests.keys, footprintBytes, leastBytes };
   const sizes = resolveSizes(capacities, extent, shards);
   const { unit } = capacities;
   return await compare(recording, { policies, unit, sizes, shards, threads, requestsPerSecond, signal, onProgress });
@@ -120,8 +121,11 @@ function reportOf(
     return csvOf(title, comparison);
   }
   const advice = adviceOn(comparison, target);
-  const expires = requestsPerSecond !== undefined;
+  const expires = requestsPerSecond !== undefined && recording.requests.ttls !== undefined;
   const notes = notesOn(recording, comparison, expires);
+  if (requestsPerSecond !== undefined && !expires) {
+    notes.push('No request has a TTL: --rate changes nothing.');
+  }
   const used = Math.min(threads ?? availableParallelism(), comparison.cells.length);
   if (format === 'json') {
     const { badLines } = recording;

@@ -49,10 +49,15 @@ export function wholeNumber(
   return value;
 }
 
+/** The options of a cache that the command line has, too. */
+const SPOKEN = ['shards', 'maxBytes', 'maxEntries', 'eviction', 'reads', 'threads', 'requestsPerSecond'];
+
 /** An option error of the cache, in the words of the command line: `maxBytes` is --max-bytes here. */
 export function asUsageError(error: unknown): unknown {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  if (code !== 'INVALID_CONFIG' && code !== 'UNKNOWN_PLUGIN') {
+  const { code, option } = error instanceof Error ? (error as Error & { code?: unknown; option?: unknown }) : {};
+  const isMisuse = code === 'INVALID_CONFIG' || code === 'UNKNOWN_PLUGIN';
+  // What is wrong with the requests is the trace's fault: no other argument would help.
+  if (!isMisuse || !SPOKEN.includes(String(option))) {
     return error;
   }
   const message = (error as Error).message.replace(/`(\w+)`/g, (_, name: string) => `--${kebab(name)}`);

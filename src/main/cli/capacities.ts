@@ -4,6 +4,7 @@
  * All are entries or all are bytes. A share is one of the keys, or of what all keys would take.
  */
 import { UsageError } from './command.ts';
+import { capacity } from './figures.ts';
 
 export type Unit = 'entries' | 'bytes';
 
@@ -20,6 +21,8 @@ export interface SizeOptions {
 export interface Extent {
   readonly keys: number;
   readonly footprintBytes: number;
+  /** What the smallest request would take. */
+  readonly leastBytes: number;
 }
 
 const SIZES_MAX = 64;
@@ -30,7 +33,7 @@ const SPREAD_SIZES = 8;
 /** Bytes that can hold some entry. */
 const BYTES_LEAST = 1_000;
 /** No shard of a cache holds more. */
-const SHARD_BYTES_MAX = 4 * 1024 ** 3;
+export const SHARD_BYTES_MAX = 4 * 1024 ** 3;
 const BYTE_UNITS: Record<string, number> = { b: 1, kb: 1024, mb: 1024 ** 2, gb: 1024 ** 3 };
 
 /** What `--sizes` and `--bytes` mean. Throws UsageError. */
@@ -53,12 +56,12 @@ export function parseSizes(text: string | undefined, inBytes: boolean): SizeOpti
   };
 }
 
-/** The capacities in ascending order, none twice. Each shard must get something. Throws UsageError. */
+/** The capacities in ascending order, none twice. Each shard must get something, and some request must fit. Throws UsageError. */
 export function resolveSizes({ unit, sizes }: SizeOptions, extent: Extent, shards: readonly number[]): number[] {
   const shardsLeast = Math.min(...shards);
   const shardsMost = Math.max(...shards);
   const all = unit === 'entries' ? extent.keys : extent.footprintBytes;
-  const least = unit === 'entries' ? shardsMost : BYTES_LEAST;
+  const least = unit === 'entries' ? shardsMost : Math.max(BYTES_LEAST, shardsMost * extent.leastBytes);
   const most = unit === 'entries' ? Number.POSITIVE_INFINITY : shardsLeast * SHARD_BYTES_MAX;
   const amounts =
     sizes === undefined
@@ -69,6 +72,11 @@ export function resolveSizes({ unit, sizes }: SizeOptions, extent: Extent, shard
     throw new UsageError(
       `${shardsMost} shards need at least ${shardsMost} entries, and the smallest size is ${smallest}`,
     );
+  }
+  if (unit === 'bytes' && Math.ceil(smallest / shardsLeast) < extent.leastBytes) {
+    const where = shardsLeast === 1 ? '' : ` in ${shardsLeast} shards`;
+    const told = `the smallest request takes ${capacity(extent.leastBytes, unit)}`;
+    throw new UsageError(`Nothing fits into ${capacity(smallest, unit)}${where}: ${told}`);
   }
   return [smallest, ...others];
 }

@@ -66,9 +66,14 @@ export async function compare(recording: Recording, options: ComparisonOptions):
   };
 }
 
+/** The cells of a policy, one for each size. */
+export function cellsOf({ cells, shards }: Comparison, policy: string, count = shards[0]): Cell[] {
+  return cells.filter((cell) => cell.policy === policy && cell.shards === count);
+}
+
 /** The hit ratios of a policy, one for each size. */
-export function ratiosOf({ cells, shards }: Comparison, policy: string, count = shards[0]): number[] {
-  return cells.filter((cell) => cell.policy === policy && cell.shards === count).map(({ hitRatio }) => hitRatio);
+export function ratiosOf(comparison: Comparison, policy: string, count = comparison.shards[0]): number[] {
+  return cellsOf(comparison, policy, count).map(({ hitRatio }) => hitRatio);
 }
 
 export function meanOf(values: readonly number[]): number {

@@ -46,6 +46,16 @@ export function points(difference: number): string {
   return `${value} ${value === 1 ? 'point' : 'points'}`;
 }
 
+/** Whether a difference of ratios would be told as 0 points. */
+export function isNothing(difference: number): boolean {
+  return Number((Math.abs(difference) * 100).toFixed(2)) === 0;
+}
+
+/** A ratio as somebody has given it: 0.5807 -> '58.07 %' */
+export function given(ratio: number): string {
+  return `${Number((ratio * 100).toPrecision(12))} %`;
+}
+
 /** A ratio with as few digits as it needs: 0.8 -> '80 %', 0.3333 -> '33.3 %' */
 export function share(ratio: number): string {
   return `${Number((ratio * 100).toFixed(1))} %`;

@@ -6,6 +6,7 @@
 import { readFileSync } from 'node:fs';
 import { advise } from './advise.ts';
 import { type Command, EXIT_DONE, EXIT_FAILED, EXIT_MISUSED, UsageError } from './command.ts';
+import { printable } from './line.ts';
 import { replay } from './replay.ts';
 
 const COMMANDS: Readonly<Record<string, Command>> = { replay, advise };
@@ -33,7 +34,9 @@ async function main([name, ...args]: string[]): Promise<number> {
   if (command === undefined) {
     const kind = name.startsWith('-') ? 'option' : 'command';
     const known = Object.keys(COMMANDS).join(', ');
-    process.stderr.write(`shardstash: unknown ${kind} '${name}'. Commands: ${known}; see shardstash --help\n`);
+    process.stderr.write(
+      `shardstash: unknown ${kind} '${printable(name)}'. Commands: ${known}; see shardstash --help\n`,
+    );
     return EXIT_MISUSED;
   }
   return await run(name, command, args);
@@ -49,7 +52,7 @@ async function run(name: string, command: Command, args: string[]): Promise<numb
     return await command.run(args);
   } catch (error) {
     if (error instanceof UsageError) {
-      process.stderr.write(`shardstash ${name}: ${error.message}. See shardstash ${name} --help\n`);
+      process.stderr.write(`shardstash ${name}: ${printable(error.message)}. See shardstash ${name} --help\n`);
       return EXIT_MISUSED;
     }
     const told = error instanceof Error ? (DEBUG ? error.stack : error.message) : String(error);

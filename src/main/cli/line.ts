@@ -88,6 +88,14 @@ export function excerpt(bytes: Uint8Array, start: number, end: number): string {
   return end - start > EXCERPT_BYTES ? `${text}...` : text;
 }
 
+/** A name as a terminal can safely show it: letters of any script as they are, what steers a terminal escaped. */
+export function printable(name: string): string {
+  return name.replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, (letter) => {
+    const code = letter.codePointAt(0) ?? 0;
+    return code <= 0xff ? `\\x${code.toString(16).padStart(2, '0')}` : `\\u{${code.toString(16)}}`;
+  });
+}
+
 function skipBlanks(bytes: Buffer, start: number, end: number): number {
   let at = start;
   while (at < end && isBlank(bytes[at])) {

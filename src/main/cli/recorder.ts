@@ -9,6 +9,7 @@ import type { MessagePort } from 'node:worker_threads';
 import { entryBytes, REQUESTS_MAX, type SimulatedRequests } from '../simulation.ts';
 import { type BadLine, BadLines, type TraceFault } from './bad-lines.ts';
 import { UNSET } from './batch.ts';
+import { SHARD_BYTES_MAX } from './capacities.ts';
 import { EXIT_FAILED } from './command.ts';
 import { KeyNumbers } from './key-numbers.ts';
 import { type Origin, originFault, originName, readOrigin } from './origin.ts';
@@ -36,8 +37,10 @@ export type RecorderMessage =
 
 export interface Recording {
   readonly requests: SimulatedRequests;
-  /** What all keys would take together, each as it was first requested. */
+  /** What all keys would take together, each as it was first requested, but for those that no shard can hold. */
   readonly footprintBytes: number;
+  /** What the smallest would take; Infinity where there is none. */
+  readonly leastBytes: number;
   /** Whether there was more than could be recorded. */
   readonly isCut: boolean;
   readonly badLines: number;
@@ -68,6 +71,8 @@ class Recorder implements TraceSink {
   #sizes: Float64Array<SharedArrayBuffer> | undefined;
   #ttls: Float64Array<SharedArrayBuffer> | undefined;
   #footprintBytes = 0;
+  #leastBytes = Number.POSITIVE_INFINITY;
+  #hasTtls = false;
   #isCut = false;
   #toldMs = performance.now();
   count = 0;
@@ -90,10 +95,14 @@ class Recorder implements TraceSink {
     const known = this.#keys.count;
     const id = this.#keys.numberOf(bytes, keyStart, keyEnd);
     const valueBytes = size === UNSET ? this.#task.valueBytes : size;
-    const weight = entryBytes(keyEnd - keyStart, valueBytes, ttlSeconds !== UNSET);
-    if (id === known) {
+    // A trace may name the largest size that a number can hold exactly, and an entry takes more.
+    const exact = entryBytes(keyEnd - keyStart, valueBytes, ttlSeconds !== UNSET);
+    const weight = Math.min(exact, Number.MAX_SAFE_INTEGER);
+    if (id === known && weight <= SHARD_BYTES_MAX) {
       this.#footprintBytes += weight;
     }
+    this.#leastBytes = Math.min(this.#leastBytes, weight);
+    this.#hasTtls ||= ttlSeconds !== UNSET;
     this.#ids[this.count] = id;
     if (this.#sizes !== undefined) {
       this.#sizes[this.count] = weight;
@@ -123,9 +132,11 @@ class Recorder implements TraceSink {
         ids: this.#ids.subarray(0, this.count),
         keys: this.#keys.count,
         sizes: this.#sizes?.subarray(0, this.count),
-        ttls: this.#ttls?.subarray(0, this.count),
+        // Where nothing expires there is no clock to set.
+        ttls: this.#hasTtls ? this.#ttls?.subarray(0, this.count) : undefined,
       },
       footprintBytes: this.#footprintBytes,
+      leastBytes: this.#leastBytes,
       isCut: this.#isCut,
       badLines: this.badLines.count,
       fault: fault ?? this.badLines.fault,

@@ -1,6 +1,6 @@
 /** What `shardstash replay` may be told: the arguments, their help, and every mistake in them that the cache does not name. */
 import type { CacheOptions } from '../index.ts';
-import { simulatedPolicies } from '../simulation.ts';
+import { defaultShards, simulatedPolicies } from '../simulation.ts';
 import { type AdviseOptions, DEFAULT_VALUE_BYTES } from './advise-options.ts';
 import { type Arguments, parseArguments, traceOf, wholeNumber } from './arguments.ts';
 import { parseSize } from './capacities.ts';
@@ -68,7 +68,8 @@ The requests
   --strict            stop at the first bad line, exit code 2; else bad lines are counted and the first ones named
 
 Instead
-  --compare           simulate every policy with these bounds, without a cache: shardstash advise at one size
+  --compare           simulate every policy with these bounds, without a cache: shardstash advise at one size, where
+                      nothing expires
 
 The report
   --json              one JSON object on standard output
@@ -108,12 +109,12 @@ function comparisonOf(
   options: Omit<ReplayOptions, 'comparison'>,
   values: Arguments<typeof OPTIONS>['values'],
 ): AdviseOptions {
-  const idle = (['eviction', 'reads', 'concurrency'] as const).find((name) => values[name] !== undefined);
+  const idle = (['eviction', 'reads', 'concurrency', 'no-ttl'] as const).find((name) => values[name] !== undefined);
   if (idle !== undefined) {
     throw new UsageError(`--compare simulates every policy and opens no cache: leave out --${idle}`);
   }
   const { trace, cache, limit, valueBytes, strict, json } = options;
-  const { maxEntries, shards = 1 } = cache;
+  const { maxEntries, shards = defaultShards(maxEntries) } = cache;
   if (maxEntries !== undefined && values['max-bytes'] !== undefined) {
     throw new UsageError('--compare takes --max-entries or --max-bytes, not both');
   }

@@ -11,7 +11,7 @@ import { pipeline, Readable } from 'node:stream';
 import { isatty, ReadStream } from 'node:tty';
 import { promisify } from 'node:util';
 import { createGunzip } from 'node:zlib';
-import { excerpt, LINE_BYTES_MAX, TOO_LONG, TraceLine } from './line.ts';
+import { excerpt, LINE_BYTES_MAX, printable, TOO_LONG, TraceLine } from './line.ts';
 
 export const STDIN = '-';
 
@@ -41,9 +41,9 @@ export async function readTrace(path: string, sink: TraceSink, settled: () => Pr
   await settled();
 }
 
-/** A trace as messages call it. */
+/** A trace as messages and reports call it: nothing that a terminal would obey. */
 export function traceName(path: string): string {
-  return path === STDIN ? 'standard input' : path;
+  return path === STDIN ? 'standard input' : printable(path);
 }
 
 /** Why a trace could not be read, as a sentence. */
@@ -62,7 +62,7 @@ export function traceFault(path: string, error: unknown): string {
     case 'Z_DATA_ERROR':
       return `${name} is damaged or not gzip: ${message}`;
     default:
-      return `${name} could not be read: ${message}`;
+      return `${name} could not be read: ${printable(message)}`;
   }
 }
 

@@ -30,7 +30,7 @@ export function createArc(context: PolicyContext): EvictionPolicy {
   let target = 0;
   /** Whose ghost the key was that is about to be stored, and its hash. */
   let ghostWas = NEITHER;
-  let arriving = 0;
+  let arriving: number | undefined;
 
   const total = () => weightIn[ONCE] + weightIn[AGAIN];
 
@@ -71,8 +71,15 @@ export function createArc(context: PolicyContext): EvictionPolicy {
     },
     add(slot, hash) {
       const weight = weights.note(slot);
-      const isKnown = ghostWas !== NEITHER && arriving === hash;
+      if (arriving !== hash) {
+        // Evicted to make room for itself: it is back, and its ghost is none.
+        ghostWas = NEITHER;
+        ghostsOf[ONCE].take(hash);
+        ghostsOf[AGAIN].take(hash);
+      }
+      const isKnown = ghostWas !== NEITHER;
       ghostWas = NEITHER;
+      arriving = undefined;
       if (!isKnown) {
         ghostsOf[ONCE].trim(weights.capacity - weightIn[ONCE] - weight);
         ghostsOf[AGAIN].trim(2 * weights.capacity - total() - ghostsOf[ONCE].weight - weight);
@@ -91,6 +98,9 @@ export function createArc(context: PolicyContext): EvictionPolicy {
     },
     remove(slot, cause) {
       const weight = weights.of(slot);
+      if (cause === 'evict') {
+        weights.fill(total());
+      }
       leave(slot, weight);
       if (cause === 'evict') {
         ghostsOf[listOf[slot] as 0 | 1].push(hashOf(slot), weight);
@@ -106,7 +116,6 @@ export function createArc(context: PolicyContext): EvictionPolicy {
       ghostWas = NEITHER;
     },
     victim() {
-      weights.fill(total());
       const once = weightIn[ONCE];
       const isOver = once > target || (ghostWas === AGAIN && once === target);
       const oldest = lists.oldest(isOver ? ONCE : AGAIN);

@@ -37,9 +37,13 @@ export function createAs3Fifo(context: PolicyContext): EvictionPolicy {
   let earned = 0;
   return s3Fifo(context, {
     fillsMain: true,
-    max: (capacity, entries) => Math.floor(Math.max(earned, capacity * usualSmallShare(entries))),
-    returned(weight, capacity) {
-      earned = Math.min(capacity * SMALL_SHARE_MAX, earned + weight);
+    max(capacity, entries) {
+      // The capacity may have shrunk since it was earned.
+      earned = Math.min(earned, capacity * SMALL_SHARE_MAX);
+      return Math.floor(Math.max(earned, capacity * usualSmallShare(entries)));
+    },
+    returned(weight) {
+      earned += weight;
     },
     kept(weight) {
       earned = Math.max(0, earned - weight);

@@ -11,6 +11,7 @@
  * halved; then its class may be gone, so it remembers its count and the halving that was last right for, and what it is now
  * follows. That takes a lookup by count, so it is only done where there is a half-life.
  */
+import type { EvictionPolicy } from '../../protocol/policy.ts';
 import { SlotLists } from './lists.ts';
 
 const NONE = -1;
@@ -43,7 +44,7 @@ export class FrequencyClasses {
     this.#ages = halfLife !== Number.POSITIVE_INFINITY;
     // One more than entries: a use makes the next class before the last entry of this one has left it.
     const classes = slots + 1;
-    this.#members = new SlotLists(slots, classes);
+    this.#members = new SlotLists(slots, classes, 0);
     this.#order = new SlotLists(classes);
     // Shared only so that pages are handed out when touched.
     const column = (length: number) => new Float64Array(new SharedArrayBuffer(length * 8));
@@ -223,4 +224,23 @@ export class FrequencyClasses {
       at = next;
     }
   }
+}
+
+/** A policy that keeps `classes` and lacks only the choice of a victim. Storing is the first use, an overwrite one more. */
+export function countingUses(classes: FrequencyClasses): Omit<EvictionPolicy, 'victim'> {
+  return {
+    hits: 'ring',
+    add(slot) {
+      classes.add(slot);
+      return true;
+    },
+    hit: (slot) => classes.use(slot),
+    update(slot, previous) {
+      classes.move(slot, previous);
+      classes.use(slot);
+    },
+    remove: (slot) => classes.remove(slot),
+    clear: () => classes.clear(),
+    check: () => classes.check(),
+  };
 }

@@ -1,12 +1,12 @@
 /**
- * How often keys were seen lately, in eight bytes an entry: a count-min sketch (Cormode and Muthukrishnan, 2005) of
+ * How often keys were seen lately, in 8 to 16 bytes an entry: a count-min sketch (Cormode and Muthukrishnan, 2005) of
  * four-bit counters, aged as TinyLFU asks (Einziger, Friedman and Manes, "TinyLFU: a highly efficient cache admission
  * policy", ACM TOS 2017), laid out as Caffeine does.
  *
  *     a block of 64 bytes    [ row 0: 32 counters | row 1: 32 | row 2: 32 | row 3: 32 ]
  *
  * A key has one block and in it a counter of each row, so that it costs one cache line; its estimate is the least of the
- * four, at most 15. After ten times as many additions as there are entries all counters are halved. Not at once: a block
+ * four, at most 15. After ten additions for each entry that there is room for, all counters are halved. Not at once: a block
  * remembers the halving that it was last right for, and is halved when it is next looked at. The sketch grows with the
  * entries, by doubling; a block that becomes two leaves its counters to both.
  */
@@ -36,13 +36,16 @@ export class FrequencySketch {
   readonly #words: Int32Array;
   /** The halving that each block was last right for, modulo 256. */
   readonly #halvingOf: Uint8Array;
-  #blocks = BLOCKS_MIN;
+  readonly #blocksAtFirst: number;
+  #blocks: number;
   #halving = 0;
   #additions = 0;
 
-  /** For at most so many entries. */
-  constructor(entriesMax: number) {
-    const blocks = Math.max(BLOCKS_MIN, 2 ** Math.ceil(Math.log2(entriesMax / ENTRIES_PER_BLOCK)));
+  /** For at most so many entries; it begins with as many as are expected, if that is known. */
+  constructor(entriesMax: number, expected = 0) {
+    const blocks = blocksFor(entriesMax);
+    this.#blocksAtFirst = expected === entriesMax || expected === entriesMax - 1 ? blocks : BLOCKS_MIN;
+    this.#blocks = this.#blocksAtFirst;
     // Shared only so that pages are handed out when touched.
     this.#words = new Int32Array(new SharedArrayBuffer(blocks * BLOCK_WORDS * 4));
     this.#halvingOf = new Uint8Array(new SharedArrayBuffer(blocks));
@@ -87,7 +90,7 @@ export class FrequencySketch {
   clear(): void {
     this.#words.fill(0, 0, this.#blocks * BLOCK_WORDS);
     this.#halvingOf.fill(0);
-    this.#blocks = BLOCKS_MIN;
+    this.#blocks = this.#blocksAtFirst;
     this.#halving = 0;
     this.#additions = 0;
   }
@@ -130,6 +133,10 @@ export class FrequencySketch {
     this.#halvingOf.copyWithin(this.#blocks, 0, this.#blocks);
     this.#blocks *= 2;
   }
+}
+
+function blocksFor(entries: number): number {
+  return Math.max(BLOCKS_MIN, 2 ** Math.ceil(Math.log2(entries / ENTRIES_PER_BLOCK)));
 }
 
 /** A word whose every bit depends on every bit of the hash. */

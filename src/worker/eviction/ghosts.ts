@@ -14,6 +14,8 @@ import { SlotLists } from './lists.ts';
 const NONE = -1;
 /** Places in the table for each node: longer probes if less, more memory if more. */
 const PLACES_PER_NODE = 1.5;
+/** Of so many places less than one is taken: that is few. */
+const FEW = 64;
 const WORDS = 2 ** 32;
 
 export class Ghosts {
@@ -90,8 +92,17 @@ export class Ghosts {
   }
 
   clear(): void {
-    while (this.#count > 0) {
+    // A few of many are dropped one by one: to fill the whole table would hand out memory that was never used.
+    while (this.#count > 0 && this.#count < this.#table.length / FEW) {
       this.#dropOldest();
+    }
+    if (this.#count > 0) {
+      this.#table.fill(0);
+      this.#order.clear();
+      this.#used = 0;
+      this.#free = NONE;
+      this.#count = 0;
+      this.#weight = 0;
     }
   }
 

@@ -6,7 +6,7 @@
  * with `halfLife` all counts are halved after so many uses. The classes and their cost are told in frequency-classes.ts.
  */
 import type { EvictionPolicy, PolicyContext } from '../../protocol/policy.ts';
-import { FrequencyClasses } from './frequency-classes.ts';
+import { countingUses, FrequencyClasses } from './frequency-classes.ts';
 
 export interface LfuOptions {
   /** Uses after which all counts are halved. Default: never. */
@@ -16,20 +16,8 @@ export interface LfuOptions {
 export function createLfu({ slots }: PolicyContext, { halfLife }: LfuOptions = {}): EvictionPolicy {
   const classes = new FrequencyClasses(slots, halfLife);
   return {
-    hits: 'ring',
-    add(slot) {
-      classes.add(slot);
-      return true;
-    },
-    hit: (slot) => classes.use(slot),
-    update(slot, previous) {
-      classes.move(slot, previous);
-      classes.use(slot);
-    },
-    remove: (slot) => classes.remove(slot),
-    clear: () => classes.clear(),
+    ...countingUses(classes),
     victim: () => classes.leastUsed,
     ahead: (into) => classes.leastUsedInto(into),
-    check: () => classes.check(),
   };
 }

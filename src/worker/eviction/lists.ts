@@ -16,11 +16,12 @@ export class SlotLists {
   /** Index of the first end's pair. */
   readonly #ends: number;
 
-  constructor(slots: number, lists = 1) {
+  /** The first `ready` lists are empty; others must be cleared before they are used, so that their pages wait for that. */
+  constructor(slots: number, lists = 1, ready = lists) {
     // Shared only so that pages are handed out when touched, as they are for the shard's own memory.
     this.#links = new Int32Array(new SharedArrayBuffer((slots + lists) * 8));
     this.#ends = slots << 1;
-    for (let list = 0; list < lists; list++) {
+    for (let list = 0; list < ready; list++) {
       this.clear(list);
     }
   }

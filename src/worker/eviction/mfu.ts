@@ -3,24 +3,12 @@
  * what was used often has been dealt with; a bad choice for any other.
  */
 import type { EvictionPolicy, PolicyContext } from '../../protocol/policy.ts';
-import { FrequencyClasses } from './frequency-classes.ts';
+import { countingUses, FrequencyClasses } from './frequency-classes.ts';
 
 export function createMfu({ slots }: PolicyContext): EvictionPolicy {
   const classes = new FrequencyClasses(slots);
   return {
-    hits: 'ring',
-    add(slot) {
-      classes.add(slot);
-      return true;
-    },
-    hit: (slot) => classes.use(slot),
-    update(slot, previous) {
-      classes.move(slot, previous);
-      classes.use(slot);
-    },
-    remove: (slot) => classes.remove(slot),
-    clear: () => classes.clear(),
+    ...countingUses(classes),
     victim: () => classes.mostUsed,
-    check: () => classes.check(),
   };
 }

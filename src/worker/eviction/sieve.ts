@@ -21,11 +21,14 @@ import { SlotLists } from './lists.ts';
  * eviction of ten million entries, all of them used, would walk them all while every call waits. One used entry in so
  * many may go too early, and none in a shard of fewer entries.
  */
-const PASSES_MAX = 65_536;
+const PASSES_MAX = 4_096;
+/** What each victim adds to the passes that are left to it and the next ones: so a thousand cost little more. */
+const PASSES_PER_VICTIM = 64;
 const NONE = -1;
 
 export function createSieve({ slots, touched }: PolicyContext): EvictionPolicy {
   const list = new SlotLists(slots);
+  let passes = PASSES_MAX;
   /** Where the hand stands; NONE is before the oldest entry. */
   let hand = NONE;
   return {
@@ -54,7 +57,8 @@ export function createSieve({ slots, touched }: PolicyContext): EvictionPolicy {
     },
     victim() {
       let at = hand === NONE ? list.oldest() : hand;
-      for (let passes = 0; passes < PASSES_MAX && at !== NONE && touched[at] !== 0; passes++) {
+      passes = Math.min(PASSES_MAX, passes + PASSES_PER_VICTIM);
+      for (; passes > 0 && at !== NONE && touched[at] !== 0; passes--) {
         touched[at] = 0;
         at = list.newerThan(at);
         if (at === NONE) {

@@ -43,7 +43,7 @@ export function createWTinyLfu(context: PolicyContext): EvictionPolicy {
   const lists = new SlotLists(slots, 3);
   const listOf = new Uint8Array(new SharedArrayBuffer(slots));
   const weightIn: [number, number, number] = [0, 0, 0];
-  const sketch = new FrequencySketch(slots);
+  const sketch = new FrequencySketch(slots, Math.min(slots, context.entriesMax));
   const climber = new WindowClimber();
   let entries = 0;
   /** Whether room was needed: what a cache hits while it fills says nothing about its window. */
@@ -120,6 +120,13 @@ export function createWTinyLfu(context: PolicyContext): EvictionPolicy {
       use(slot);
     },
     remove(slot, cause) {
+      if (cause === 'evict') {
+        weights.fill(total());
+        if (!wasFull) {
+          wasFull = true;
+          climber.restart();
+        }
+      }
       leave(slot, weights.of(slot));
       entries--;
       if (cause === 'evict' && slot === named && winner !== NONE) {
@@ -141,11 +148,6 @@ export function createWTinyLfu(context: PolicyContext): EvictionPolicy {
     victim() {
       if (named !== NONE) {
         return named;
-      }
-      weights.fill(total());
-      if (!wasFull) {
-        wasFull = true;
-        climber.restart();
       }
       const candidate = lists.oldest(WINDOW);
       const unprotected = lists.oldest(PROBATION);

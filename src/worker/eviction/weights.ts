@@ -1,7 +1,7 @@
 /**
  * What a policy with several queues divides between them: entries where their number bounds the shard, else bytes.
  *
- * Shares of a number of entries are shares of those that are there when one has to go. That is the limit itself, unless
+ * Shares of a number of entries are shares of those that are there when one is evicted. That is the limit itself, unless
  * bytes ran out first: then it is what fits, which no option says. Bytes are noted by slot, four for an entry, so that
  * moving an entry from queue to queue does not load it.
  */
@@ -14,7 +14,7 @@ export interface Weights {
   note(slot: number): number;
   /** All there is to divide. */
   readonly capacity: number;
-  /** Room is needed while entries of so much weight are there. */
+  /** An entry is being evicted while entries of so much weight are there. */
   fill(weight: number): void;
 }
 
@@ -23,11 +23,14 @@ export function weightsOf(context: PolicyContext): Weights {
 }
 
 class Bytes implements Weights {
-  readonly capacity: number;
+  capacity: number;
+  readonly #context: PolicyContext;
   readonly #weightOf: PolicyContext['weightOf'];
   readonly #noted: Uint32Array;
 
-  constructor({ slots, bytesMax, weightOf }: PolicyContext) {
+  constructor(context: PolicyContext) {
+    const { slots, bytesMax, weightOf } = context;
+    this.#context = context;
     this.capacity = bytesMax;
     this.#weightOf = weightOf;
     // Shared only so that pages are handed out when touched.
@@ -43,7 +46,9 @@ class Bytes implements Weights {
     return this.#noted[slot] as number;
   }
 
-  fill(): void {}
+  fill(): void {
+    this.capacity = this.#context.bytesMax;
+  }
 }
 
 class Entries implements Weights {

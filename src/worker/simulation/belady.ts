@@ -11,7 +11,9 @@
  * is a good guess there and no bound, so a policy may come out above it. It does not know of expiry either.
  */
 import type { Counts } from '../../protocol/simulation.ts';
+import { mixed } from './mix.ts';
 import { Positions } from './positions.ts';
+import { Residents } from './residents.ts';
 
 /** The next use of what is never used again. */
 export const NO_NEXT_USE = -1;
@@ -116,11 +118,24 @@ export class Belady implements Counts {
 
 /** For each request the position of the next one of its key, or NO_NEXT_USE. Ids are below `keys`. */
 export function nextUses(ids: Int32Array, keys: number, into: Int32Array = new Int32Array(ids.length)): Int32Array {
-  const last = new Int32Array(keys).fill(NO_NEXT_USE);
+  const last = new Int32Array(Math.min(keys, ids.length)).fill(NO_NEXT_USE);
+  // Where more keys were announced than can come, those that come are numbered anew: memory follows the requests.
+  const numbers = keys > ids.length ? new Residents(ids.length) : undefined;
   for (let i = ids.length - 1; i >= 0; i--) {
     const id = ids[i] as number;
-    into[i] = last[id] as number;
-    last[id] = i;
+    const number = numbers === undefined ? id : numberOf(id, numbers);
+    into[i] = last[number] as number;
+    last[number] = i;
   }
   return into;
+}
+
+function numberOf(id: number, numbers: Residents): number {
+  const hash = mixed(id);
+  const known = numbers.find(hash);
+  if (known !== -1) {
+    return known;
+  }
+  numbers.add(hash, numbers.size);
+  return numbers.size - 1;
 }

@@ -88,10 +88,11 @@ function playPolicy(
     return new Simulator({
       createPolicy,
       policyOptions: eviction?.options ?? {},
-      // Nothing is ever evicted where every key has its place, so a policy need not prepare for more.
-      entriesMax: Math.min(entriesMax, keys),
+      // As a shard has them: where there is no bound of entries, policies divide bytes.
+      entriesMax,
       bytesMax,
-      keys,
+      // There are no more keys than requests, whatever was announced, and no slots beyond.
+      keys: Math.min(keys, ids.length),
       sizeMin,
       seed: (seed + shard) | 0,
       expires: ttls !== undefined,

@@ -164,7 +164,7 @@ function hotKeysOf<K extends CacheKey>(shards: readonly ShardAdvice[], requests:
     .slice(0, HOT_KEYS_MAX);
 }
 
-/** The first of these that holds: what is wrong, what gains hits, what saves memory, and that all is well. */
+/** The first that holds: what is wrong, what gains hits for nothing, what does for memory, what saves it, that all is well. */
 function recommendationOf<K extends CacheKey>(
   advice: Omit<CacheAdvice<K>, 'recommendation'>,
   cache: AdvisedCache,
@@ -180,18 +180,12 @@ function recommendationOf<K extends CacheKey>(
   }
   const [half, , twice, fourfold] = sizes as [SizePrediction, SizePrediction, SizePrediction, SizePrediction];
   const [best] = policies;
-  const gains = (other: Prediction | undefined): boolean =>
-    other !== undefined && other.hitRatio - other.margin - hitRatio >= POINTS_WORTH;
-  if (gains(best) && (best as PolicyPrediction).hitRatio >= twice.hitRatio) {
-    const { eviction, hitRatio: would } = best as PolicyPrediction;
-    return `Use \`eviction: '${eviction}'\`: it would hit ${percent(would)} of these gets at the same size, '${cache.eviction}' hits ${now}.`;
+  const gains = (other: Prediction): boolean => other.hitRatio - other.margin - hitRatio >= POINTS_WORTH;
+  if (best !== undefined && gains(best)) {
+    return `Use \`eviction: '${best.eviction}'\`: it would hit ${percent(best.hitRatio)} of these gets at the same size, and '${cache.eviction}' hits ${now}.`;
   }
   if (gains(twice)) {
     return `Twice the size would hit ${percent(twice.hitRatio)} of these gets instead of ${now}, four times ${percent(fourfold.hitRatio)}: it is worth it where a miss is dear.`;
-  }
-  if (gains(best)) {
-    const { eviction, hitRatio: would } = best as PolicyPrediction;
-    return `Use \`eviction: '${eviction}'\`: it would hit ${percent(would)} of these gets at the same size, '${cache.eviction}' hits ${now}.`;
   }
   if (shards.length > 1 && skew >= SKEW_WORTH) {
     const busiest = shards.reduce((one, other) => (other.requests > one.requests ? other : one));

@@ -109,6 +109,11 @@ describe('the recommendation', () => {
       { sizes: [by(-900), by(0), by(300, 200 ** 2), by(400, 200 ** 2)] },
       'Keep the size',
     ],
+    [
+      'both gain, and another policy costs nothing',
+      { sizes: [by(-900), by(0), by(900), by(990)], policies: [{ name: 'arc', ...by(200) }] },
+      "Use `eviction: 'arc'`",
+    ],
     ['another policy gains', { policies: [{ name: 'arc', ...by(200) }] }, "Use `eviction: 'arc'`: it would hit 52.0 %"],
     ['half would do', { sizes: [by(-20), by(0), by(10), by(10)] }, 'Half the size would do: it would hit 49.8 %'],
     ['half would cost', {}, 'Keep the size: half of it would hit 40.0 % of these gets, twice as much 50.5 %'],

@@ -1,6 +1,7 @@
 /** What the compiler must accept of the public types, and what it must not. Checked by `npm run types`; never run. */
 import {
   type Cache,
+  type CacheAdvice,
   type CacheKey,
   type EvictionPolicy,
   type HitMode,
@@ -41,6 +42,18 @@ export async function typed(): Promise<void> {
   await users.set(7, ada, { tll: 5 });
   // @ts-expect-error nor this one
   await openCache({ maxEntrys: 5 });
+
+  const advice = await users.advise({ timeout: 5 });
+  advice satisfies CacheAdvice<number>;
+  advice.hotKeys.map(({ key, share }) => key * share) satisfies number[];
+  advice.sizes.map(({ hitRatio, margin, maxEntries }) => hitRatio + margin + maxEntries) satisfies number[];
+  advice.recommendation satisfies string;
+  await openCache({ advise: { sampleRate: 0.5 } });
+  users.config.advise satisfies false | { readonly sampleRate: number };
+  // @ts-expect-error it is frozen
+  advice.ready = true;
+  // @ts-expect-error it is true, false or an object
+  await openCache({ advise: 'yes' });
 
   const lookup = await users.lookup(7);
   if (lookup.status === 'hit') {

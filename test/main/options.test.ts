@@ -93,6 +93,10 @@ describe('options', () => {
     ['cleanupInterval', 2 ** 31],
     ['metrics', 'on'],
     ['metrics', 0],
+    ['advise', 'on'],
+    ['advise', { sampleRate: 0 }],
+    ['advise', { sampleRate: 1.5 }],
+    ['advise', { rate: 0.1 }],
     ['seed', -1],
     ['seed', 1.5],
     ['seed', '7'],
@@ -125,7 +129,7 @@ describe('options', () => {
     const message = String(errorOf(() => resolveOptions(hostile({ typo: 1 })))['message']);
     expect(message).toBe(
       'Unknown option `typo`. Known: shards, maxBytes, maxEntries, ttl, sliding, eviction, serializer, filter, ' +
-        'reads, cleanupInterval, metrics, logger, seed, clock, timeout, maxPendingCalls, maxPendingBytes, unref',
+        'reads, cleanupInterval, metrics, advise, logger, seed, clock, timeout, maxPendingCalls, maxPendingBytes, unref',
     );
   });
 

@@ -283,7 +283,7 @@ test.each<[string, () => unknown, string]>([
           return fail();
         },
       }),
-    'cannot even',
+    'an object',
   ],
   [
     'an error whose class is code',
@@ -293,7 +293,7 @@ test.each<[string, () => unknown, string]>([
           return fail();
         },
       }),
-    'cannot even',
+    ': x. There',
   ],
 ])('%s that is thrown is told, within bounds', (_, thrown, told) => {
   const { target, breaks } = full();

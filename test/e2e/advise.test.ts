@@ -79,7 +79,6 @@ describe('predictions are within 3 points of the truth', () => {
     { eviction: 'as3-fifo', shards: 1, reads: 'shared' },
     { eviction: 'lru', shards: 2, reads: 'shared', advise: { sampleRate: 0.25 } },
     { eviction: 'lru', shards: 1, reads: 'owner' },
-    { eviction: 'as3-fifo', shards: 2, reads: 'owner', advise: { sampleRate: 0.25 } },
   ])('on Zipf requests: %o', async (options) => {
     const ids = zipfIds(seededRandom('zipf advice'), 60_000, 40_000, 0.9);
     const advice = await expectTruth(ids, { ...options, maxEntries: 4_000 });
@@ -88,11 +87,11 @@ describe('predictions are within 3 points of the truth', () => {
   });
 
   test('where bytes bound the cache', async () => {
-    const ids = zipfIds(seededRandom('zipf bytes'), 100_000, 30_000, 0.9);
-    const sizes = [0.5, 1, 2, 4].map((factor) => factor * 400_000);
+    const ids = zipfIds(seededRandom('zipf bytes'), 50_000, 15_000, 0.9);
+    const sizes = [0.5, 1, 2, 4].map((factor) => factor * 200_000);
     const ratios: number[] = [];
     for (const maxBytes of sizes) {
-      const cache = await make({ shards: 1, maxBytes, advise: maxBytes === 400_000 });
+      const cache = await make({ shards: 1, maxBytes, advise: maxBytes === 200_000 });
       await replay(cache, ids);
       ratios.push((await cache.metrics()).hitRatio);
       if (cache.config.advise === false) continue;
@@ -121,8 +120,6 @@ describe('predictions are within 3 points of the truth', () => {
   }
   test.runIf(hasTraces()).each([
     ['web07', 2_000, 'as3-fifo'],
-    ['web07', 2_000, 'lru'],
-    ['lirs_sprite', 400, 'as3-fifo'],
     ['lirs_sprite', 400, 'lru'],
   ] as const)('on the trace %s, %i entries, %s', async (name, maxEntries, eviction) => {
     await expectTruth(keysOf(name), { maxEntries, eviction, shards: 1 });

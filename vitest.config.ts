@@ -1,6 +1,14 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
+/** Tests that start threads or processes of their own: two cores are few, and files that do so would starve each other. */
+const THREADS = [
+  'test/e2e/**/*.test.ts',
+  'test/cli/**/*.test.ts',
+  'test/worker/torture.test.ts',
+  'test/worker/filter/race.test.ts',
+];
+
 export default defineConfig({
   // Threads are tested from the built package, under the name that users import.
   resolve: {
@@ -12,9 +20,22 @@ export default defineConfig({
     },
   },
   test: {
-    include: ['test/**/*.test.ts'],
-    // Two cores are few: files that start shards would starve each other.
-    fileParallelism: false,
     testTimeout: 60_000,
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'core',
+          include: ['test/**/*.test.ts'],
+          exclude: THREADS,
+          maxWorkers: 2,
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        extends: true,
+        test: { name: 'threads', include: THREADS, fileParallelism: false, sequence: { groupOrder: 1 } },
+      },
+    ],
   },
 });

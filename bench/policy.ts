@@ -10,6 +10,7 @@
 import type { EvictionPolicy, PolicyFactory } from '../src/protocol/policy.ts';
 import type { PolicyName } from '../src/protocol/spec.ts';
 import { policies } from '../src/worker/eviction/index.ts';
+import { mixed } from '../src/worker/simulation/mix.ts';
 import type { Bench, Report, RunOptions } from './support/bench.ts';
 import { type Figure, pick } from './support/figure.ts';
 import { compare, type Ratio } from './support/ratio.ts';
@@ -148,12 +149,4 @@ class PolicyLoad {
     this.#touched[slot] = 0;
     this.#policy.add(slot, hash);
   }
-}
-
-/** Murmur's finalizer. */
-function mixed(word: number): number {
-  let hash = word | 0;
-  hash = Math.imul(hash ^ (hash >>> 16), 0x85eb_ca6b);
-  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2_ae35);
-  return hash ^ (hash >>> 16);
 }

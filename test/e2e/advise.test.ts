@@ -7,6 +7,7 @@ import { simulate } from 'shardstash/simulation';
 import { manualClock } from 'shardstash/testing';
 import { describe, expect, test } from 'vitest';
 import { cachesOfOneTest, outcomeOf, pairs, READS } from '../support/caches.ts';
+import { zipfSampler } from '../support/loads.ts';
 import { type Random, seededRandom } from '../support/random.ts';
 import { hasTraces, keysOf, NO_TRACES } from '../support/traces.ts';
 
@@ -16,23 +17,8 @@ const POINTS = 0.03;
 const make = cachesOfOneTest();
 
 function zipfIds(random: Random, requests: number, keys: number, exponent: number): Int32Array {
-  const cumulated = new Float64Array(keys);
-  let sum = 0;
-  for (let rank = 1; rank <= keys; rank++) {
-    sum += rank ** -exponent;
-    cumulated[rank - 1] = sum;
-  }
-  return Int32Array.from({ length: requests }, () => {
-    const value = random.fraction() * sum;
-    let low = 0;
-    let high = keys - 1;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if ((cumulated[middle] as number) < value) low = middle + 1;
-      else high = middle;
-    }
-    return low;
-  });
+  const next = zipfSampler(keys, exponent, () => random.fraction());
+  return Int32Array.from({ length: requests }, next);
 }
 
 /** Every request is a get and, on a miss, a set, `lanes` of them at a time: more than one, and a key may miss several times. */

@@ -5,6 +5,7 @@
 import { FrameReader, FrameWriter } from '../../src/protocol/frame.ts';
 import { KeyEncoder } from '../../src/protocol/key.ts';
 import { OP_SET } from '../../src/protocol/operations.ts';
+import { mixed } from '../../src/worker/simulation/mix.ts';
 
 /** Four bytes of Latin-1: the number itself. */
 const KEY = '\0\0\0\0';
@@ -32,12 +33,4 @@ export class Forged {
     this.record.hashLow = hash;
     this.record.valueBytes = valueBytes;
   }
-}
-
-/** Murmur's finalizer: different numbers have different hashes. */
-function mixed(id: number): number {
-  let hash = id | 0;
-  hash = Math.imul(hash ^ (hash >>> 16), 0x85eb_ca6b);
-  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2_ae35);
-  return hash ^ (hash >>> 16);
 }

@@ -87,14 +87,19 @@ function drifting(): Load {
 
 function zipfDraws(exponent: number): () => number {
   const random = new Random(SEED);
-  const sums = new Float64Array(LOAD_ENTRIES * 20);
+  return zipfSampler(LOAD_ENTRIES * 20, exponent, () => random.below(1e9) / 1e9);
+}
+
+/** Draws keys from 0 on, the lower the more often: in proportion to 1 / (key + 1)^exponent. `fraction` draws from [0, 1). */
+export function zipfSampler(keys: number, exponent: number, fraction: () => number): () => number {
+  const sums = new Float64Array(keys);
   let sum = 0;
   for (let rank = 0; rank < sums.length; rank++) {
     sum += (rank + 1) ** -exponent;
     sums[rank] = sum;
   }
   return () => {
-    const drawn = (random.below(1e9) / 1e9) * sum;
+    const drawn = fraction() * sum;
     let low = 0;
     for (let high = sums.length - 1; low < high; ) {
       const middle = (low + high) >> 1;

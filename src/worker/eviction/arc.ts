@@ -12,7 +12,7 @@
 import type { EvictionPolicy, PolicyContext } from '../../protocol/policy.ts';
 import { Ghosts } from './ghosts.ts';
 import { SlotLists } from './lists.ts';
-import { weightsOf } from './weights.ts';
+import { checkWeight, weightsOf } from './weights.ts';
 
 const ONCE = 0;
 const AGAIN = 1;
@@ -129,14 +129,7 @@ export function createArc(context: PolicyContext): EvictionPolicy {
     check() {
       for (const list of [ONCE, AGAIN] as const) {
         ghostsOf[list].check();
-        lists.count(list);
-        let weight = 0;
-        for (let at = lists.oldest(list); at !== NONE; at = lists.newerThan(at)) {
-          weight += weights.of(at);
-        }
-        if (weight !== weightIn[list]) {
-          throw new Error(`arc: a list weighs ${weight}, counted ${weightIn[list]}`);
-        }
+        checkWeight(lists, list, weights, weightIn[list]);
       }
     },
   };

@@ -22,7 +22,7 @@
  *     + main filled, share of the small queue climbs     41 to 43 %   -0.9, but 30 cachefuls until recency is learnt
  *     + main filled, small queue grows and shrinks       43.4 %   -1.38, recency learnt within two cachefuls: this one
  *     both of the last two                               41.7 %   -0.9
- *     W-TinyLFU with an adaptive window                  40.5 %   -3.26
+ *     W-TinyLFU with an adaptive window                  40.9 %   -3.26
  *
  * What it leaves open: under a load of stack distances that fall off within half a cache, it is 13 points below LRU, as
  * S3-FIFO is; climbing mends that, at the price of web loads.

@@ -41,10 +41,10 @@ export class FrequencySketch {
   #halving = 0;
   #additions = 0;
 
-  /** For at most so many entries; it begins with as many as are expected, if that is known. */
+  /** For at most so many entries; it begins with room for as many as are expected. */
   constructor(entriesMax: number, expected = 0) {
     const blocks = blocksFor(entriesMax);
-    this.#blocksAtFirst = expected === entriesMax || expected === entriesMax - 1 ? blocks : BLOCKS_MIN;
+    this.#blocksAtFirst = Math.min(blocks, blocksFor(expected));
     this.#blocks = this.#blocksAtFirst;
     // Shared only so that pages are handed out when touched.
     this.#words = new Int32Array(new SharedArrayBuffer(blocks * BLOCK_WORDS * 4));

@@ -25,7 +25,7 @@
 import type { EvictionPolicy, PolicyContext } from '../../protocol/policy.ts';
 import { FrequencySketch } from './frequency-sketch.ts';
 import { SlotLists } from './lists.ts';
-import { weightsOf } from './weights.ts';
+import { checkWeight, weightsOf } from './weights.ts';
 import { WindowClimber } from './window-climber.ts';
 
 const PROTECTED_SHARE = 0.8;
@@ -43,7 +43,8 @@ export function createWTinyLfu(context: PolicyContext): EvictionPolicy {
   const lists = new SlotLists(slots, 3);
   const listOf = new Uint8Array(new SharedArrayBuffer(slots));
   const weightIn: [number, number, number] = [0, 0, 0];
-  const sketch = new FrequencySketch(slots, Math.min(slots, context.entriesMax));
+  // Slots are as many as the smallest of entries would need: where only bytes bound the cache, it grows to what comes.
+  const sketch = new FrequencySketch(slots, context.entriesMax === Number.POSITIVE_INFINITY ? 0 : context.entriesMax);
   const climber = new WindowClimber();
   let entries = 0;
   /** Whether room was needed: what a cache hits while it fills says nothing about its window. */
@@ -171,14 +172,7 @@ export function createWTinyLfu(context: PolicyContext): EvictionPolicy {
     check() {
       let counted = 0;
       for (const list of [WINDOW, PROBATION, PROTECTED] as const) {
-        counted += lists.count(list);
-        let weight = 0;
-        for (let at = lists.oldest(list); at !== NONE; at = lists.newerThan(at)) {
-          weight += weights.of(at);
-        }
-        if (weight !== weightIn[list]) {
-          throw new Error(`w-tinylfu: a list weighs ${weight}, counted ${weightIn[list]}`);
-        }
+        counted += checkWeight(lists, list, weights, weightIn[list]);
       }
       if (counted !== entries) {
         throw new Error(`w-tinylfu: ${counted} entries in the lists, ${entries} counted`);

@@ -6,6 +6,7 @@
  * moving an entry from queue to queue does not load it.
  */
 import type { PolicyContext } from '../../protocol/policy.ts';
+import type { SlotLists } from './lists.ts';
 
 export interface Weights {
   /** Of an entry as it was last noted, in the unit that is divided. */
@@ -20,6 +21,20 @@ export interface Weights {
 
 export function weightsOf(context: PolicyContext): Weights {
   return context.entriesMax === Number.POSITIVE_INFINITY ? new Bytes(context) : new Entries(context.entriesMax);
+}
+
+/** How many slots a list has. Throws when they do not weigh what was counted, or its links disagree. For `check` of policies. */
+export function checkWeight(lists: SlotLists, list: number, weights: Weights, counted: number): number {
+  // First: a walk along links that disagree may never end.
+  const count = lists.count(list);
+  let weight = 0;
+  for (let at = lists.oldest(list); at !== -1; at = lists.newerThan(at)) {
+    weight += weights.of(at);
+  }
+  if (weight !== counted) {
+    throw new Error(`lists: list ${list} weighs ${weight}, counted ${counted}`);
+  }
+  return count;
 }
 
 class Bytes implements Weights {

@@ -43,6 +43,9 @@ const CORE = [
   'src/main/advice.ts',
   'src/main/cache.ts',
   'src/main/client.ts',
+  'src/main/compute.ts',
+  'src/main/compute-task.ts',
+  'src/main/computing.ts',
   'src/main/batch.ts',
   'src/main/pages.ts',
   'src/main/eviction.ts',
@@ -64,6 +67,7 @@ const CORE = [
   'src/main/plugin.ts',
   'src/main/policy-facts.ts',
   'src/main/policy-rehearsal.ts',
+  'src/main/thrown.ts',
   'src/main/units.ts',
   'src/main/serializers/',
 ];

@@ -76,6 +76,12 @@ export interface CacheOptions {
   maxPendingCalls?: number;
   /** Bytes of calls that may wait for one shard; more reject with OVERLOADED. Default '64mb'. */
   maxPendingBytes?: number | string;
+  /**
+   * The threads that run the tasks of `getOrSet`: how many at most (default: one less than the machine's cores, at least
+   * one), how many tasks may wait for one (default 1,024; more reject with OVERLOADED), and when an idle one ends (default
+   * '10s'). None is started before the first task.
+   */
+  compute?: { threads?: number; queue?: number; idleTimeout?: number | string };
   /** Whether a process that has nothing else to do may end while the cache is open. Default true. */
   unref?: boolean;
 }
@@ -103,11 +109,19 @@ export interface CacheConfig {
   readonly timeout: number;
   readonly maxPendingCalls: number;
   readonly maxPendingBytes: number;
+  readonly compute: ComputeConfig;
   readonly unref: boolean;
 }
 
 export type FilterConfig = FilterSpec;
 export type AdviseConfig = AdviseSpec;
+
+export interface ComputeConfig {
+  readonly threads: number;
+  readonly queue: number;
+  /** Milliseconds. */
+  readonly idleTimeout: number;
+}
 
 const DEFAULT_BYTES = 256 * 1024 * 1024;
 const DEFAULT_TIMEOUT_MS = 30_000;
@@ -117,6 +131,9 @@ const SHARDS_MAX = 256;
 const DEFAULT_SHARDS_MAX = 8;
 /** Fewer entries a shard than this and the split itself loses hits: 0.1 points at 128, 0.4 at 64, 1.5 at 16. */
 const ENTRIES_PER_SHARD_MIN = 256;
+const COMPUTE_THREADS_MAX = 256;
+const DEFAULT_COMPUTE_QUEUE = 1_024;
+const DEFAULT_COMPUTE_IDLE_MS = 10_000;
 const TIMER_MAX_MS = 2 ** 31 - 1;
 const FILTERS: readonly FilterName[] = ['blocked-bloom', 'bloom', 'cuckoo'];
 /** Filters that cannot follow a cache, and the class that each of them is. */
@@ -144,6 +161,7 @@ const KNOWN = [
   'timeout',
   'maxPendingCalls',
   'maxPendingBytes',
+  'compute',
   'unref',
 ];
 
@@ -187,6 +205,7 @@ export function resolveOptions(options: CacheOptions = {}): CacheConfig {
     timeout: resolveTimeout(options.timeout, DEFAULT_TIMEOUT_MS),
     maxPendingCalls: count('maxPendingCalls', options.maxPendingCalls ?? DEFAULT_PENDING_CALLS),
     maxPendingBytes: size('maxPendingBytes', options.maxPendingBytes ?? DEFAULT_PENDING_BYTES),
+    compute: compute(options.compute ?? {}),
     unref: flag('unref', options.unref ?? true),
   });
 }
@@ -348,6 +367,34 @@ function advise(value: unknown): AdviseConfig | false {
     throw optionError('advise', 'an object of `sampleRate`', unknown);
   }
   return Object.freeze({ sampleRate });
+}
+
+function compute(value: unknown): ComputeConfig {
+  if (typeof value !== 'object' || value === null) {
+    throw optionError('compute', 'an object with `threads`, `queue` and `idleTimeout`', value);
+  }
+  const {
+    threads = Math.max(1, availableParallelism() - 1),
+    queue = DEFAULT_COMPUTE_QUEUE,
+    idleTimeout = DEFAULT_COMPUTE_IDLE_MS,
+    ...rest
+  } = value as Record<string, unknown>;
+  if (!Number.isInteger(threads) || (threads as number) < 1 || (threads as number) > COMPUTE_THREADS_MAX) {
+    throw optionError('compute', `an object whose \`threads\` is an integer from 1 to ${COMPUTE_THREADS_MAX}`, threads);
+  }
+  if (!Number.isSafeInteger(queue) || (queue as number) < 0) {
+    throw optionError('compute', 'an object whose `queue` is an integer of at least 0', queue);
+  }
+  const idleTimeoutMs = parseDuration(idleTimeout);
+  if (!(idleTimeoutMs > 0 && idleTimeoutMs <= TIMER_MAX_MS)) {
+    const expected = "an object whose `idleTimeout` is a positive number of milliseconds, or a duration like '10s'";
+    throw optionError('compute', expected, idleTimeout);
+  }
+  const [unknown] = Object.keys(rest);
+  if (unknown !== undefined) {
+    throw optionError('compute', 'an object of `threads`, `queue` and `idleTimeout`', unknown);
+  }
+  return Object.freeze({ threads: threads as number, queue: queue as number, idleTimeout: idleTimeoutMs });
 }
 
 function frozenFilter(type: keyof typeof FROZEN_FILTERS): TypeError {

@@ -26,6 +26,7 @@ export type CacheErrorCode =
   | 'SHARD_DOWN'
   | 'CACHE_CLOSED'
   | 'POLICY_ERROR'
+  | 'COMPUTE_ERROR'
   | 'FILTER_ERROR'
   | 'CACHE_LOAD_ERROR'
   | 'PROTOCOL_ERROR';

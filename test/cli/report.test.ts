@@ -44,6 +44,7 @@ const config: CacheConfig = {
   timeout: 30_000,
   maxPendingCalls: 65_536,
   maxPendingBytes: 65_536,
+  compute: { threads: 1, queue: 1_024, idleTimeout: 10_000 },
   unref: true,
 };
 const settings: ReportSettings = {

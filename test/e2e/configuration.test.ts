@@ -43,6 +43,7 @@ describe('cache.config', () => {
       timeout: 30_000,
       maxPendingCalls: 65_536,
       maxPendingBytes: 67_108_864,
+      compute: { threads: expect.any(Number), queue: 1_024, idleTimeout: 10_000 },
       unref: true,
     });
   });
@@ -65,6 +66,7 @@ describe('cache.config', () => {
       timeout: '5s',
       maxPendingCalls: 100,
       maxPendingBytes: '1mb',
+      compute: { threads: 2, idleTimeout: '1s' },
       unref: false,
     });
     expect(cache.config).toEqual({
@@ -84,6 +86,7 @@ describe('cache.config', () => {
       timeout: 5_000,
       maxPendingCalls: 100,
       maxPendingBytes: 1_048_576,
+      compute: { threads: 2, queue: 1_024, idleTimeout: 1_000 },
       unref: false,
     });
   });

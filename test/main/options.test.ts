@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { describe, expect, test } from 'vitest';
 import {
   resolveClock,
@@ -37,6 +38,16 @@ describe('options', () => {
     expect(Object.isFrozen(config)).toBe(true);
   });
 
+  test('compute has a thread less than there are cores, and takes durations', () => {
+    expect(resolveOptions().compute).toEqual({
+      threads: Math.max(1, availableParallelism() - 1),
+      queue: 1_024,
+      idleTimeout: 10_000,
+    });
+    const compute = { threads: 3, queue: 0, idleTimeout: '1m' };
+    expect(resolveOptions({ compute }).compute).toEqual({ threads: 3, queue: 0, idleTimeout: 60_000 });
+  });
+
   test.each([
     ['shards', 0],
     ['shards', -1],
@@ -67,6 +78,16 @@ describe('options', () => {
     ['timeout', Number.NaN],
     ['maxPendingCalls', '10'],
     ['maxPendingBytes', 0],
+    ['compute', 2],
+    ['compute', { threads: 0 }],
+    ['compute', { threads: 1.5 }],
+    ['compute', { threads: 257 }],
+    ['compute', { queue: -1 }],
+    ['compute', { queue: Number.POSITIVE_INFINITY }],
+    ['compute', { idleTimeout: 0 }],
+    ['compute', { idleTimeout: 'soon' }],
+    ['compute', { idleTimeout: 2 ** 31 }],
+    ['compute', { workers: 1 }],
     ['unref', 1],
     ['unref', 'yes'],
     ['sliding', 1],
@@ -129,7 +150,7 @@ describe('options', () => {
     const message = String(errorOf(() => resolveOptions(hostile({ typo: 1 })))['message']);
     expect(message).toBe(
       'Unknown option `typo`. Known: shards, maxBytes, maxEntries, ttl, sliding, eviction, serializer, filter, ' +
-        'reads, cleanupInterval, metrics, advise, logger, seed, clock, timeout, maxPendingCalls, maxPendingBytes, unref',
+        'reads, cleanupInterval, metrics, advise, logger, seed, clock, timeout, maxPendingCalls, maxPendingBytes, compute, unref',
     );
   });
 

@@ -73,6 +73,11 @@ export async function loadSerializer(serializer: ResolvedSerializer): Promise<Se
   return checked((exports as Record<string, unknown>)[name], `the export \`${name}\` of ${module}`);
 }
 
+/** Whether it is one of the built-in ones. */
+export function isSerializerName(name: string): name is SerializerName {
+  return Object.hasOwn(serializers, name);
+}
+
 export function createCodec(serializer: SerializerName | Serializer): ValueCodec {
   return typeof serializer === 'string' ? serializers[serializer]() : new CustomCodec(serializer);
 }

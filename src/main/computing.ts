@@ -1,0 +1,32 @@
+/**
+ * Which keys are being computed in the code that runs now, whatever it awaits: so that a computation that asks for its own
+ * key can be told, where it would wait for itself.
+ *
+ * An AsyncLocalStorage in use lets Node 20 follow every promise of the process: an await takes 143 ns instead of 54. So it
+ * is in use only while something is computed.
+ */
+import { AsyncLocalStorage } from 'node:async_hooks';
+
+const storage = new AsyncLocalStorage<readonly string[]>();
+const NONE: readonly string[] = Object.freeze([]);
+let running = 0;
+
+export const computing = {
+  /** Runs `make` where `chain` is being computed: ids of keys, the one that was asked for first in front. */
+  async run<T>(chain: readonly string[], make: () => T | Promise<T>): Promise<T> {
+    running++;
+    try {
+      return await storage.run(chain, make);
+    } finally {
+      running--;
+      if (running === 0) {
+        storage.disable();
+      }
+    }
+  },
+
+  /** The ids of the keys that wait for what runs now; none outside of a computation. */
+  chain(): readonly string[] {
+    return storage.getStore() ?? NONE;
+  },
+};

@@ -46,8 +46,11 @@ import { type CacheAdvice, combineAdvice, noAdvice } from './advice.ts';
 import { deleteMany, getMany, setMany } from './batch.ts';
 import { bodyOf, type CallLimits, type CallOptions, callLimits, NO_BODY } from './call.ts';
 import { Client } from './client.ts';
+import { resolveTask, type TaskModule } from './compute.ts';
+import { computing } from './computing.ts';
 import { evictionName } from './eviction.ts';
-import { type Factory, Flights } from './flights.ts';
+import { type Factory, Flights, type LeaseWish, type Maker } from './flights.ts';
+import { type CacheHandle, createHandle } from './handle.ts';
 import { type CacheMetrics, noMetrics, sumMetrics } from './metrics.ts';
 import { Notices } from './notices.ts';
 import {
@@ -58,14 +61,21 @@ import {
   resolveClock,
   resolveLogger,
   resolveOptions,
+  resolveTimeout,
   resolveTtl,
   warningsOf,
 } from './options.ts';
 import { type ScanOptions, scanEntries, scanKeys } from './pages.ts';
-import { createCodec, loadSerializer, resolveSerializer, type ValueCodec } from './serializers/index.ts';
+import {
+  createCodec,
+  isSerializerName,
+  loadSerializer,
+  resolveSerializer,
+  type ValueCodec,
+} from './serializers/index.ts';
 import type { ShardView } from './shard-view.ts';
-import { type OpenShards, openShards } from './shards.ts';
-import { EVER } from './units.ts';
+import { type CacheHome, openShards } from './shards.ts';
+import { EVER, parseDuration } from './units.ts';
 
 export interface SetOptions extends CallOptions {
   /** Milliseconds, '30s', or null for ever; overrides the cache's `ttl`. */
@@ -82,6 +92,23 @@ export interface UpdateOptions extends SetOptions {
 export interface IncrementOptions extends SetOptions {
   /** What to begin with where there is no entry, default 0. `ttl` and `sliding` are for the entry that is born then. */
   initial?: number;
+}
+
+export interface ComputeOptions extends SetOptions {
+  /**
+   * For how long after its ttl the value may still be served by `getOrSet`, while one caller computes it anew behind
+   * everybody's back, and when that fails: milliseconds, '10m'. For every other method it has expired. Default 0.
+   */
+  grace?: number | string;
+  /** The share of the ttl, from 0 to 1, that is taken off by lot, so that what was stored together expires apart. Default 0. */
+  jitter?: number;
+  /** How long the computation may hold the key before the next who asks may try; overrides the cache's `leaseTimeout`. */
+  leaseTimeout?: number | string;
+}
+
+export interface TaskOptions extends ComputeOptions {
+  /** The function that makes the value, run with `args` in a thread of the cache's `compute` pool. */
+  task: TaskModule;
 }
 
 /** What `lookup` tells of a key. */
@@ -123,29 +150,53 @@ export async function openCache<V = unknown, K extends CacheKey = CacheKey>(
   for (const warning of warningsOf(config)) {
     notices.tell('warning', warning);
   }
-  const open = await openShards(config, clock, notices);
+  const home = await openShards(config, clock, notices);
   notices.tell('open', `Opened ${nameOf(config)}`, { config });
-  return new Cache<V, K>(config, open, codec, clock ?? monotonic, notices);
+  return new Cache<V, K>(home, codec, clock ?? monotonic, notices);
+}
+
+let crash: (cache: Cache, shard: number) => Promise<void>;
+
+/** Ends the thread of a shard, as a crash would. Published in `shardstash/testing`. */
+export function crashShard(cache: Cache, shard: number): Promise<void> {
+  return crash(cache, shard);
 }
 
 export class Cache<V = unknown, K extends CacheKey = CacheKey> {
+  static {
+    crash = async (cache, shard) => {
+      const { crash, facts } = cache.#home;
+      if (crash === undefined) {
+        throw misuse('INVALID_CONFIG', 'the cache that was opened, not one that was attached', cache, {
+          option: 'cache',
+        });
+      }
+      if (!Number.isInteger(shard) || shard < 0 || shard >= facts.config.shards) {
+        throw optionError('shard', `the number of one of ${facts.config.shards} shards, from 0`, shard);
+      }
+      await crash.call(cache.#home, shard);
+    };
+  }
+
   /** The options in force, defaults filled in. */
   readonly config: CacheConfig;
   readonly #client: Client;
-  readonly #open: OpenShards;
+  readonly #home: CacheHome;
   readonly #flights: Flights;
   readonly #notices: Notices;
   /** The shard that the next popItem asks first. */
   #popAt = 0;
   #closing: Promise<void> | undefined;
 
-  /** Use `openCache`. */
-  constructor(config: CacheConfig, open: OpenShards, codec: ValueCodec, clock: Clock, notices: Notices) {
+  /** Use `openCache`, or `attachCache`. */
+  constructor(home: CacheHome, codec: ValueCodec, clock: Clock, notices: Notices) {
+    const { config, hashSeed, id } = home.facts;
     this.config = config;
-    this.#open = open;
-    this.#client = new Client(config, open.views, codec, clock);
-    this.#flights = new Flights(this.#client, notices);
+    this.#home = home;
+    this.#client = new Client(hashSeed, home.views, codec, clock);
+    this.#flights = new Flights(this.#client, notices, id);
     this.#notices = notices;
+    void home.gone.then(() => this.#abandon());
   }
 
   /** The value under a key, or undefined. A fresh copy each time. Counts a hit or a miss and keeps the entry warm. */
@@ -264,26 +315,35 @@ export class Cache<V = unknown, K extends CacheKey = CacheKey> {
 
   /**
    * The value under a key; where there is none, what `factory` makes of the key, which is stored. However many ask at
-   * once, the factory runs once: all get its value, a copy each, or its error. A key that is written meanwhile keeps what
-   * was written. Rejects with TIMEOUT when it takes longer than `timeout` (default: the cache's).
+   * once, in however many threads, the factory runs once: all get its value, a copy each, or its error. A key that is
+   * written meanwhile keeps what was written. With a `task` in the factory's place it is CPU-bound work, and runs in a
+   * thread of the cache's `compute` pool. Rejects with TIMEOUT when it takes longer than `timeout` (default: the
+   * cache's), and REENTRANT_CALL where the factory asks for its own key. When the thread that owns the key dies meanwhile,
+   * a second factory may run.
+   *
+   * @example
+   * await cache.getOrSet('user:1', () => db.user(1), { ttl: '10m', grace: '1h' });
+   * const task = { module: new URL('./report.js', import.meta.url), export: 'render', args: [2026] };
+   * await cache.getOrSet('report:2026', { task });
    */
-  getOrSet(key: K, factory: Factory<V, K>, options?: SetOptions): Promise<V> {
+  getOrSet(key: K, factory: Factory<V, K>, options?: ComputeOptions): Promise<V>;
+  getOrSet(key: K, options: TaskOptions): Promise<V>;
+  getOrSet(key: K, factory: Factory<V, K> | TaskOptions, options?: ComputeOptions): Promise<V> {
     try {
-      const { signal, timeoutMs } = callLimits(options);
-      const ttlMs = this.#ttlOf(options);
-      const sliding = this.#slidingFlag(options);
-      if (typeof factory !== 'function') {
-        throw misuse('INVALID_CONFIG', 'a function that makes the value', factory, { option: 'factory' });
-      }
+      const isTask = typeof factory === 'object' && factory !== null && 'task' in factory;
+      const given = isTask ? factory : options;
+      const { signal, timeoutMs } = callLimits(given);
+      const wish = this.#leaseWishOf(given);
+      const make = isTask ? this.#makerOf(factory) : this.#makerBy(factory as Factory<V, K>, key);
       const client = this.#client;
       const view = client.aim(key);
       const seen = view.look(client.key);
       if (seen === HIT) {
         return Promise.resolve(client.take(view) as V);
       }
-      const lease = bodyOf(ttlMs, sliding | (seen === MISS ? FLAG_COUNTED : 0));
       const limits = { signal, timeoutMs: timeoutMs === 0 ? this.config.timeout : timeoutMs };
-      return this.#flights.join(key, factory, lease, limits).then(this.#decode) as Promise<V>;
+      const counted = seen === MISS ? { ...wish, flags: wish.flags | FLAG_COUNTED } : wish;
+      return this.#flights.join(key, make, counted, limits).then(this.#decode) as Promise<V>;
     } catch (error) {
       return Promise.reject(error);
     }
@@ -463,8 +523,29 @@ export class Cache<V = unknown, K extends CacheKey = CacheKey> {
   }
 
   /**
+   * What another thread needs to join this cache with `attachCache`: one for each client, to be sent with
+   * `handle.transfer` in the transfer list. Throws CACHE_CLOSED, OVERLOADED when too many were made and never used, and
+   * INVALID_CONFIG where the cache has a serializer that other threads cannot load.
+   *
+   * @example
+   * const handle = cache.handle();
+   * worker.postMessage({ handle }, handle.transfer);
+   */
+  handle(): CacheHandle {
+    this.#client.assertOpen();
+    const { serializer } = this.config;
+    if (typeof serializer === 'string' && !isSerializerName(serializer)) {
+      throw optionError('serializer', 'a name, or a module, which other threads can load as well', serializer);
+    }
+    const { handle, opener } = createHandle(this.#home.facts);
+    this.#home.expect(opener);
+    return handle;
+  }
+
+  /**
    * Waits up to `timeout` (default 5 s) for calls in flight, rejects those that are left with CACHE_CLOSED, and ends the
-   * threads. Repeated calls return the same promise.
+   * threads. In a thread that has attached it leaves the cache, which goes on for all others. Repeated calls return the
+   * same promise.
    */
   close(options?: Pick<CallOptions, 'timeout'>): Promise<void> {
     try {
@@ -587,6 +668,7 @@ export class Cache<V = unknown, K extends CacheKey = CacheKey> {
 
   async #shutDown(timeoutMs: number): Promise<void> {
     this.#client.close();
+    this.#home.beginClose();
     const idle = Promise.all([...this.#client.views.map(({ lane }) => lane.drained()), this.#flights.drained()]);
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise((resolve) => {
@@ -595,14 +677,67 @@ export class Cache<V = unknown, K extends CacheKey = CacheKey> {
     await Promise.race([idle, late]);
     clearTimeout(timer);
     this.#flights.fail(new CacheError('CACHE_CLOSED', 'The cache was closed before the value was computed'));
-    await this.#open.close();
+    await this.#home.close();
     this.#notices.tell('close', `Closed ${this}`);
+  }
+
+  /** Somebody else has closed the cache. */
+  #abandon(): void {
+    this.#client.close();
+    this.#closing ??= Promise.resolve();
+    this.#flights.fail(new CacheError('CACHE_CLOSED', 'The cache was closed before the value was computed'));
+  }
+
+  #leaseWishOf(options: ComputeOptions | undefined): LeaseWish {
+    const ttlMs = this.#ttlOf(options);
+    const flags = this.#slidingFlag(options);
+    if (options === undefined) {
+      return { ttlMs, flags, leaseMs: this.config.leaseTimeout, graceMs: 0 };
+    }
+    const { grace, jitter = 0, leaseTimeout } = options;
+    if (typeof jitter !== 'number' || !(jitter >= 0 && jitter <= 1)) {
+      throw optionError('jitter', 'a number from 0 to 1', jitter);
+    }
+    return {
+      // Not to nothing, which would be for ever.
+      ttlMs: ttlMs === 0 || jitter === 0 ? ttlMs : Math.max(1, ttlMs * (1 - jitter * Math.random())),
+      flags,
+      leaseMs: resolveTimeout(leaseTimeout, this.config.leaseTimeout, 'leaseTimeout'),
+      graceMs: resolveGrace(grace),
+    };
+  }
+
+  #makerBy(factory: Factory<V, K>, key: K): Maker {
+    if (typeof factory !== 'function') {
+      throw misuse('INVALID_CONFIG', 'a function that makes the value, or options with a `task`', factory, {
+        option: 'factory',
+      });
+    }
+    const { codec } = this.#client;
+    return async (chain, signal) => {
+      codec.encode(await computing.run(chain, () => factory(key, { signal })));
+      return { tag: codec.tag, bytes: Buffer.from(codec.bytes.subarray(0, codec.byteLength)) };
+    };
+  }
+
+  #makerOf(options: TaskOptions): Maker {
+    const task = resolveTask(options.task);
+    return (chain, signal) => this.#home.compute(task, chain, signal);
   }
 }
 
 const COUNTED = bodyOf(0, FLAG_COUNTED);
 
-function nameOf({ shards, maxBytes, maxEntries, eviction }: CacheConfig): string {
+function resolveGrace(grace: unknown): number {
+  const ms = grace === undefined ? 0 : parseDuration(grace);
+  if (!(ms >= 0 && ms <= Number.MAX_SAFE_INTEGER)) {
+    throw optionError('grace', "a number of milliseconds of at least 0, or a duration like '10m'", grace);
+  }
+  return ms;
+}
+
+/** How a cache calls itself. */
+export function nameOf({ shards, maxBytes, maxEntries, eviction }: CacheConfig): string {
   const entries = maxEntries === EVER ? '' : `, maxEntries=${maxEntries}`;
   return `<Cache shards=${shards}, maxBytes=${maxBytes}${entries}, eviction='${evictionName(eviction)}'>`;
 }

@@ -46,7 +46,19 @@ export interface Waiter {
 }
 
 /** The options of all calls: whoever mistypes one should hear of it, not wonder why his entries live for ever. */
-const KNOWN = ['signal', 'timeout', 'ttl', 'sliding', 'keepTtl', 'initial', 'pageSize'];
+const KNOWN = [
+  'signal',
+  'timeout',
+  'ttl',
+  'sliding',
+  'keepTtl',
+  'initial',
+  'pageSize',
+  'grace',
+  'jitter',
+  'leaseTimeout',
+  'task',
+];
 
 /** Throws INVALID_CONFIG for what is no option, and `signal.reason` for a signal that has been aborted. */
 export function callLimits(options: CallOptions | undefined): CallLimits {
@@ -84,6 +96,10 @@ export class Call {
     this.key = key;
     this.#waiter = waiter;
     this.#index = index;
+  }
+
+  get isSettled(): boolean {
+    return this.#settled;
   }
 
   resolve(result: Result): void {

@@ -6,11 +6,10 @@
 import type { CacheKey } from '../protocol/cache-key.ts';
 import type { Clock } from '../protocol/clock.ts';
 import { CacheError } from '../protocol/errors.ts';
-import { decodeKey, KeyEncoder, shardOf } from '../protocol/key.ts';
+import { decodeKey, type HashSeed, KeyEncoder, shardOf } from '../protocol/key.ts';
 import type { StoredValue } from '../protocol/operations.ts';
 import type { Result } from '../protocol/reply.ts';
 import { type CallBody, type CallLimits, NO_BODY } from './call.ts';
-import { type CacheConfig, hashSeedOf } from './options.ts';
 import type { ValueCodec } from './serializers/index.ts';
 import type { ShardView } from './shard-view.ts';
 
@@ -23,11 +22,11 @@ export class Client {
   readonly clock: Clock;
   #closed = false;
 
-  constructor(config: CacheConfig, views: readonly ShardView[], codec: ValueCodec, clock: Clock) {
+  constructor(hashSeed: HashSeed, views: readonly ShardView[], codec: ValueCodec, clock: Clock) {
     this.views = views;
     this.codec = codec;
     this.clock = clock;
-    this.key = new KeyEncoder(hashSeedOf(config));
+    this.key = new KeyEncoder(hashSeed);
   }
 
   /** From now on every call throws CACHE_CLOSED. */

@@ -1,49 +1,121 @@
 /**
- * The computations of getOrSet, one a key: whoever asks for a key while its value is computed waits for that. The owner
- * of the key grants the right to compute it as a lease, so a value that somebody writes meanwhile is not overwritten by
- * one that was computed before, and a deleted key does not come back; the waiters get what was computed all the same.
- * Everybody asks the owner first, so whoever comes after such a write waits for nothing that was begun before it.
+ * The computations of getOrSet: one a key, however many ask in however many threads. The owner of the key grants the right
+ * to compute it as a lease. Whoever gets it computes here, and stores what that brings if nobody has written to the key
+ * meanwhile; so a late result never overwrites a newer value, and a deleted key does not come back. Whoever does not get
+ * it waits for the one who did: in this thread for his promise, in another for what the owner tells of the lease's end.
+ * Everybody asks the owner first, so whoever comes after a write waits for nothing that was begun before it.
+ *
+ *     ask --> a value                              done
+ *         --> a value whose ttl is over, a token   done; whoever has the token refreshes it behind the caller's back
+ *         --> a token of one's own                 compute, then fill the lease, or give it back with the error
+ *         --> a token of somebody else             wait --> his value, his error, or ask again
  *
  * Each waiter has limits of his own. When he gives up the computation goes on, and what it brings is stored.
  */
-
+import { deserialize, serialize } from 'node:v8';
 import type { CacheKey } from '../protocol/cache-key.ts';
+import { describe } from '../protocol/describe.ts';
 import { CacheError } from '../protocol/errors.ts';
+import { type LeaseEnd, valueOfLease } from '../protocol/lease-end.ts';
 import { FLAG_COUNTED, OP_FILL, OP_LEASE, OP_RELEASE, type StoredValue } from '../protocol/operations.ts';
 import { bodyOf, Call, type CallBody, type CallLimits, UNLIMITED } from './call.ts';
 import type { Client } from './client.ts';
+import { computing } from './computing.ts';
 import { Gathering } from './gathering.ts';
 import type { Notices } from './notices.ts';
+import type { ShardView } from './shard-view.ts';
+import { rebuild, type Thrown, thrownOf } from './thrown.ts';
 
-/** What getOrSet runs when there is no value: gets the key, and may be async. */
-export type Factory<V, K> = (key: K) => V | Promise<V>;
+/** What a factory gets beside its key. */
+export interface FactoryContext {
+  /** Aborts when the lease's time is over, or the cache is closed: what comes later is not stored. */
+  readonly signal: AbortSignal;
+}
 
-/** How long to wait before asking again whether another client has computed the value. */
-const POLL_MS = 10;
+/** What getOrSet runs when there is no value. May be async. */
+export type Factory<V, K> = (key: K, context: FactoryContext) => V | Promise<V>;
+
+/** Makes the value: `chain` says which keys wait for it. */
+export type Maker = (chain: readonly string[], signal: AbortSignal) => Promise<StoredValue>;
+
+/** What a caller wants of a lease, and of the entry to come. */
+export interface LeaseWish {
+  /** 0 for ever. */
+  readonly ttlMs: number;
+  /** FLAG_SLIDING, and FLAG_COUNTED where the caller has looked before. */
+  readonly flags: number;
+  /** For how long he may compute. */
+  readonly leaseMs: number;
+  /** For how long the value may be served when its ttl is over; more than 0 takes such a one. */
+  readonly graceMs: number;
+}
+
+/** A computation, as whoever waits for it knows it. */
+interface Wanted {
+  readonly key: CacheKey;
+  /** Of the key, among those of all caches. */
+  readonly id: string;
+  readonly make: Maker;
+  readonly wish: LeaseWish;
+  /** Settled when the caller has given up. */
+  readonly call: Call;
+}
+
+/** An error that takes more than this crosses without what hangs on it. */
+const THROWN_BYTES_MAX = 64 * 1024;
+const ASK_AGAIN: Omit<LeaseEnd, 'lease'> = {};
 
 export class Flights {
   readonly #client: Client;
   readonly #notices: Notices;
-  /** By key, the last computation that this client has begun and not ended. */
+  readonly #cacheId: string;
+  /** The computations of this thread, by shard and token. */
   readonly #out = new Map<string, Promise<StoredValue>>();
+  /** Who waits for computations of other threads, by shard and token. */
+  readonly #waits = new Map<
+    string,
+    { ended: Promise<Omit<LeaseEnd, 'lease'>>; end(how: Omit<LeaseEnd, 'lease'>): void }
+  >();
   /** Whoever waits, and when he no longer does. */
   readonly #waiters = new Map<Call, Promise<unknown>>();
+  readonly #running = new Set<AbortController>();
 
-  constructor(client: Client, notices: Notices) {
+  /** `cacheId` tells the keys of this cache from those of others. */
+  constructor(client: Client, notices: Notices, cacheId: string) {
     this.#client = client;
     this.#notices = notices;
+    this.#cacheId = cacheId;
+    for (const { lane, shard } of client.views) {
+      lane.listener = {
+        // Whatever the owner before had promised died with it.
+        reconnected: () => this.#endAll(shard),
+        leaseEnded: (end) => this.#waits.get(nameOf(shard, end.lease))?.end(end),
+      };
+    }
   }
 
   /**
-   * The value of the key that was just aimed at, computed where it is absent. `lease` says how long it will live. Rejects
-   * with what the factory throws, with SERIALIZATION_ERROR, TIMEOUT, or the signal's reason.
+   * The value of the key that was just aimed at, computed where it is absent. Rejects with what the factory throws, here or
+   * in another thread, with SERIALIZATION_ERROR, TIMEOUT, REENTRANT_CALL, or the signal's reason.
    */
-  join(key: CacheKey, factory: Factory<unknown, never>, lease: CallBody, limits: CallLimits): Promise<StoredValue> {
-    const { id } = this.#client.key;
+  join(key: CacheKey, make: Maker, wish: LeaseWish, limits: CallLimits): Promise<StoredValue> {
+    const id = `${this.#cacheId} ${this.#client.key.id}`;
+    if (computing.chain().includes(id)) {
+      return Promise.reject(reentrant(key));
+    }
     // The caller, or the factory, may go on to change a key that is an object.
     const own = typeof key === 'object' ? this.#client.aimed : key;
-    const make = () => (factory as Factory<unknown, CacheKey>)(key);
-    return this.#wait(this.#valueOf(id, own, make, lease), key, limits);
+    const gathering = new Gathering(1);
+    const call = new Call(key, gathering, 0);
+    this.#limit(call, key, limits);
+    this.#valueOf({ key: own, id, make, wish, call }).then(
+      (stored) => call.resolve(stored),
+      (error) => call.reject(error),
+    );
+    this.#waiters.set(call, gathering.results);
+    const leave = () => this.#waiters.delete(call);
+    gathering.results.then(leave, leave);
+    return gathering.results.then(([stored]) => stored as StoredValue);
   }
 
   /** Resolves when nobody waits. */
@@ -51,65 +123,88 @@ export class Flights {
     await Promise.allSettled(this.#waiters.values());
   }
 
-  /** Rejects whoever waits. */
+  /** Rejects whoever waits, and tells every factory. */
   fail(error: CacheError): void {
     for (const call of this.#waiters.keys()) {
       call.reject(error);
     }
+    for (const controller of this.#running) {
+      controller.abort(error);
+    }
+    for (const { end } of this.#waits.values()) {
+      end(ASK_AGAIN);
+    }
   }
 
-  async #valueOf(id: string, key: CacheKey, make: () => unknown, lease: CallBody): Promise<StoredValue> {
-    for (let body = lease; ; body = { ...lease, flags: lease.flags | FLAG_COUNTED }) {
-      const answer = await this.#askForLease(key, body);
-      if (typeof answer === 'number') {
-        return await this.#launch(id, key, make, answer);
+  async #valueOf(wanted: Wanted): Promise<StoredValue | undefined> {
+    for (let flags = wanted.wish.flags; ; flags = wanted.wish.flags | FLAG_COUNTED) {
+      const view = this.#client.aim(wanted.key);
+      const answer = await this.#askForLease(wanted, flags);
+      const stored = typeof answer === 'object' ? (answer as StoredValue) : undefined;
+      const token = stored === undefined ? (answer as number) : (stored.leftMs ?? 0);
+      if (token > 0 && wanted.call.isSettled) {
+        // He has given up before it began.
+        await this.#giveBack(wanted.key, token);
+        return undefined;
       }
-      if (answer !== false) {
-        return answer as StoredValue;
+      const own = token > 0 ? this.#launch(wanted, view, token) : this.#out.get(nameOf(view.shard, -token));
+      if (stored !== undefined) {
+        this.#leaveAlone(token > 0 ? own : undefined, wanted.key);
+        return stored;
       }
-      const flight = this.#out.get(id);
-      if (flight !== undefined) {
-        return await flight;
+      if (token > 0) {
+        return await own;
       }
-      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+      const end = await this.#endOf(view, -token, own, wanted.wish);
+      if (end.value !== undefined) {
+        return valueOfLease(end.value);
+      }
+      if (end.thrown !== undefined) {
+        throw rebuild(deserialize(end.thrown) as Thrown);
+      }
+      if (wanted.call.isSettled) {
+        return undefined;
+      }
     }
   }
 
   /** A lease that may have been granted to somebody who no longer waits goes back. */
-  async #askForLease(key: CacheKey, body: CallBody): Promise<unknown> {
+  async #askForLease({ key, wish }: Wanted, flags: number): Promise<unknown> {
+    const terms = Buffer.alloc(16);
+    terms.writeDoubleLE(wish.leaseMs, 0);
+    terms.writeDoubleLE(wish.graceMs, 8);
     try {
-      return await this.#ask(OP_LEASE, key, body);
+      return await this.#ask(OP_LEASE, key, bodyOf(wish.ttlMs, flags, terms));
     } catch (error) {
       if (error instanceof CacheError && error.code === 'TIMEOUT') {
-        this.#end(OP_RELEASE, key, bodyOf(-1)).catch((cause: unknown) => {
-          this.#notices.tell('warning', 'A lease could not be given back', { key, cause });
-        });
+        void this.#giveBack(key, -1);
       }
       throw error;
     }
   }
 
-  #launch(id: string, key: CacheKey, make: () => unknown, token: number): Promise<StoredValue> {
-    const flight = this.#compute(key, make, token);
-    this.#out.set(id, flight);
-    const land = () => {
-      if (this.#out.get(id) === flight) {
-        this.#out.delete(id);
-      }
-    };
+  #launch(wanted: Wanted, { shard }: ShardView, token: number): Promise<StoredValue> {
+    const flight = this.#compute(wanted, token);
+    const name = nameOf(shard, token);
+    this.#out.set(name, flight);
+    const land = () => void this.#out.delete(name);
     flight.then(land, land);
     return flight;
   }
 
-  async #compute(key: CacheKey, make: () => unknown, token: number): Promise<StoredValue> {
-    const { codec } = this.#client;
+  async #compute({ key, id, make, wish }: Wanted, token: number): Promise<StoredValue> {
+    const controller = new AbortController();
+    const late = setTimeout(() => controller.abort(tooLong(key, wish.leaseMs)), wish.leaseMs).unref();
+    this.#running.add(controller);
     let value: StoredValue;
     try {
-      codec.encode(await make());
-      value = { tag: codec.tag, bytes: Buffer.from(codec.bytes.subarray(0, codec.byteLength)) };
+      value = await make([...computing.chain(), id], controller.signal);
     } catch (error) {
-      await this.#try('given back', key, () => this.#end(OP_RELEASE, key, bodyOf(token)));
+      await this.#giveBack(key, token, error);
       throw error;
+    } finally {
+      clearTimeout(late);
+      this.#running.delete(controller);
     }
     const body = { tag: value.tag, argument: token, flags: 0, bytes: value.bytes, byteLength: value.bytes.length };
     await this.#try('stored', key, () => this.#store(key, body));
@@ -121,7 +216,7 @@ export class Flights {
     try {
       this.#client.aimWith(body, key);
     } catch (error) {
-      await this.#end(OP_RELEASE, key, bodyOf(body.argument));
+      await this.#giveBack(key, body.argument);
       throw error;
     }
     await this.#end(OP_FILL, key, body);
@@ -136,8 +231,65 @@ export class Flights {
     await this.#ask(op, key, body);
   }
 
+  /** With what the factory threw, for those who wait in other threads. */
+  #giveBack(key: CacheKey, token: number, ...thrown: readonly [] | readonly [unknown]): Promise<void> {
+    const bytes = thrown.length === 0 ? undefined : packed(thrown[0]);
+    return this.#try('given back', key, () => this.#end(OP_RELEASE, key, bodyOf(token, 0, bytes)));
+  }
+
   #ask(op: number, key: CacheKey, body: CallBody): Promise<unknown> {
     return this.#client.ask(this.#client.aim(key), op, key, UNLIMITED, body);
+  }
+
+  /**
+   * How somebody else's computation has ended; or one of this thread, unless its time is over first and another one has
+   * begun.
+   */
+  #endOf(
+    { shard }: ShardView,
+    token: number,
+    own: Promise<StoredValue> | undefined,
+    { leaseMs }: LeaseWish,
+  ): Promise<Omit<LeaseEnd, 'lease'>> {
+    const ended = this.#wait(nameOf(shard, token), leaseMs);
+    return own === undefined ? ended : Promise.race([own.then((value) => ({ value })), ended]);
+  }
+
+  /** Also ends when its holder's time must be over, and the next one who asks may compute. */
+  #wait(name: string, leaseMs: number): Promise<Omit<LeaseEnd, 'lease'>> {
+    const there = this.#waits.get(name);
+    if (there !== undefined) {
+      return there.ended;
+    }
+    let end: (how: Omit<LeaseEnd, 'lease'>) => void = () => {};
+    const ended = new Promise<Omit<LeaseEnd, 'lease'>>((resolve) => {
+      const late = setTimeout(() => end(ASK_AGAIN), leaseMs).unref();
+      end = (how) => {
+        clearTimeout(late);
+        this.#waits.delete(name);
+        resolve(how);
+      };
+    });
+    this.#waits.set(name, { ended, end });
+    return ended;
+  }
+
+  #endAll(shard: number): void {
+    for (const [name, { end }] of this.#waits) {
+      if (name.startsWith(nameOf(shard, ''))) {
+        end(ASK_AGAIN);
+      }
+    }
+  }
+
+  /** A computation that nobody waits for. */
+  #leaveAlone(flight: Promise<StoredValue> | undefined, key: CacheKey): void {
+    flight?.catch((cause: unknown) => {
+      this.#notices.tell('warning', 'A value whose ttl is over could not be computed anew, and is served on', {
+        key,
+        cause,
+      });
+    });
   }
 
   /** Who asked has his value, or the error that matters: what else goes wrong is told to the logger. */
@@ -149,26 +301,41 @@ export class Flights {
     }
   }
 
-  #wait(value: Promise<StoredValue>, key: CacheKey, { signal, timeoutMs }: CallLimits): Promise<StoredValue> {
-    const gathering = new Gathering(1);
-    const call = new Call(key, gathering, 0);
+  #limit(call: Call, key: CacheKey, { signal, timeoutMs }: CallLimits): void {
     call.watch(
       { signal, timeoutMs },
       () => call.reject(signal?.reason),
       () => call.reject(late(key, timeoutMs)),
     );
-    value.then(
-      (stored) => call.resolve(stored),
-      (error) => call.reject(error),
-    );
-    this.#waiters.set(call, gathering.results);
-    const leave = () => this.#waiters.delete(call);
-    gathering.results.then(leave, leave);
-    return gathering.results.then(([stored]) => stored as StoredValue);
   }
+}
+
+function nameOf(shard: number, token: number | ''): string {
+  return `${shard}:${token}`;
+}
+
+function packed(error: unknown): Uint8Array {
+  const whole = serialize(thrownOf(error));
+  if (whole.length <= THROWN_BYTES_MAX) {
+    return whole;
+  }
+  const text = String(error instanceof Error ? error.message : error).slice(0, THROWN_BYTES_MAX / 4);
+  return serialize(thrownOf(new Error(text)));
 }
 
 function late(key: CacheKey, timeoutMs: number): CacheError {
   const message = `The value was not computed within ${timeoutMs} ms. It is stored when it is; \`timeout\` says how long to wait`;
   return new CacheError('TIMEOUT', message, { key });
+}
+
+function tooLong(key: CacheKey, leaseMs: number): CacheError {
+  const message = `The computation took longer than ${leaseMs} ms. \`leaseTimeout\` says how long it may take`;
+  return new CacheError('TIMEOUT', message, { key });
+}
+
+function reentrant(key: CacheKey): TypeError {
+  const message =
+    `The computation of the key ${describe(key)} asked for its own key with \`getOrSet\`, and would wait for itself. ` +
+    'Inside a factory use `get`, or `getOrSet` of other keys';
+  return Object.assign(new TypeError(message), { code: 'REENTRANT_CALL', key });
 }

@@ -18,15 +18,19 @@ export type {
   ShardLoad,
   SizePrediction,
 } from './advice.ts';
+export { type AttachOptions, attachCache } from './attach.ts';
 export {
   type Cache,
+  type ComputeOptions,
   type IncrementOptions,
   type Lookup,
   openCache,
   type SetOptions,
+  type TaskOptions,
   type UpdateOptions,
 } from './cache.ts';
 export type { CallOptions } from './call.ts';
+export type { TaskModule } from './compute.ts';
 export {
   type EvictionConfig,
   type EvictionModule,
@@ -35,10 +39,11 @@ export {
   type NamedEviction,
   registerEvictionPolicy,
 } from './eviction.ts';
-export type { Factory } from './flights.ts';
+export type { Factory, FactoryContext } from './flights.ts';
+export type { CacheHandle } from './handle.ts';
 export type { CacheMetrics, ShardMetrics } from './metrics.ts';
 export type { CacheLogger } from './notices.ts';
-export type { AdviseConfig, CacheConfig, CacheOptions, FilterConfig } from './options.ts';
+export type { AdviseConfig, CacheConfig, CacheOptions, ComputeConfig, FilterConfig } from './options.ts';
 export type { ScanOptions } from './pages.ts';
 export type { PluginModule, ResolvedModule } from './plugin.ts';
 export type { BinarySerializer, Serializer, SerializerModule, TextSerializer } from './serializers/index.ts';

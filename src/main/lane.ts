@@ -2,23 +2,29 @@
  * One shard, seen from one client: the way for every call that the client cannot answer from shared memory.
  *
  * Calls of one turn are written into one frame, which leaves when the turn's microtasks are done. While FLIGHTS_MAX frames
- * are out the next one fills, so batches grow with the load and no timer is needed. Comlink never settles a call whose
- * worker died, so the lane keeps its own table of calls and settles each of them: with the shard's answer, or with an
- * error on death, close, deadline or abort.
+ * are out the next one fills, so batches grow with the load and no timer is needed. Nothing settles a call whose shard
+ * died, so the lane keeps its own table of calls and settles each of them: with the shard's answer, or with an error on
+ * death, close, deadline or abort.
  *
  *     outbox (open frame -> sealed frames)  ->  flights, answered in order  ->  calls settle
+ *                    ^                              |
+ *                    +---- the owner dies: reads ---+---- writes reject with SHARD_DOWN, outcome unknown
+ *
+ * A shard's owner may die and be replaced. Between the two the lane has no connection: calls wait in the outbox, up to
+ * their deadlines, and leave when there is a new one.
  */
 import type { MessagePort } from 'node:worker_threads';
-import { type Endpoint, wrap } from 'comlink';
 import type { CacheKey } from '../protocol/cache-key.ts';
+import type { ClientMemory } from '../protocol/client.ts';
 import { describe } from '../protocol/describe.ts';
-import { type ComlinkEndpoint, endpointOf } from '../protocol/endpoint.ts';
 import { CacheError, type CacheErrorCode, type Outcome } from '../protocol/errors.ts';
 import { FRAME_HEAD_BYTES, recordBytes } from '../protocol/frame.ts';
 import type { KeyEncoder } from '../protocol/key.ts';
+import type { LeaseEnd } from '../protocol/lease-end.ts';
 import { type Result, readReply } from '../protocol/reply.ts';
 import { Call, type CallBody, type CallLimits, NO_BODY, UNLIMITED } from './call.ts';
-import { type Flight, Outbox, unanswered } from './outbox.ts';
+import { Connection } from './connection.ts';
+import { type Flight, Outbox, unanswered, withoutWrites } from './outbox.ts';
 import { type OwnWrite, OwnWrites } from './own-writes.ts';
 import { EVER } from './units.ts';
 
@@ -28,6 +34,8 @@ const FLIGHTS_MAX = 2;
 const EARLY_CALLS = 512;
 /** A turn that goes on and on may have so many frames out before it reads a reply: 1.13 times the pairs of a long setMany. */
 const EARLY_FLIGHTS_MAX = 8;
+/** An owner that has not answered for so long is not asked for what can be done without. */
+const PATIENCE_MS = 50;
 
 export interface LaneLimits {
   readonly timeoutMs: number;
@@ -42,32 +50,75 @@ interface End {
   readonly cause: unknown;
 }
 
+/** Hears what a lane has to say beside answers. */
+export interface LaneListener {
+  /** There is an owner again, and it knows nothing of what the one before was in the middle of. */
+  reconnected(): void;
+  leaseEnded(end: LeaseEnd): void;
+}
+
 export class Lane {
   readonly #shard: number;
-  readonly #port: MessagePort;
-  readonly #endpoint: ComlinkEndpoint;
   readonly #limits: LaneLimits;
-  /** Comlink's proxy of the shard's one function, in a field: one that is collected drops the replies it waits for. */
-  readonly #send: (frame: Uint8Array) => Promise<unknown>;
+  readonly #memory: ClientMemory;
+  readonly #onLost: () => void;
   readonly #outbox: Outbox;
   readonly #flights: Flight[] = [];
   readonly #writes = new OwnWrites();
   readonly #waiting: (() => void)[] = [];
+  #listener: LaneListener | undefined;
+  #connection: Connection | undefined;
   #pendingCalls = 0;
   #pendingBytes = 0;
   #scheduled = false;
   #deadline: NodeJS.Timeout | undefined;
   #end: End | undefined;
 
-  constructor(shard: number, port: MessagePort, limits: LaneLimits) {
+  /**
+   * `memory` is where the client tells that it waits; `onLost` is told when the connection has ended, though nobody here
+   * has ended it.
+   */
+  constructor(shard: number, limits: LaneLimits, memory: ClientMemory, onLost: () => void) {
     this.#shard = shard;
-    this.#port = port;
     this.#limits = limits;
+    this.#memory = memory;
+    this.#onLost = onLost;
     this.#outbox = new Outbox(limits.timeoutMs);
-    this.#endpoint = endpointOf(port);
-    this.#send = wrap<{ call(frame: Uint8Array): unknown }>(this.#endpoint as Endpoint).call;
-    port.on('messageerror', this.#onUnreadable);
-    port.unref();
+  }
+
+  set listener(listener: LaneListener) {
+    this.#listener = listener;
+  }
+
+  /** Takes a port to the shard's owner, in the place of the one there was. */
+  connect(port: MessagePort): void {
+    if (this.#end !== undefined) {
+      port.close();
+      return;
+    }
+    this.#disconnect('was replaced', undefined);
+    const connection: Connection = new Connection(port, {
+      lost: (how, cause) => this.#lose(connection, how, cause),
+      leaseEnded: (end) => this.#listener?.leaseEnded(end),
+    });
+    this.#connection = connection;
+    this.#deadline?.unref();
+    if (!this.#outbox.isEmpty) {
+      connection.hold(true);
+      this.#depart();
+    }
+    this.#listener?.reconnected();
+  }
+
+  /** Whether a call would be answered soon: not while there is no owner, or while it is busy with something long. */
+  get isAnswering(): boolean {
+    const [oldest] = this.#flights;
+    return this.#connection !== undefined && (oldest === undefined || performance.now() - oldest.sentMs < PATIENCE_MS);
+  }
+
+  /** Whether it takes no more calls, for good. */
+  get hasEnded(): boolean {
+    return this.#end !== undefined;
   }
 
   /** Whether this client wrote to the key and does not know the outcome yet. May be mistaken towards yes. */
@@ -161,8 +212,9 @@ export class Lane {
     this.#pendingBytes = 0;
     this.#writes.end();
     clearTimeout(this.#deadline);
-    this.#port.off('messageerror', this.#onUnreadable);
-    this.#endpoint.close();
+    this.#connection?.close();
+    this.#connection = undefined;
+    this.#memory.waiting = 0;
     for (const call of this.#flights.splice(0).flatMap(({ calls }) => calls)) {
       call.reject(this.#ended(call, 'unknown'));
     }
@@ -178,7 +230,7 @@ export class Lane {
   #schedule(): void {
     this.#scheduled = true;
     this.#deadline ??= this.#armDeadline(this.#outbox.deadlineMs);
-    this.#port.ref();
+    this.#connection?.hold(true);
     // A tick runs when the microtasks of the turn are done, so every call they make joins the frame.
     process.nextTick(() => {
       this.#scheduled = false;
@@ -188,21 +240,24 @@ export class Lane {
 
   /** Sends what is waiting, while fewer than `flightsMax` are out. */
   #depart(flightsMax = FLIGHTS_MAX): void {
-    while (this.#flights.length < flightsMax && this.#end === undefined) {
+    const connection = this.#connection;
+    while (connection !== undefined && this.#flights.length < flightsMax) {
       const flight = this.#outbox.take();
       if (flight === undefined) {
         return;
       }
+      flight.sentMs = performance.now();
       this.#flights.push(flight);
-      this.#send(flight.frame).then(
-        (reply) => this.#land(flight, reply),
-        (cause) => void this.fail('SHARD_DOWN', 'could not answer', cause),
+      this.#memory.waiting = this.#flights.length;
+      connection.send(flight.frame).then(
+        (reply) => this.#land(connection, flight, reply),
+        (cause) => this.#lose(connection, 'could not answer', cause),
       );
     }
   }
 
-  #land(flight: Flight, reply: unknown): void {
-    if (this.#end !== undefined) {
+  #land(connection: Connection, flight: Flight, reply: unknown): void {
+    if (connection !== this.#connection) {
       return;
     }
     let results: number | Result[];
@@ -213,13 +268,50 @@ export class Lane {
       return;
     }
     this.#flights.shift();
+    this.#memory.waiting = this.#flights.length;
     this.#writes.settle(flight.id);
     this.#forget(flight);
     this.#settle(flight, results);
     this.#depart();
     if (this.#flights.length === 0 && !this.#scheduled) {
-      this.#port.unref();
+      connection.hold(false);
     }
+    this.#wake();
+  }
+
+  #lose(connection: Connection, how: string, cause: unknown): void {
+    if (connection === this.#connection) {
+      this.#disconnect(how, cause);
+      this.#onLost();
+    }
+  }
+
+  /**
+   * Nobody will answer what is out. Whether its writes were applied is unknown, so those reject; what only reads goes out
+   * again, before all that waits.
+   */
+  #disconnect(how: string, cause: unknown): void {
+    if (this.#connection === undefined) {
+      return;
+    }
+    this.#connection.close();
+    this.#connection = undefined;
+    const end: End = { code: 'SHARD_DOWN', message: `${how} before it answered`, cause };
+    for (const flight of this.#flights.splice(0).reverse()) {
+      const [lost, isWorthwhile] = withoutWrites(flight);
+      if (isWorthwhile) {
+        this.#outbox.putBack(flight);
+      } else {
+        this.#forget(flight);
+      }
+      for (const call of lost) {
+        call.reject(this.#ended(call, 'unknown', end));
+      }
+    }
+    this.#memory.waiting = 0;
+    this.#writes.settle(this.#outbox.firstId - 1);
+    // What waits must not be forgotten by a process that has nothing else to do.
+    this.#deadline?.ref();
     this.#wake();
   }
 
@@ -275,7 +367,8 @@ export class Lane {
   }
 
   #armDeadline(deadlineMs: number): NodeJS.Timeout {
-    return setTimeout(() => this.#expire(), Math.max(1, deadlineMs - performance.now())).unref();
+    const timer = setTimeout(() => this.#expire(), Math.max(1, deadlineMs - performance.now()));
+    return this.#connection === undefined ? timer : timer.unref();
   }
 
   /** Rejects calls past their deadline. A flight that is out stays in the table: its reply may still come. */
@@ -296,7 +389,7 @@ export class Lane {
     this.#deadline = next === EVER ? undefined : this.#armDeadline(next);
     if (next === EVER) {
       // Everybody has been told: a shard that never answers must not hold the process.
-      this.#port.unref();
+      this.#connection?.hold(false);
     }
     this.#wake();
   }
@@ -312,12 +405,7 @@ export class Lane {
     return this.#pendingCalls >= this.#limits.callsMax || this.#pendingBytes >= this.#limits.bytesMax;
   }
 
-  readonly #onUnreadable = (cause: unknown): void => {
-    this.fail('SHARD_DOWN', 'sent a message that cannot be read', cause);
-  };
-
-  #ended({ key }: Call, outcome: Outcome): CacheError {
-    const { code, message, cause } = this.#end as End;
+  #ended({ key }: Call, outcome: Outcome, { code, message, cause } = this.#end as End): CacheError {
     return new CacheError(code, `Shard ${this.#shard} ${message}`, { key, shard: this.#shard, outcome, cause });
   }
 

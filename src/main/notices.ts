@@ -6,7 +6,9 @@
  *     shardstash:close          { cache }                      debug
  *     shardstash:warning        { cache, message, cause }      warn
  *     shardstash:policy:fault   { cache, shard, cause }        error, of each shard at most one a second
- *     shardstash:shard:down     { cache, shard, cause }        error
+ *     shardstash:shard:down     { cache, shard, cause }        error, an owner has died
+ *     shardstash:shard:up       { cache, shard }               info, there is one again
+ *     shardstash:shard:failed   { cache, shard }               error, there will be none any more
  */
 import { type Channel, channel } from 'node:diagnostics_channel';
 
@@ -21,6 +23,8 @@ const levels = {
   warning: 'warn',
   'policy:fault': 'error',
   'shard:down': 'error',
+  'shard:up': 'info',
+  'shard:failed': 'error',
 } as const satisfies Record<string, (typeof LEVELS)[number]>;
 
 type NoticeName = keyof typeof levels;

@@ -72,6 +72,21 @@ export interface CacheOptions {
    * own. Default '30s'.
    */
   timeout?: number | string;
+  /**
+   * How long `getOrSet` lets one computation hold its key before the next who asks may try; what comes later is not stored.
+   * Default '30s'.
+   */
+  leaseTimeout?: number | string;
+  /**
+   * A shard's thread that has not moved for so long, while calls wait for it, is ended and replaced. Default '10s'; false
+   * waits for ever.
+   */
+  stallTimeout?: number | string | false;
+  /**
+   * Deaths of one shard's thread within a minute after which it is replaced. One more and the shard has failed: what it
+   * holds can still be read, everything else rejects with SHARD_FAILED. Default 10, Infinity for no bound.
+   */
+  crashBudget?: number;
   /** Calls that may wait for one shard; more reject with OVERLOADED. Default 65,536. */
   maxPendingCalls?: number;
   /** Bytes of calls that may wait for one shard; more reject with OVERLOADED. Default '64mb'. */
@@ -107,6 +122,10 @@ export interface CacheConfig {
   /** Undefined: drawn anew for every cache. */
   readonly seed: number | undefined;
   readonly timeout: number;
+  readonly leaseTimeout: number;
+  /** Infinity: never. */
+  readonly stallTimeout: number;
+  readonly crashBudget: number;
   readonly maxPendingCalls: number;
   readonly maxPendingBytes: number;
   readonly compute: ComputeConfig;
@@ -125,6 +144,11 @@ export interface ComputeConfig {
 
 const DEFAULT_BYTES = 256 * 1024 * 1024;
 const DEFAULT_TIMEOUT_MS = 30_000;
+const DEFAULT_LEASE_MS = 30_000;
+const DEFAULT_STALL_MS = 10_000;
+/** A busy thread is slow, not dead. */
+const STALL_MS_MIN = 100;
+const DEFAULT_CRASHES = 10;
 const DEFAULT_PENDING_CALLS = 65_536;
 const DEFAULT_PENDING_BYTES = 64 * 1024 * 1024;
 const SHARDS_MAX = 256;
@@ -159,6 +183,9 @@ const KNOWN = [
   'seed',
   'clock',
   'timeout',
+  'leaseTimeout',
+  'stallTimeout',
+  'crashBudget',
   'maxPendingCalls',
   'maxPendingBytes',
   'compute',
@@ -203,6 +230,9 @@ export function resolveOptions(options: CacheOptions = {}): CacheConfig {
     advise: advise(options.advise ?? false),
     seed: options.seed === undefined ? undefined : wholeNumber('seed', options.seed, 0, SEED_MAX),
     timeout: resolveTimeout(options.timeout, DEFAULT_TIMEOUT_MS),
+    leaseTimeout: resolveTimeout(options.leaseTimeout, DEFAULT_LEASE_MS, 'leaseTimeout'),
+    stallTimeout: stallTimeout(options.stallTimeout ?? DEFAULT_STALL_MS),
+    crashBudget: crashBudget(options.crashBudget ?? DEFAULT_CRASHES),
     maxPendingCalls: count('maxPendingCalls', options.maxPendingCalls ?? DEFAULT_PENDING_CALLS),
     maxPendingBytes: size('maxPendingBytes', options.maxPendingBytes ?? DEFAULT_PENDING_BYTES),
     compute: compute(options.compute ?? {}),
@@ -235,14 +265,14 @@ export function resolveTtl(ttl: unknown, fallback?: number): number {
   return ms;
 }
 
-/** A `timeout` in milliseconds, one that a timer can hold. Throws INVALID_CONFIG. */
-export function resolveTimeout(timeout: unknown, fallback: number): number {
+/** A `timeout`, or the like, in milliseconds, one that a timer can hold. Throws INVALID_CONFIG. */
+export function resolveTimeout(timeout: unknown, fallback: number, option = 'timeout'): number {
   if (timeout === undefined) {
     return fallback;
   }
   const ms = parseDuration(timeout);
   if (!(ms > 0 && ms <= TIMER_MAX_MS)) {
-    throw optionError('timeout', "a positive number of milliseconds up to 2^31 - 1, or a duration like '30s'", timeout);
+    throw optionError(option, "a positive number of milliseconds up to 2^31 - 1, or a duration like '30s'", timeout);
   }
   return ms;
 }
@@ -417,6 +447,21 @@ function cleanupInterval(value: unknown): number | false {
     throw optionError('cleanupInterval', `false, or ${CLEANUP_MS_MIN} ms or more, or a duration like '1s'`, value);
   }
   return ms;
+}
+
+function stallTimeout(value: unknown): number {
+  if (value === false) {
+    return EVER;
+  }
+  const ms = parseDuration(value);
+  if (!(ms >= STALL_MS_MIN && ms <= TIMER_MAX_MS)) {
+    throw optionError('stallTimeout', `false, or ${STALL_MS_MIN} ms or more, or a duration like '10s'`, value);
+  }
+  return ms;
+}
+
+function crashBudget(value: unknown): number {
+  return value === EVER ? EVER : wholeNumber('crashBudget', value, 0, Number.MAX_SAFE_INTEGER);
 }
 
 function size(option: string, value: unknown): number {

@@ -4,6 +4,7 @@
  */
 import { FrameReader, FrameWriter } from '../protocol/frame.ts';
 import type { KeyEncoder } from '../protocol/key.ts';
+import { isWrite } from '../protocol/operations.ts';
 import type { Call, CallBody } from './call.ts';
 import type { UnansweredFrame } from './own-writes.ts';
 import { EVER } from './units.ts';
@@ -15,6 +16,8 @@ export interface Flight {
   readonly calls: readonly Call[];
   readonly openedMs: number;
   readonly deadlineMs: number;
+  /** When it left last. */
+  sentMs: number;
 }
 
 export class Outbox {
@@ -43,6 +46,11 @@ export class Outbox {
     return this.#openId;
   }
 
+  /** The number of the first frame that waits. */
+  get firstId(): number {
+    return this.#sealed[0]?.id ?? this.#openId;
+  }
+
   /** When the first of the waiting calls is due; Infinity when none waits. */
   get deadlineMs(): number {
     return this.#sealed[0]?.deadlineMs ?? (this.#calls.length > 0 ? this.#openedMs + this.#timeoutMs : EVER);
@@ -66,6 +74,11 @@ export class Outbox {
       this.#seal();
     }
     return this.#sealed.shift();
+  }
+
+  /** Lets a frame that had left wait again, before all others. */
+  putBack(flight: Flight): void {
+    this.#sealed.unshift(flight);
   }
 
   /** Takes out every frame whose deadline has passed. */
@@ -95,9 +108,30 @@ export class Outbox {
   #seal(): void {
     const deadlineMs = this.#openedMs + this.#timeoutMs;
     const id = this.#openId++;
-    this.#sealed.push({ id, frame: this.#writer.seal(), calls: this.#calls, openedMs: this.#openedMs, deadlineMs });
+    const frame = this.#writer.seal();
+    this.#sealed.push({ id, frame, calls: this.#calls, openedMs: this.#openedMs, deadlineMs, sentMs: 0 });
     this.#calls = [];
   }
+}
+
+/**
+ * Makes the writes of a frame that was out do nothing, and answers them: their calls, and whether anything is left that
+ * somebody waits for.
+ */
+export function withoutWrites({ frame, calls }: Flight): [writes: Call[], isWorthwhile: boolean] {
+  const reader = new FrameReader(frame);
+  const writes: Call[] = [];
+  let isWorthwhile = false;
+  for (const call of calls) {
+    reader.next();
+    if (isWrite(reader.op)) {
+      writes.push(call);
+      reader.blank();
+    } else {
+      isWorthwhile ||= !call.isSettled;
+    }
+  }
+  return [writes, isWorthwhile];
 }
 
 /** A flight as a search through it needs it. */

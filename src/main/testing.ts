@@ -1,4 +1,6 @@
 /** `shardstash/testing`: what a test needs of code that uses a cache, or of an eviction policy. */
+import type { CacheKey } from '../protocol/cache-key.ts';
+import { type Cache, crashShard as crash } from './cache.ts';
 import { ManualClock } from './manual-clock.ts';
 
 export type { ManualClock } from './manual-clock.ts';
@@ -17,4 +19,16 @@ export type { PolicyMaker } from './policy-rehearsal.ts';
  */
 export function manualClock(): ManualClock {
   return new ManualClock();
+}
+
+/**
+ * Ends the thread of a shard of an open cache, as a crash would, to see what a service does then. Resolves when it has
+ * ended; the cache replaces it, and loses nothing that was acknowledged.
+ *
+ * @example
+ * await crashShard(cache, 0);
+ * await cache.get('k'); // goes on
+ */
+export function crashShard<V, K extends CacheKey>(cache: Cache<V, K>, shard: number): Promise<void> {
+  return crash(cache as unknown as Cache, shard);
 }

@@ -2,7 +2,7 @@
  * What one client (one thread that uses the cache) and one shard share beside the shard's own memory: the client's
  * counters and the ring of its hits. Only the client writes it, but for the head of the ring, which the owner moves.
  *
- *   words 0-15   [ tail | head | ... ]                   tail: client, head: owner
+ *   words 0-15   [ tail | head | waiting | ... ]         tail, waiting: client, head: owner
  *   words 16-31  counters, as float64                    client
  *   words 32-    RING_RECORDS x [ slot | seq low ]        client
  *
@@ -12,6 +12,7 @@
  */
 const TAIL = 0;
 const HEAD = 1;
+const WAITING = 2;
 const COUNTERS_AT = 8;
 const COUNTERS = 8;
 const RECORDS_AT = 32;
@@ -34,6 +35,11 @@ export interface ClientCounts {
   filterNegatives: number;
 }
 
+/** Whether a client, by its memory, waits for an answer of its shard. */
+export function isWaiting(buffer: SharedArrayBuffer): boolean {
+  return Atomics.load(new Int32Array(buffer, 0, COUNTERS_AT), WAITING) > 0;
+}
+
 export class ClientMemory {
   readonly buffer: SharedArrayBuffer;
   readonly #words: Int32Array;
@@ -43,6 +49,11 @@ export class ClientMemory {
     this.buffer = buffer;
     this.#words = new Int32Array(buffer);
     this.#counters = new Float64Array(buffer, 0, COUNTERS_AT + COUNTERS);
+  }
+
+  /** Frames that the client has sent and not heard back of. */
+  set waiting(frames: number) {
+    this.#words[WAITING] = frames;
   }
 
   countHit(): void {

@@ -11,6 +11,7 @@ export type MisuseCode =
   | 'INVALID_KEY'
   | 'INVALID_TTL'
   | 'SERIALIZATION_ERROR'
+  | 'REENTRANT_CALL'
   | 'UNKNOWN_PLUGIN'
   | 'DUPLICATE_PLUGIN';
 
@@ -24,6 +25,7 @@ export type CacheErrorCode =
   | 'TIMEOUT'
   | 'BUSY'
   | 'SHARD_DOWN'
+  | 'SHARD_FAILED'
   | 'CACHE_CLOSED'
   | 'POLICY_ERROR'
   | 'COMPUTE_ERROR'

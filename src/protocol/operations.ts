@@ -51,13 +51,18 @@ export const OP_SCAN = 19;
 export const OP_CLEANUP = 20;
 export const OP_RESET_METRICS = 21;
 /**
- * Asks to be the one who computes the value of an absent key. The argument and FLAG_SLIDING are those of the set to come.
- * Answers the value where there is one, else a number, the token of the lease, or false while somebody else has it.
+ * Asks to be the one who computes the value of an absent key. The argument and FLAG_SLIDING are those of the set to come;
+ * the value is two float64: for how many ms the lease is wanted, and how long what is stored may be served when its ttl is
+ * over. Answers the value where there is one; else a number, the token of the lease, or, while somebody else has it, that
+ * of his times -1: how it ends will be told. Where an expired value may still be served it comes with that number.
  */
 export const OP_LEASE = 22;
 /** A value, and in the argument the token: stored, true, if nobody has written to the key since; else false. */
 export const OP_FILL = 23;
-/** Gives back the lease whose token is the argument, or with -1 whichever there is. */
+/**
+ * Gives back the lease whose token is the argument, with whatever was thrown as value; with -1 the one that this client
+ * holds of the key, whether it knows of it or not.
+ */
 export const OP_RELEASE = 24;
 /** What the shard has found out about itself, or nil where it was not told to. */
 export const OP_ADVISE = 25;

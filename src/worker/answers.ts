@@ -38,20 +38,31 @@ import {
 import { REPLY_BYTES_MAX, ReplyWriter } from '../protocol/reply.ts';
 import { ASK_AGAIN } from './entries.ts';
 import { PolicyFault } from './guarded-policy.ts';
+import type { Asker } from './leases.ts';
 import { scan } from './scan.ts';
 import type { Shard } from './shard.ts';
 
 /** Entries of a page at most, whatever a client asks for. */
 const PAGE_ENTRIES_MAX = 65_536;
 
+/** Asks through no port, and hears nothing but answers. */
+export const NOBODY: Asker = { tell() {} };
+
 export class Answers {
   readonly #shard: Shard;
   readonly #memory: ShardMemory;
   readonly #reply = new ReplyWriter();
+  /** Whose records these are. */
+  #asker: Asker = NOBODY;
 
   constructor(shard: Shard, memory: ShardMemory) {
     this.#shard = shard;
     this.#memory = memory;
+  }
+
+  /** From now on the records are this client's. */
+  begin(asker: Asker): void {
+    this.#asker = asker;
   }
 
   /** Answers what is no frame. */
@@ -125,7 +136,7 @@ export class Answers {
       case OP_FILL:
         return this.#say(shard.fill(record));
       case OP_RELEASE:
-        return this.#reply.boolean(shard.release(record));
+        return this.#reply.boolean(shard.release(record, this.#asker));
       case OP_SCAN:
         return this.#page(record);
       case OP_CLEAR:
@@ -237,10 +248,12 @@ export class Answers {
   }
 
   #lease(record: FrameReader): void {
+    if (record.valueBytes !== 16) {
+      return this.#fail('PROTOCOL_ERROR', `A lease is asked for with two numbers, not ${record.valueBytes} bytes`);
+    }
     const block = this.#shard.get(record);
     if (block === 0) {
-      const token = this.#shard.lease(record);
-      this.#say(token === 0 ? false : token);
+      this.#reply.number(this.#shard.lease(record, this.#asker));
     } else {
       this.#value(block);
     }

@@ -8,7 +8,7 @@
  */
 import { FRAME_CALLS_MAX, FrameReader } from '../protocol/frame.ts';
 import { bucketOf, HEADER_BUCKETS, type ShardMemory } from '../protocol/memory.ts';
-import { Answers } from './answers.ts';
+import { Answers, NOBODY } from './answers.ts';
 import type { FrameClock } from './frame-clock.ts';
 import type { Shard } from './shard.ts';
 
@@ -33,8 +33,8 @@ export class Dispatch {
     this.#answers = new Answers(shard, memory);
   }
 
-  /** Applies the calls of a frame. Anything that is not a frame is answered with PROTOCOL_ERROR. */
-  call(frame: unknown): number | Uint8Array {
+  /** Applies the calls of a client's frame. Anything that is not a frame is answered with PROTOCOL_ERROR. */
+  call(frame: unknown, asker = NOBODY): number | Uint8Array {
     let reader: FrameReader;
     try {
       reader = this.#open(frame);
@@ -45,6 +45,7 @@ export class Dispatch {
     // What readers did before this frame was sent comes before what it does.
     this.#shard.advisor?.drain();
     this.#shard.countFrame(reader.count);
+    this.#answers.begin(asker);
     try {
       for (let i = 0; i < reader.count; i++) {
         if (i % WARM_CALLS === 0) {

@@ -19,6 +19,7 @@ import { Dispatch } from './dispatch.ts';
 import { policies } from './eviction/index.ts';
 import { FrameClock } from './frame-clock.ts';
 import type { PolicyFault } from './guarded-policy.ts';
+import type { Asker } from './leases.ts';
 import { Shard } from './shard.ts';
 import { Sweeper } from './sweeper.ts';
 
@@ -58,35 +59,25 @@ function serve(shard: Shard): void {
   const dispatch = new Dispatch(shard, memory, clock);
   const sweeper = new Sweeper(shard, manual ?? monotonic, spec.sweepIntervalMs);
 
-  /** Frozen and without a prototype: there is nothing here to reach for but the one function. */
-  const exposed = Object.freeze(
-    Object.assign(Object.create(null) as object, {
-      call(frame: unknown): number | Uint8Array {
-        try {
-          const reply = dispatch.call(frame);
-          sweeper.arm();
-          return reply;
-        } catch (error) {
-          // Comlink would tell the caller and carry on. A shard that fails in the middle of a change must not.
-          setImmediate(() => {
-            throw error;
-          });
-          throw error;
-        }
-      },
-    }),
-  );
-
   opener.on('message', ({ connect, client, samples }: ConnectMessage) => {
     const clientMemory = new ClientMemory(client);
+    const asker: Asker = { tell: (end) => connect.postMessage(end) };
     shard.connect(clientMemory);
-    connect.on('close', () => shard.disconnect(clientMemory));
+    connect.on('close', () => {
+      shard.disconnect(clientMemory);
+      shard.abandon(asker);
+    });
     if (samples !== undefined) {
       const ring = new SampleRing(samples);
       shard.advisor?.connect(ring);
       connect.on('close', () => shard.advisor?.disconnect(ring));
     }
-    expose(exposed, endpointOf(connect, (message) => admitCall(message, connect)) as Endpoint);
+    const answer = (frame: unknown) => {
+      const reply = dispatch.call(frame, asker);
+      sweeper.arm();
+      return reply;
+    };
+    expose(callable(answer), endpointOf(connect, (message) => admitCall(message, connect)) as Endpoint);
   });
 
   if (manual !== undefined) {
@@ -98,6 +89,25 @@ function serve(shard: Shard): void {
   }
 
   tell({ is: 'ready', hits: shard.policy.hits });
+}
+
+/** What a client's port reaches: frozen and without a prototype, so that there is nothing but the one function. */
+function callable(answer: (frame: unknown) => number | Uint8Array): object {
+  return Object.freeze(
+    Object.assign(Object.create(null) as object, {
+      call(frame: unknown): number | Uint8Array {
+        try {
+          return answer(frame);
+        } catch (error) {
+          // Comlink would tell the caller and carry on. A shard that fails in the middle of a change must not.
+          setImmediate(() => {
+            throw error;
+          });
+          throw error;
+        }
+      },
+    }),
+  );
 }
 
 function report(fault: PolicyFault): void {

@@ -18,7 +18,7 @@ import { Advisor, type AdvisorSetup } from './advice/advisor.ts';
 import type { Arena } from './arena.ts';
 import { type Blocks, type Expiry, FOR_EVER } from './blocks.ts';
 import { Entries, type EntriesSetup } from './entries.ts';
-import { Leases } from './leases.ts';
+import { type Asker, Leases } from './leases.ts';
 
 /** Entries that one sweep removes at most: 1 to 2 ms, then whoever waits has his turn. */
 export const SWEEP_ENTRIES_MAX = 2_048;
@@ -32,7 +32,7 @@ export interface ShardExtras extends Omit<EntriesSetup, 'limits' | 'memory' | 'c
 export class Shard {
   readonly #clock: Clock;
   readonly #entries: Entries;
-  readonly #leases = new Leases();
+  readonly #leases: Leases;
   /** Undefined for a cache that is not to give advice. */
   readonly advisor: Advisor | undefined;
   /** The expiry of the write at hand: one object for all of them. */
@@ -47,6 +47,7 @@ export class Shard {
   ) {
     this.#clock = clock;
     this.#entries = new Entries({ limits, memory, createPolicy, clock, ...extras });
+    this.#leases = new Leases(1);
     const isForeign = extras.onPolicyFault !== undefined;
     const setup = { limits, createPolicy, isForeign, seed: extras.seed ?? 0, clock };
     this.advisor = advise && new Advisor(new AdvisedEntries(this.#entries), { ...setup, ...advise });
@@ -85,6 +86,11 @@ export class Shard {
 
   disconnect(client: ClientMemory): void {
     this.#entries.hits.disconnect(client, this.#entries.tally.read);
+  }
+
+  /** A client is gone, and computes nothing any more. */
+  abandon(asker: Asker): void {
+    this.#leases.abandon(asker);
   }
 
   /** The block of the record's key. Counts and tells the policy, as a reader's get does. */
@@ -236,29 +242,31 @@ export class Shard {
     return this.#entries.expiries.isDue;
   }
 
-  /** The token of a lease on an absent key, or 0 while somebody else has it. */
-  lease(record: FrameReader): number {
-    const slides = (record.flags & FLAG_SLIDING) !== 0;
-    return this.#leases.grant(record, this.#clock.now(), record.argument, slides);
+  /** The token of a lease on an absent key, or that of the one that is out times -1. */
+  lease(record: FrameReader, asker: Asker): number {
+    return this.#leases.grant(record, asker, this.#clock.now(), {
+      leaseMs: record.numberAt(0),
+      ttlMs: record.argument,
+      slides: (record.flags & FLAG_SLIDING) !== 0,
+      graceMs: record.numberAt(1),
+    });
   }
 
-  /** Stores what the holder of a lease has computed. False when the lease has ended meanwhile. */
+  /** Stores what the holder of a lease has computed. False when somebody has written to the key meanwhile. */
   fill(record: FrameReader): boolean | ErrorRecord {
-    const lease = this.#leases.redeem(record, record.argument);
-    if (lease === undefined) {
+    const terms = this.#leases.redeem(record, record.argument, record.tag, record.value);
+    if (terms === undefined) {
       return false;
     }
-    const expiry = this.#expiryFor(lease.ttlMs, lease.slides);
+    const expiry = this.#expiryFor(terms.ttlMs, terms.slides);
     return this.#put(record, expiry, this.#entries.claim(record)) ?? true;
   }
 
-  /** Whether the lease had not ended before. */
-  release(record: FrameReader): boolean {
-    if (record.argument < 0) {
-      this.#leases.break(record);
-      return true;
-    }
-    return this.#leases.redeem(record, record.argument) !== undefined;
+  /** Whether the lease still counted. */
+  release(record: FrameReader, asker: Asker): boolean {
+    return record.argument < 0
+      ? this.#leases.releaseUnknown(record, asker)
+      : this.#leases.release(record, record.argument, record.value);
   }
 
   /** Loads the memory of the filter that an insert of this key would need. The result means nothing. */

@@ -1,0 +1,78 @@
+/** Joins a cache that another thread has opened: what comes with a handle, and the clients of this thread. */
+import { receiveMessageOnPort } from 'node:worker_threads';
+import type { CacheKey } from '../protocol/cache-key.ts';
+import { CacheError, misuse } from '../protocol/errors.ts';
+import { Attachment } from './attachment.ts';
+import { Cache, nameOf } from './cache.ts';
+import { type CacheFacts, type CacheHandle, isHandle, type ToClient } from './handle.ts';
+import { type CacheLogger, Notices } from './notices.ts';
+import { resolveLogger } from './options.ts';
+import { createCodec, loadSerializer, resolveSerializer } from './serializers/index.ts';
+
+export interface AttachOptions {
+  /** Hears what the cache has to say beside results in this thread. Default: nobody does. */
+  logger?: CacheLogger;
+}
+
+/** The clients of this thread, by cache. */
+const attached = new Map<string, Promise<Cache>>();
+
+/**
+ * The same cache from another thread: read from shared memory, and written by ways of its own, straight to the shards. Once
+ * a thread: with every further handle of that cache it is the same client, and the handle is given back.
+ *
+ * Rejects with INVALID_CONFIG for what is no handle, and CACHE_CLOSED for one that was used or whose cache is closed.
+ *
+ * @example
+ * // In the thread that opened the cache:
+ * const handle = cache.handle();
+ * worker.postMessage({ handle }, handle.transfer);
+ * // In the other one:
+ * const cache = await attachCache(handle);
+ * await cache.get('user:1');
+ */
+export async function attachCache<V = unknown, K extends CacheKey = CacheKey>(
+  handle: CacheHandle,
+  options: AttachOptions = {},
+): Promise<Cache<V, K>> {
+  const logger = resolveLogger(options.logger);
+  if (!isHandle(handle)) {
+    const expected =
+      '`handle` to be what `cache.handle()` made, sent by `postMessage({ handle }, handle.transfer)`, or as a task of Piscina ' +
+      'with `transferList: handle.transfer`';
+    throw misuse('INVALID_CONFIG', expected, handle, { option: 'handle' });
+  }
+  const { cacheId, port } = handle;
+  const known = attached.get(cacheId);
+  if (known !== undefined) {
+    port.close();
+    return (await known) as unknown as Cache<V, K>;
+  }
+  const joining = join(handle, logger);
+  attached.set(cacheId, joining);
+  joining.catch(() => attached.delete(cacheId));
+  return (await joining) as unknown as Cache<V, K>;
+}
+
+async function join({ cacheId, port }: CacheHandle, logger: CacheLogger | undefined): Promise<Cache> {
+  const facts = factsFrom(port);
+  const codec = createCodec(await loadSerializer(resolveSerializer(facts.config.serializer)));
+  const home = new Attachment(facts, port, () => attached.delete(cacheId));
+  return new Cache(home, codec, home.clock, new Notices(logger, nameOf(facts.config)));
+}
+
+/** What came with a handle. */
+function factsFrom(port: CacheHandle['port']): CacheFacts {
+  const first = receiveMessageOnPort(port) as { message: ToClient } | undefined;
+  if (first?.message.is !== 'facts') {
+    const message =
+      'This handle has been used, or its cache was closed. Make one for each thread with `cache.handle()`';
+    throw new CacheError('CACHE_CLOSED', message, { outcome: 'not-sent' });
+  }
+  const { facts } = first.message;
+  if (Atomics.load(new Int32Array(facts.state), 0) === 1) {
+    port.close();
+    throw new CacheError('CACHE_CLOSED', 'The cache was closed before this handle was used', { outcome: 'not-sent' });
+  }
+  return { ...facts, config: Object.freeze(facts.config) };
+}

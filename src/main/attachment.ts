@@ -1,0 +1,119 @@
+/**
+ * A cache that another thread has opened, as a client has it: reads go to the memory of the shards, writes through lanes of its own straight
+ * to their owners. The thread that opened the cache hears of the client when it comes and goes, and when an owner has been
+ * replaced; it has no part in any call.
+ */
+import { MessageChannel, type MessagePort } from 'node:worker_threads';
+import { type Clock, monotonic, SharedClock } from '../protocol/clock.ts';
+import type { StoredValue } from '../protocol/operations.ts';
+import type { ResolvedTask } from './compute.ts';
+import type { ComputeOutcome } from './compute-task.ts';
+import type { CacheFacts, ToClient, ToOpener } from './handle.ts';
+import type { ShardView } from './shard-view.ts';
+import type { CacheHome } from './shards.ts';
+import { rebuild } from './thrown.ts';
+import { type ClientViews, createViews } from './views.ts';
+
+export class Attachment implements CacheHome {
+  readonly facts: CacheFacts;
+  readonly views: readonly ShardView[];
+  readonly gone: Promise<void>;
+  readonly clock: Clock;
+  readonly #port: MessagePort;
+  readonly #onLeaving: () => void;
+  #tasks = 0;
+  readonly #computing = new Map<number, (outcome: ComputeOutcome) => void>();
+  #leave: () => void = () => {};
+
+  /** `port` is the handle's. `onLeaving` is told when there are to be no more calls. */
+  constructor(facts: CacheFacts, port: MessagePort, onLeaving: () => void) {
+    this.facts = facts;
+    this.#port = port;
+    this.#onLeaving = onLeaving;
+    this.gone = new Promise((resolve) => {
+      this.#leave = resolve;
+    });
+    this.clock = facts.time === undefined ? monotonic : new SharedClock(facts.time);
+    const made = createViews(facts, this.clock, (shard) => this.#tell({ is: 'lost', shard }));
+    this.views = made.views;
+    port.on('message', (message: ToClient) => this.#hear(message));
+    port.on('close', () => this.#end('was closed, or the thread that opened it has ended'));
+    port.unref();
+    this.#enter(made);
+  }
+
+  expect(port: MessagePort): void {
+    this.#tell({ is: 'introduce', port }, [port]);
+  }
+
+  /** By the opener, whose pool it is. The bound of the queue is kept there. */
+  compute(task: ResolvedTask, chain: readonly string[], signal: AbortSignal): Promise<StoredValue> {
+    const number = ++this.#tasks;
+    return new Promise((resolve, reject) => {
+      const abort = () => {
+        this.#computing.delete(number);
+        this.#tell({ is: 'abort', task: number });
+        reject(signal.reason);
+      };
+      signal.addEventListener('abort', abort, { once: true });
+      this.#computing.set(number, (outcome) => {
+        signal.removeEventListener('abort', abort);
+        this.#computing.delete(number);
+        if ('thrown' in outcome) {
+          reject(rebuild(outcome.thrown));
+        } else {
+          const { tag, bytes } = outcome;
+          resolve({ tag, bytes: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength) });
+        }
+      });
+      this.#tell({ is: 'compute', task: number, work: { ...task, chain } });
+    });
+  }
+
+  beginClose(): void {
+    this.#onLeaving();
+  }
+
+  async close(): Promise<void> {
+    this.#end('was detached from this thread');
+  }
+
+  /** Reads need nobody's leave, and frames wait in these channels until the opener has passed their other ends on. */
+  #enter({ views, buffers }: ClientViews): void {
+    const channels = views.map(() => new MessageChannel());
+    const ports = channels.map(({ port2 }) => port2);
+    this.#tell({ is: 'attach', ports, buffers }, ports);
+    for (const [shard, { port1 }] of channels.entries()) {
+      views[shard]?.lane.connect(port1);
+    }
+  }
+
+  #hear(message: ToClient): void {
+    switch (message.is) {
+      case 'port':
+        this.views[message.shard]?.lane.connect(message.port);
+        break;
+      case 'failed':
+        this.views[message.shard]?.lane.fail('SHARD_FAILED', message.how);
+        break;
+      case 'computed':
+        this.#computing.get(message.task)?.(message.outcome);
+        break;
+      case 'closed':
+        this.#end('was closed');
+    }
+  }
+
+  #end(how: string): void {
+    for (const { lane } of this.views) {
+      lane.fail('CACHE_CLOSED', `is closed: the cache ${how}`);
+    }
+    this.#port.close();
+    this.#onLeaving();
+    this.#leave();
+  }
+
+  #tell(message: ToOpener, transfer: MessagePort[] = []): void {
+    this.#port.postMessage(message, transfer);
+  }
+}

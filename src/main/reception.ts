@@ -1,0 +1,124 @@
+/**
+ * Where clients of other threads come in: the opener's ends of all handles. Behind each there is nobody yet, or a client
+ * that has attached, or one that is gone, which its port says by ending.
+ */
+import type { MessagePort } from 'node:worker_threads';
+import { CacheError } from '../protocol/errors.ts';
+import type { ComputePool, ComputeTask } from './compute.ts';
+import type { ComputeOutcome } from './compute-task.ts';
+import type { ClientBuffers, ToClient, ToOpener } from './handle.ts';
+import type { Member, Roster } from './roster.ts';
+import type { Tag } from './serializers/index.ts';
+import { thrownOf } from './thrown.ts';
+
+/** Handles that may be out without a client behind them. */
+const HANDLES_MAX = 16_384;
+
+export class Reception {
+  readonly #roster: Roster;
+  readonly #pool: ComputePool;
+  readonly #ports = new Set<MessagePort>();
+
+  /** `pool` runs the tasks of all clients. */
+  constructor(roster: Roster, pool: ComputePool) {
+    this.#roster = roster;
+    this.#pool = pool;
+  }
+
+  /** Throws OVERLOADED when too many handles wait to be used. */
+  assertRoom(): void {
+    if (this.#isFull) {
+      const message = `${HANDLES_MAX} handles of this cache were made and never attached. Make one for each thread, when it needs it`;
+      throw new CacheError('OVERLOADED', message);
+    }
+  }
+
+  /** Whoever has the other end of this port may attach. */
+  expect(port: MessagePort): void {
+    this.#ports.add(port);
+    const tasks = new Map<number, AbortController>();
+    let member: RemoteMember | undefined;
+    port.on('message', (message: ToOpener) => {
+      switch (message.is) {
+        case 'attach':
+          member = new RemoteMember(port, message.buffers);
+          this.#roster.admitWith(member, message.ports);
+          break;
+        case 'lost':
+          if (member !== undefined) this.#roster.lost(member, message.shard);
+          break;
+        case 'introduce':
+          // A client in another thread made a handle, and could not ask whether there is room.
+          if (this.#isFull) message.port.close();
+          else this.expect(message.port);
+          break;
+        case 'compute':
+          void this.#compute(message.task, message.work, tasks, port);
+          break;
+        case 'abort':
+          tasks.get(message.task)?.abort();
+      }
+    });
+    port.on('close', () => {
+      this.#ports.delete(port);
+      if (member !== undefined) this.#roster.dismiss(member);
+      for (const controller of tasks.values()) controller.abort();
+    });
+    port.unref();
+  }
+
+  /** Sends everybody away. */
+  close(): void {
+    for (const port of this.#ports) {
+      const farewell: ToClient = { is: 'closed' };
+      port.postMessage(farewell);
+      port.close();
+    }
+    this.#ports.clear();
+  }
+
+  get #isFull(): boolean {
+    return this.#ports.size - this.#roster.size >= HANDLES_MAX;
+  }
+
+  async #compute(
+    task: number,
+    { chain, ...work }: ComputeTask,
+    tasks: Map<number, AbortController>,
+    port: MessagePort,
+  ): Promise<void> {
+    const controller = new AbortController();
+    tasks.set(task, controller);
+    let outcome: ComputeOutcome;
+    try {
+      const { tag, bytes } = await this.#pool.run(work, chain, controller.signal);
+      outcome = { tag: tag as Tag, bytes: new Uint8Array(bytes) };
+    } catch (error) {
+      outcome = { thrown: thrownOf(error) };
+    }
+    tasks.delete(task);
+    const message: ToClient = { is: 'computed', task, outcome };
+    port.postMessage(message);
+  }
+}
+
+/** A client in another thread, which is told everything through its handle's port. */
+class RemoteMember implements Member {
+  readonly buffers: readonly ClientBuffers[];
+  readonly #port: MessagePort;
+
+  constructor(port: MessagePort, buffers: readonly ClientBuffers[]) {
+    this.#port = port;
+    this.buffers = buffers;
+  }
+
+  connect(shard: number, port: MessagePort): void {
+    const message: ToClient = { is: 'port', shard, port };
+    this.#port.postMessage(message, [port]);
+  }
+
+  fail(shard: number, how: string): void {
+    const message: ToClient = { is: 'failed', shard, how };
+    this.#port.postMessage(message);
+  }
+}

@@ -1,0 +1,123 @@
+/**
+ * One thread that owns a shard, from its birth to its death, as the thread that opened the cache sees it. The only file
+ * that knows where the worker's code lies.
+ */
+import { type MessagePort, Worker } from 'node:worker_threads';
+import { CacheError } from '../protocol/errors.ts';
+import type { ShardRegions } from '../protocol/memory.ts';
+import type { HitMode } from '../protocol/policy.ts';
+import type { ConnectMessage, Ownership, ShardBirth, ShardMessage, ShardSpec } from '../protocol/spec.ts';
+import { errorOf, evictionName, policyRefusal } from './eviction.ts';
+import type { ManualClock } from './manual-clock.ts';
+import type { Notices } from './notices.ts';
+import type { CacheConfig } from './options.ts';
+
+const WORKER = new URL('../worker/index.js', import.meta.url);
+
+/** What a shard needs to live in a thread, again and again. */
+export interface ShardBody {
+  readonly spec: ShardSpec;
+  readonly regions: ShardRegions;
+  readonly clock: ManualClock | undefined;
+  readonly config: CacheConfig;
+  readonly notices: Notices;
+}
+
+export interface Death {
+  readonly code: number;
+  readonly cause: unknown;
+}
+
+export class ShardThread {
+  /** Never rejects. */
+  readonly death: Promise<Death>;
+  /** How its policy hears of hits. Rejects when it ends, or gives up, before it serves. */
+  readonly ready: Promise<HitMode>;
+  readonly #body: ShardBody;
+  readonly #worker: Worker;
+
+  constructor(body: ShardBody, owner: Ownership) {
+    const { spec, regions, clock } = body;
+    this.#body = body;
+    const birth: ShardBirth = { spec, regions, owner, ...(clock === undefined ? {} : { time: clock.buffer }) };
+    // The application's own flags (loaders, inspectors, test runners) are none of the shard's business.
+    this.#worker = new Worker(WORKER, { workerData: birth, name: `shardstash ${spec.shard}`, execArgv: [] });
+    this.death = this.#whenDead();
+    this.ready = this.#whenReady();
+    this.ready.catch(() => {});
+  }
+
+  /** Lets a client in: it calls through the other end of this port, and counts in this memory. */
+  connect(port: MessagePort, client: SharedArrayBuffer, samples: SharedArrayBuffer | undefined): void {
+    const message: ConnectMessage = { connect: port, client, ...(samples === undefined ? {} : { samples }) };
+    this.#worker.postMessage(message, [port]);
+  }
+
+  /** From now on it does not keep the process alive. */
+  unref(): void {
+    this.#worker.unref();
+  }
+
+  async terminate(): Promise<void> {
+    await this.#worker.terminate();
+  }
+
+  #whenDead(): Promise<Death> {
+    return new Promise((resolve) => {
+      let cause: unknown;
+      this.#worker.once('error', (error) => {
+        cause = error;
+      });
+      this.#worker.once('exit', (code) => resolve({ code, cause }));
+    });
+  }
+
+  /**
+   * Rejects with CacheError SHARD_DOWN when the thread ends before it has said that it is ready, with TIMEOUT when it takes
+   * too long over a user's code, and with what it says when it refuses that.
+   */
+  async #whenReady(): Promise<HitMode> {
+    const { spec, config, notices } = this.#body;
+    const { shard } = spec;
+    let deadline: NodeJS.Timeout | undefined;
+    const ready = new Promise<HitMode>((resolve, reject) => {
+      this.#worker.on('message', (message: ShardMessage | undefined | null) => {
+        // A policy's module has this port, too, and may post what it likes.
+        switch (message?.is) {
+          case 'loading':
+            deadline = setTimeout(() => reject(notLoaded(shard, config)), config.timeout);
+            break;
+          case 'ready':
+            resolve(message.hits);
+            break;
+          case 'refusal':
+            reject(policyRefusal(message, shard));
+            break;
+          case 'fault':
+            notices.tell('policy:fault', `Shard ${shard}: ${message.message}`, {
+              shard,
+              cause: errorOf(message.cause),
+            });
+        }
+      });
+    });
+    const stillborn = this.death.then(({ code, cause }) => {
+      throw new CacheError('SHARD_DOWN', `Shard ${shard} ended with code ${code} before it was ready`, {
+        shard,
+        cause,
+      });
+    });
+    try {
+      return await Promise.race([ready, stillborn]);
+    } finally {
+      clearTimeout(deadline);
+    }
+  }
+}
+
+function notLoaded(shard: number, { eviction, timeout }: CacheConfig): CacheError {
+  const message =
+    `The eviction policy ${evictionName(eviction)} was not there after ${timeout} ms: its module, or its factory, waits ` +
+    'for what does not come, or never ends. Give it a longer `timeout`, or less to do';
+  return new CacheError('TIMEOUT', message, { shard });
+}

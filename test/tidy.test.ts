@@ -29,6 +29,7 @@ const LEAVES = [
   'src/worker/frame-clock.ts',
   'src/worker/leases.ts',
   'src/worker/map.ts',
+  'src/worker/radix-sort.ts',
   'src/worker/scan.ts',
   'src/worker/slots.ts',
   'src/worker/wheel.ts',

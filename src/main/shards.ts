@@ -98,7 +98,7 @@ function specOf(
 }
 
 function start(spec: ShardSpec, regions: ShardRegions, clock: ManualClock | undefined): ShardThread {
-  const birth: ShardBirth = { spec, regions, ...(clock === undefined ? {} : { time: clock.buffer }) };
+  const birth: ShardBirth = { role: 'owner', spec, regions, ...(clock === undefined ? {} : { time: clock.buffer }) };
   // The application's own flags (loaders, inspectors, test runners) are none of the shard's business.
   const worker = new Worker(WORKER, { workerData: birth, name: `shardstash ${spec.shard}`, execArgv: [] });
   const death = new Promise<Death>((resolve) => {

@@ -10,7 +10,12 @@ import {
   BLOCK_SLIDE,
   BLOCK_SLOT,
   BLOCK_VALUE_LENGTH,
+  CHANGE_WORDS_MAX,
   columnBytes,
+  HEADER_CHANGE_AT,
+  HEADER_CHANGE_BLOCK,
+  HEADER_CHANGE_LENGTH,
+  HEADER_CHANGE_WORDS,
   HEADER_SEQ_HIGH,
   HEADER_SEQ_LOW,
   headWords,
@@ -27,8 +32,8 @@ import {
 /** An int32 loop copies faster than `set(subarray)` up to here. */
 const LOOP_BYTES_MAX = 160;
 
-const number = new Float64Array(1);
-const numberWords = new Int32Array(number.buffer);
+const numbers = new Float64Array(CHANGE_WORDS_MAX / 2);
+const numberWords = new Int32Array(numbers.buffer);
 
 /** Where the bytes of a key are found: a frame, or a test. */
 export interface KeySource {
@@ -61,11 +66,14 @@ export const FOR_EVER: Expiry = { atMs: Number.POSITIVE_INFINITY, slideMs: 0 };
 
 export class Blocks {
   readonly #memory: ShardMemory;
-  #seqLow = 0;
-  #seqHigh = 0;
+  #seqLow: number;
+  #seqHigh: number;
 
+  /** The write sequence goes on from where the last owner, if any, has left it. */
   constructor(memory: ShardMemory) {
     this.#memory = memory;
+    this.#seqLow = memory.header[HEADER_SEQ_LOW] as number;
+    this.#seqHigh = memory.header[HEADER_SEQ_HIGH] as number;
   }
 
   /** Words of the block that an entry needs whose meta bits are `meta`. */
@@ -108,22 +116,37 @@ export class Blocks {
 
   /** Puts one float64 in the place of the value, which is one. Only while the stripe is locked. */
   writeNumber(block: number, value: number): void {
-    number[0] = value;
-    const at = this.#valueAt(block);
-    this.#memory.words[at] = numberWords[0] as number;
-    this.#memory.words[at + 1] = numberWords[1] as number;
-    this.#stamp(block);
+    numbers[0] = value;
+    this.#change(block, this.#valueAt(block) - block, 2);
   }
 
   /** Gives an entry that expires another deadline. Only while the stripe is locked. */
   writeExpiry(block: number, { atMs, slideMs }: Expiry): void {
-    const { doubles, lastRead } = this.#memory;
-    doubles[(block + BLOCK_EXPIRES_AT) >> 1] = atMs;
-    if (this.slides(block)) {
-      doubles[(block + BLOCK_SLIDE) >> 1] = slideMs;
+    numbers[0] = atMs;
+    numbers[1] = slideMs;
+    this.#change(block, BLOCK_EXPIRES_AT, this.slides(block) ? 4 : 2);
+  }
+
+  /**
+   * Makes the change in place that the header tells of, if it does. To make it twice is to make it once, so a new owner
+   * makes the one of a dead owner again: nobody can tell how far that had come.
+   */
+  redo(): void {
+    const { header, words, lastRead } = this.#memory;
+    const block = header[HEADER_CHANGE_BLOCK] as number;
+    if (block === 0) {
+      return;
+    }
+    const at = header[HEADER_CHANGE_AT] as number;
+    const length = header[HEADER_CHANGE_LENGTH] as number;
+    for (let i = 0; i < length; i++) {
+      words[block + at + i] = header[HEADER_CHANGE_WORDS + i] as number;
+    }
+    if (at === BLOCK_EXPIRES_AT && this.slides(block)) {
       lastRead[this.slotOf(block)] = Number.NEGATIVE_INFINITY;
     }
     this.#stamp(block);
+    header[HEADER_CHANGE_BLOCK] = 0;
   }
 
   /** A reader used an entry that slides: it lives on. */
@@ -138,12 +161,14 @@ export class Blocks {
 
   /** Takes the next number of the shard's write sequence: for every change, stored or not. */
   nextSequence(): void {
+    const { header } = this.#memory;
     this.#seqLow = (this.#seqLow + 1) | 0;
     if (this.#seqLow === 0) {
+      // High before low: an owner that dies in between leaves numbers out, and never has one given twice.
       this.#seqHigh = (this.#seqHigh + 1) & SEQ_HIGH_MASK;
+      header[HEADER_SEQ_HIGH] = this.#seqHigh;
     }
-    this.#memory.header[HEADER_SEQ_LOW] = this.#seqLow;
-    this.#memory.header[HEADER_SEQ_HIGH] = this.#seqHigh;
+    header[HEADER_SEQ_LOW] = this.#seqLow;
   }
 
   slotOf(block: number): number {
@@ -219,7 +244,7 @@ export class Blocks {
     const at = this.#valueAt(block);
     numberWords[0] = this.#memory.words[at] as number;
     numberWords[1] = this.#memory.words[at + 1] as number;
-    return number[0] as number;
+    return numbers[0] as number;
   }
 
   /** The key's bytes, in the arena: good until the next write. */
@@ -252,6 +277,18 @@ export class Blocks {
       valueBytes,
       value: new Uint8Array(words.buffer, keyWords * 4, valueBytes),
     };
+  }
+
+  /** Changes words of a block to the first of `numberWords`. */
+  #change(block: number, at: number, length: number): void {
+    const { header } = this.#memory;
+    for (let i = 0; i < length; i++) {
+      header[HEADER_CHANGE_WORDS + i] = numberWords[i] as number;
+    }
+    header[HEADER_CHANGE_AT] = at;
+    header[HEADER_CHANGE_LENGTH] = length;
+    header[HEADER_CHANGE_BLOCK] = block;
+    this.redo();
   }
 
   /** Gives a block that was changed in place the next number of the write sequence. */

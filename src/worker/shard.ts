@@ -60,11 +60,15 @@ export class Shard {
     return this.#entries.blocks;
   }
 
+  /** Which owner of its memory this one is, beginning with 1. */
+  get epoch(): number {
+    return this.#entries.epoch;
+  }
+
   get entries(): number {
     return this.#entries.count;
   }
 
-  /** Bytes of live blocks and columns. */
   get bytes(): number {
     return this.#entries.bytes;
   }
@@ -175,7 +179,7 @@ export class Shard {
     }
     const sum = blocks.numberOf(block) + by;
     this.#entries.writeNumber(block, sum);
-    this.#entries.tally.sets++;
+    this.#entries.tally.countSet();
     this.advisor?.stored(record.hashLow, record.hashHigh);
     return sum;
   }
@@ -278,12 +282,11 @@ export class Shard {
 
   /** A frame of so many calls came. */
   countFrame(calls: number): void {
-    this.#entries.tally.frames++;
-    this.#entries.tally.calls += calls;
+    this.#entries.tally.countFrame(calls);
   }
 
   countFailure(): void {
-    this.#entries.tally.failures++;
+    this.#entries.tally.countFailure();
   }
 
   counts(): ShardCounts {
@@ -310,14 +313,14 @@ export class Shard {
     }
     tally.read.misses++;
     if (this.#entries.isFalsePositive(record)) {
-      tally.falsePositives++;
+      tally.countFalsePositive();
     }
   }
 
   #put(record: FrameReader, expiry: Expiry, old: number): ErrorRecord | undefined {
     const error = this.#entries.put(record, expiry, old);
     if (error === undefined) {
-      this.#entries.tally.sets++;
+      this.#entries.tally.countSet();
       this.advisor?.stored(record.hashLow, record.hashHigh);
     }
     return error;

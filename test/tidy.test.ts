@@ -29,6 +29,7 @@ const LEAVES = [
   'src/worker/frame-clock.ts',
   'src/worker/leases.ts',
   'src/worker/map.ts',
+  'src/worker/radix-sort.ts',
   'src/worker/scan.ts',
   'src/worker/slots.ts',
   'src/worker/wheel.ts',
@@ -41,14 +42,19 @@ const LEAVES = [
 const CORE = [
   'src/main/index.ts',
   'src/main/advice.ts',
+  'src/main/attach.ts',
+  'src/main/attachment.ts',
   'src/main/cache.ts',
   'src/main/client.ts',
+  'src/main/connection.ts',
   'src/main/compute.ts',
   'src/main/compute-task.ts',
   'src/main/computing.ts',
+  'src/main/backlog.ts',
   'src/main/batch.ts',
   'src/main/pages.ts',
   'src/main/eviction.ts',
+  'src/main/flight.ts',
   'src/main/flights.ts',
   'src/main/manual-clock.ts',
   'src/main/testing.ts',
@@ -58,17 +64,25 @@ const CORE = [
   'src/main/lane.ts',
   'src/main/outbox.ts',
   'src/main/own-writes.ts',
+  'src/main/shard-thread.ts',
   'src/main/shard-view.ts',
   'src/main/shards.ts',
   'src/main/simulation.ts',
   'src/main/simulation-options.ts',
   'src/main/metrics.ts',
   'src/main/gathering.ts',
+  'src/main/handle.ts',
   'src/main/plugin.ts',
+  'src/main/reception.ts',
+  'src/main/refusals.ts',
+  'src/main/roster.ts',
   'src/main/policy-facts.ts',
   'src/main/policy-rehearsal.ts',
+  'src/main/supervisor.ts',
   'src/main/thrown.ts',
   'src/main/units.ts',
+  'src/main/views.ts',
+  'src/main/watchdog.ts',
   'src/main/serializers/',
 ];
 
@@ -167,7 +181,7 @@ describe('the arrows: main -> protocol <- worker', () => {
     expect(forbidden(inFolder('src/main/'), allowed)).toEqual([]);
     const knowing = sources.filter(({ path, text }) => inFolder('src/main/')(path) && text.includes('../worker/'));
     // One for the cache's threads, one for those of a simulation.
-    expect(knowing.map(({ path }) => path).sort()).toEqual(['src/main/shards.ts', 'src/main/simulation.ts']);
+    expect(knowing.map(({ path }) => path).sort()).toEqual(['src/main/shard-thread.ts', 'src/main/simulation.ts']);
   });
 
   test('the parts of the core do not import what consults them, nor each other', () => {

@@ -121,14 +121,14 @@ function hurry(views: readonly ShardView[]): void {
 /** Waits until every lane has room for more calls of one method. */
 async function elbowRoom(views: readonly ShardView[]): Promise<void> {
   while (isCrowded(views)) {
-    const crowded = views.filter(({ lane }) => lane.isCrowded);
-    await Promise.race(crowded.map(({ lane }) => lane.progress()));
+    const crowded = views.filter(({ lane }) => lane.backlog.isCrowded);
+    await Promise.race(crowded.map(({ lane }) => lane.backlog.progress()));
   }
 }
 
 function isCrowded(views: readonly ShardView[]): boolean {
   for (const { lane } of views) {
-    if (lane.isCrowded) {
+    if (lane.backlog.isCrowded) {
       return true;
     }
   }

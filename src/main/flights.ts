@@ -88,7 +88,7 @@ export class Flights {
     for (const { lane, shard } of client.views) {
       lane.listener = {
         // Whatever the owner before had promised died with it.
-        reconnected: () => this.#endAll(shard),
+        ownerChanged: () => this.#endAll(shard),
         leaseEnded: (end) => this.#waits.get(nameOf(shard, end.lease))?.end(end),
       };
     }
@@ -225,8 +225,8 @@ export class Flights {
   /** Ends a lease, when the lane has room: one that is not ended keeps the next who asks waiting. */
   async #end(op: number, key: CacheKey, body: CallBody): Promise<void> {
     const { lane } = this.#client.aim(key);
-    while (lane.isCrowded) {
-      await lane.progress();
+    while (lane.backlog.isCrowded) {
+      await lane.backlog.progress();
     }
     await this.#ask(op, key, body);
   }
@@ -274,9 +274,10 @@ export class Flights {
     return ended;
   }
 
+  /** But for the computations of this thread, which need no owner to reach those who wait here. */
   #endAll(shard: number): void {
     for (const [name, { end }] of this.#waits) {
-      if (name.startsWith(nameOf(shard, ''))) {
+      if (name.startsWith(nameOf(shard, '')) && !this.#out.has(name)) {
         end(ASK_AGAIN);
       }
     }

@@ -16,16 +16,18 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { CacheKey } from '../protocol/cache-key.ts';
 import type { ClientMemory } from '../protocol/client.ts';
-import { describe } from '../protocol/describe.ts';
-import { CacheError, type CacheErrorCode, type Outcome } from '../protocol/errors.ts';
+import type { CacheErrorCode, Outcome } from '../protocol/errors.ts';
 import { FRAME_HEAD_BYTES, recordBytes } from '../protocol/frame.ts';
 import type { KeyEncoder } from '../protocol/key.ts';
 import type { LeaseEnd } from '../protocol/lease-end.ts';
-import { type Result, readReply } from '../protocol/reply.ts';
+import type { Result } from '../protocol/reply.ts';
+import { Backlog, type BacklogLimits } from './backlog.ts';
 import { Call, type CallBody, type CallLimits, NO_BODY, UNLIMITED } from './call.ts';
 import { Connection } from './connection.ts';
-import { type Flight, Outbox, unanswered, withoutWrites } from './outbox.ts';
+import { type Flight, resultsOf, settle, unanswered, withoutWrites } from './flight.ts';
+import { Outbox } from './outbox.ts';
 import { type OwnWrite, OwnWrites } from './own-writes.ts';
+import { type End, ended, overloaded, timedOut } from './refusals.ts';
 import { EVER } from './units.ts';
 
 /** Two keep the shard busy while the client reads the reply to one and fills the next. */
@@ -37,27 +39,19 @@ const EARLY_FLIGHTS_MAX = 8;
 /** An owner that has not answered for so long is not asked for what can be done without. */
 const PATIENCE_MS = 50;
 
-export interface LaneLimits {
+export interface LaneLimits extends BacklogLimits {
   readonly timeoutMs: number;
-  readonly callsMax: number;
-  readonly bytesMax: number;
-}
-
-/** Why the lane takes no more calls. */
-interface End {
-  readonly code: CacheErrorCode;
-  readonly message: string;
-  readonly cause: unknown;
 }
 
 /** Hears what a lane has to say beside answers. */
 export interface LaneListener {
-  /** There is an owner again, and it knows nothing of what the one before was in the middle of. */
-  reconnected(): void;
+  /** Whatever an owner had promised is void: there is another one, or will be none. */
+  ownerChanged(): void;
   leaseEnded(end: LeaseEnd): void;
 }
 
 export class Lane {
+  readonly backlog: Backlog;
   readonly #shard: number;
   readonly #limits: LaneLimits;
   readonly #memory: ClientMemory;
@@ -65,11 +59,9 @@ export class Lane {
   readonly #outbox: Outbox;
   readonly #flights: Flight[] = [];
   readonly #writes = new OwnWrites();
-  readonly #waiting: (() => void)[] = [];
+
   #listener: LaneListener | undefined;
   #connection: Connection | undefined;
-  #pendingCalls = 0;
-  #pendingBytes = 0;
   #scheduled = false;
   #deadline: NodeJS.Timeout | undefined;
   #end: End | undefined;
@@ -84,6 +76,7 @@ export class Lane {
     this.#memory = memory;
     this.#onLost = onLost;
     this.#outbox = new Outbox(limits.timeoutMs);
+    this.backlog = new Backlog(limits);
   }
 
   set listener(listener: LaneListener) {
@@ -96,7 +89,7 @@ export class Lane {
       port.close();
       return;
     }
-    this.#disconnect('was replaced', undefined);
+    this.disconnect('was replaced', undefined);
     const connection: Connection = new Connection(port, {
       lost: (how, cause) => this.#lose(connection, how, cause),
       leaseEnded: (end) => this.#listener?.leaseEnded(end),
@@ -107,7 +100,36 @@ export class Lane {
       connection.hold(true);
       this.#depart();
     }
-    this.#listener?.reconnected();
+    this.#listener?.ownerChanged();
+  }
+
+  /**
+   * There is no owner, for now, and nobody will answer what is out. Whether its writes were applied is unknown, so those reject; what only reads goes out
+   * again, before all that waits.
+   */
+  disconnect(how = 'ended', cause?: unknown): void {
+    if (this.#connection === undefined) {
+      return;
+    }
+    this.#connection.close();
+    this.#connection = undefined;
+    const end: End = { code: 'SHARD_DOWN', message: `${how} before it answered`, cause };
+    for (const flight of this.#flights.splice(0).reverse()) {
+      const [lost, isWorthwhile] = withoutWrites(flight);
+      if (isWorthwhile) {
+        this.#outbox.putBack(flight);
+      } else {
+        this.#forget(flight);
+      }
+      for (const call of lost) {
+        call.reject(ended(this.#shard, call, 'unknown', end));
+      }
+    }
+    this.#memory.waiting = 0;
+    this.#writes.settle(this.#outbox.firstId - 1);
+    // What waits must not be forgotten by a process that has nothing else to do.
+    if (this.backlog.calls > 0) this.#deadline?.ref();
+    this.backlog.wake();
   }
 
   /** Whether a call would be answered soon: not while there is no owner, or while it is busy with something long. */
@@ -137,23 +159,10 @@ export class Lane {
     return isOver ? undefined : own;
   }
 
-  /** Whether a caller with many calls to make should wait for `progress` before the next. */
-  get isCrowded(): boolean {
-    const { callsMax, bytesMax } = this.#limits;
-    return this.#pendingCalls >= callsMax / 2 || this.#pendingBytes >= bytesMax / 2;
-  }
-
-  /** Resolves when a reply has come, or the lane has ended. */
-  progress(): Promise<void> {
-    return this.#end !== undefined || this.#pendingCalls === 0
-      ? Promise.resolve()
-      : new Promise((resolve) => this.#waiting.push(resolve));
-  }
-
   /** Resolves when no call is left. */
   async drained(): Promise<void> {
-    while (this.#end === undefined && this.#pendingCalls > 0) {
-      await this.progress();
+    while (this.backlog.calls > 0) {
+      await this.backlog.progress();
     }
   }
 
@@ -177,15 +186,14 @@ export class Lane {
   /** As `call`, for one of many calls whose outcomes go to one waiter. They leave with the turn, or when they hurry. */
   submit(op: number, key: KeyEncoder, call: Call, limits: CallLimits, body: CallBody): void {
     if (this.#end !== undefined) {
-      return call.reject(this.#ended(call, 'not-sent'));
+      return call.reject(ended(this.#shard, call, 'not-sent', this.#end as End));
     }
-    if (this.#isFull) {
-      return call.reject(this.#overloaded(call));
+    if (this.backlog.isFull) {
+      return call.reject(overloaded(this.#shard, call, this.backlog));
     }
     const outbox = this.#outbox;
     const place = outbox.add(call, op, key, body);
-    this.#pendingCalls++;
-    this.#pendingBytes += recordBytes(key.byteLength, body.byteLength);
+    this.backlog.add(recordBytes(key.byteLength, body.byteLength));
     this.#writes.note(op, key, outbox.openId, place);
     if (limits !== UNLIMITED) {
       this.#watch(call, limits, place);
@@ -208,22 +216,22 @@ export class Lane {
       return false;
     }
     this.#end = { code, message, cause };
-    this.#pendingCalls = 0;
-    this.#pendingBytes = 0;
+    this.backlog.clear();
     this.#writes.end();
     clearTimeout(this.#deadline);
     this.#connection?.close();
     this.#connection = undefined;
     this.#memory.waiting = 0;
     for (const call of this.#flights.splice(0).flatMap(({ calls }) => calls)) {
-      call.reject(this.#ended(call, 'unknown'));
+      call.reject(ended(this.#shard, call, 'unknown', this.#end as End));
     }
     for (let flight = this.#outbox.take(); flight !== undefined; flight = this.#outbox.take()) {
       for (const call of flight.calls) {
-        call.reject(this.#ended(call, 'not-sent'));
+        call.reject(ended(this.#shard, call, 'not-sent', this.#end as End));
       }
     }
-    this.#wake();
+    this.backlog.wake();
+    this.#listener?.ownerChanged();
     return true;
   }
 
@@ -262,7 +270,7 @@ export class Lane {
     }
     let results: number | Result[];
     try {
-      results = this.#resultsOf(flight, reply);
+      results = resultsOf(flight, reply);
     } catch (cause) {
       this.fail('PROTOCOL_ERROR', 'answered with what is no reply', cause);
       return;
@@ -271,85 +279,24 @@ export class Lane {
     this.#memory.waiting = this.#flights.length;
     this.#writes.settle(flight.id);
     this.#forget(flight);
-    this.#settle(flight, results);
+    settle(flight, results, this.#shard);
     this.#depart();
     if (this.#flights.length === 0 && !this.#scheduled) {
       connection.hold(false);
     }
-    this.#wake();
+    this.backlog.wake();
   }
 
   #lose(connection: Connection, how: string, cause: unknown): void {
     if (connection === this.#connection) {
-      this.#disconnect(how, cause);
+      this.disconnect(how, cause);
       this.#onLost();
-    }
-  }
-
-  /**
-   * Nobody will answer what is out. Whether its writes were applied is unknown, so those reject; what only reads goes out
-   * again, before all that waits.
-   */
-  #disconnect(how: string, cause: unknown): void {
-    if (this.#connection === undefined) {
-      return;
-    }
-    this.#connection.close();
-    this.#connection = undefined;
-    const end: End = { code: 'SHARD_DOWN', message: `${how} before it answered`, cause };
-    for (const flight of this.#flights.splice(0).reverse()) {
-      const [lost, isWorthwhile] = withoutWrites(flight);
-      if (isWorthwhile) {
-        this.#outbox.putBack(flight);
-      } else {
-        this.#forget(flight);
-      }
-      for (const call of lost) {
-        call.reject(this.#ended(call, 'unknown', end));
-      }
-    }
-    this.#memory.waiting = 0;
-    this.#writes.settle(this.#outbox.firstId - 1);
-    // What waits must not be forgotten by a process that has nothing else to do.
-    this.#deadline?.ref();
-    this.#wake();
-  }
-
-  /** Throws when the reply is not one to this flight. */
-  #resultsOf({ calls }: Flight, reply: unknown): number | Result[] {
-    const results = readReply(reply);
-    const count = typeof results === 'number' ? results : results.length;
-    if (count !== calls.length) {
-      const only = typeof results === 'number' ? undefined : results[0];
-      throw only instanceof CacheError ? only : new RangeError(`${count} results for ${calls.length} calls`);
-    }
-    return results;
-  }
-
-  #settle({ calls }: Flight, results: number | Result[]): void {
-    for (let i = 0; i < calls.length; i++) {
-      const call = calls[i] as Call;
-      const result = typeof results === 'number' ? undefined : results[i];
-      if (result instanceof CacheError) {
-        const { code, message } = result;
-        const named = call.key === undefined ? message : `${message} (key: ${describe(call.key)})`;
-        call.reject(new CacheError(code, named, { key: call.key, shard: this.#shard }));
-      } else {
-        call.resolve(result);
-      }
     }
   }
 
   /** Takes a flight off the account. */
   #forget({ calls, frame }: Flight): void {
-    this.#pendingCalls -= calls.length;
-    this.#pendingBytes -= frame.length - FRAME_HEAD_BYTES;
-  }
-
-  #wake(): void {
-    for (const resolve of this.#waiting.splice(0)) {
-      resolve();
-    }
+    this.backlog.remove(calls.length, frame.length - FRAME_HEAD_BYTES);
   }
 
   /** Lets a signal or a deadline of its own end a call before the lane does. */
@@ -362,7 +309,7 @@ export class Lane {
         withdraw();
         call.reject(limits.signal?.reason);
       },
-      () => call.reject(this.#timedOut(call, limits.timeoutMs, withdraw())),
+      () => call.reject(timedOut(this.#shard, call, limits.timeoutMs, withdraw())),
     );
   }
 
@@ -391,34 +338,12 @@ export class Lane {
       // Everybody has been told: a shard that never answers must not hold the process.
       this.#connection?.hold(false);
     }
-    this.#wake();
+    this.backlog.wake();
   }
 
   #timeOut({ calls }: Flight, outcome: Outcome): void {
     for (const call of calls) {
-      call.reject(this.#timedOut(call, this.#limits.timeoutMs, outcome));
+      call.reject(timedOut(this.#shard, call, this.#limits.timeoutMs, outcome));
     }
-  }
-
-  /** Judged by what waits already: a lane with room takes a call of any size. */
-  get #isFull(): boolean {
-    return this.#pendingCalls >= this.#limits.callsMax || this.#pendingBytes >= this.#limits.bytesMax;
-  }
-
-  #ended({ key }: Call, outcome: Outcome, { code, message, cause } = this.#end as End): CacheError {
-    return new CacheError(code, `Shard ${this.#shard} ${message}`, { key, shard: this.#shard, outcome, cause });
-  }
-
-  #timedOut({ key }: Call, timeoutMs: number, outcome: Outcome): CacheError {
-    const rest = outcome === 'unknown' ? 'a write may still be applied' : 'the call was not sent';
-    const message = `Shard ${this.#shard} did not answer within ${timeoutMs} ms; ${rest}`;
-    return new CacheError('TIMEOUT', message, { key, shard: this.#shard, outcome });
-  }
-
-  #overloaded({ key }: Call): CacheError {
-    const message =
-      `Shard ${this.#shard} has ${this.#pendingCalls} calls of ${this.#pendingBytes} bytes waiting. ` +
-      'Await earlier calls first, or raise `maxPendingCalls` and `maxPendingBytes`';
-    return new CacheError('OVERLOADED', message, { key, shard: this.#shard, outcome: 'not-sent' });
   }
 }

@@ -47,6 +47,8 @@ export interface ShardMetrics {
   readonly calls: number;
   /** Hits of which an ordered policy never heard, because getSync found the ring full. */
   readonly droppedTouches: number;
+  /** How often a new thread took over the memory of a shard whose thread had died. */
+  readonly restarts: number;
 }
 
 export interface CacheMetrics extends Omit<ShardMetrics, 'shard'> {
@@ -75,6 +77,7 @@ const NOTHING: ShardCounts = {
   droppedTouches: 0,
   filterNegatives: 0,
   filterFalsePositives: 0,
+  restarts: 0,
 };
 
 /** Of the counts of every shard, in order. */
@@ -124,6 +127,7 @@ function metricsOf(counts: ShardCounts): Omit<ShardMetrics, 'shard'> {
     messages: counts.frames,
     calls: counts.calls,
     droppedTouches: counts.droppedTouches,
+    restarts: counts.restarts,
   };
 }
 

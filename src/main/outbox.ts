@@ -2,23 +2,12 @@
  * The frames of a lane that have not left: one that is being written, and those that are full. Frames are numbered in
  * the order in which their shard will answer them.
  */
-import { FrameReader, FrameWriter } from '../protocol/frame.ts';
+import { FrameWriter } from '../protocol/frame.ts';
 import type { KeyEncoder } from '../protocol/key.ts';
-import { isWrite } from '../protocol/operations.ts';
 import type { Call, CallBody } from './call.ts';
+import { type Flight, unanswered } from './flight.ts';
 import type { UnansweredFrame } from './own-writes.ts';
 import { EVER } from './units.ts';
-
-/** A frame with the calls in it. */
-export interface Flight {
-  readonly id: number;
-  readonly frame: Uint8Array;
-  readonly calls: readonly Call[];
-  readonly openedMs: number;
-  readonly deadlineMs: number;
-  /** When it left last. */
-  sentMs: number;
-}
 
 export class Outbox {
   readonly #timeoutMs: number;
@@ -112,29 +101,4 @@ export class Outbox {
     this.#sealed.push({ id, frame, calls: this.#calls, openedMs: this.#openedMs, deadlineMs, sentMs: 0 });
     this.#calls = [];
   }
-}
-
-/**
- * Makes the writes of a frame that was out do nothing, and answers them: their calls, and whether anything is left that
- * somebody waits for.
- */
-export function withoutWrites({ frame, calls }: Flight): [writes: Call[], isWorthwhile: boolean] {
-  const reader = new FrameReader(frame);
-  const writes: Call[] = [];
-  let isWorthwhile = false;
-  for (const call of calls) {
-    reader.next();
-    if (isWrite(reader.op)) {
-      writes.push(call);
-      reader.blank();
-    } else {
-      isWorthwhile ||= !call.isSettled;
-    }
-  }
-  return [writes, isWorthwhile];
-}
-
-/** A flight as a search through it needs it. */
-export function unanswered({ id, frame, openedMs }: Flight): UnansweredFrame {
-  return { id, frame: new FrameReader(frame), openedMs };
 }

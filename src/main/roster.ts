@@ -19,6 +19,8 @@ export interface Member {
   readonly buffers: readonly ClientBuffers[];
   /** The shard has an owner, and this leads to it. */
   connect(shard: number, port: MessagePort): void;
+  /** The shard has no owner, for now: a client in another thread hears that by its port. */
+  disconnect?(shard: number): void;
   /** The shard will have no owner any more. */
   fail(shard: number, how: string): void;
 }
@@ -96,6 +98,9 @@ export class Roster {
   /** The shard has no owner, for now. */
   unserve(shard: number): void {
     (this.#places[shard] as Place).owner = undefined;
+    for (const member of this.#members) {
+      member.disconnect?.(shard);
+    }
   }
 
   /** The shard will have no owner any more. */

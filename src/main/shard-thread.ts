@@ -6,7 +6,7 @@ import { type MessagePort, Worker } from 'node:worker_threads';
 import { CacheError } from '../protocol/errors.ts';
 import type { ShardRegions } from '../protocol/memory.ts';
 import type { HitMode } from '../protocol/policy.ts';
-import type { ConnectMessage, Ownership, ShardBirth, ShardMessage, ShardSpec } from '../protocol/spec.ts';
+import type { ConnectMessage, ShardBirth, ShardMessage, ShardSpec } from '../protocol/spec.ts';
 import { errorOf, evictionName, policyRefusal } from './eviction.ts';
 import type { ManualClock } from './manual-clock.ts';
 import type { Notices } from './notices.ts';
@@ -36,10 +36,10 @@ export class ShardThread {
   readonly #body: ShardBody;
   readonly #worker: Worker;
 
-  constructor(body: ShardBody, owner: Ownership) {
+  constructor(body: ShardBody, role: ShardBirth['role'] = 'owner') {
     const { spec, regions, clock } = body;
     this.#body = body;
-    const birth: ShardBirth = { spec, regions, owner, ...(clock === undefined ? {} : { time: clock.buffer }) };
+    const birth: ShardBirth = { role, spec, regions, ...(clock === undefined ? {} : { time: clock.buffer }) };
     // The application's own flags (loaders, inspectors, test runners) are none of the shard's business.
     this.#worker = new Worker(WORKER, { workerData: birth, name: `shardstash ${spec.shard}`, execArgv: [] });
     this.death = this.#whenDead();

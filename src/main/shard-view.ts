@@ -67,7 +67,7 @@ export class ShardView {
       seen = MISS;
     }
     if (seen === HIT) {
-      if (!this.#touch(key)) {
+      if (!this.#touch(key) && !this.#letsGo()) {
         return BUSY;
       }
       this.client.countHit();
@@ -88,7 +88,7 @@ export class ShardView {
   /** As `look`, but leaves the value where it is, and counts nothing. */
   touch(key: KeyEncoder): number {
     const seen = this.probe(key);
-    return seen === HIT && !this.#touch(key) ? BUSY : seen;
+    return seen === HIT && !this.#touch(key) && !this.#letsGo() ? BUSY : seen;
   }
 
   /** As `glance`, but leaves the value where it is. */
@@ -114,9 +114,22 @@ export class ShardView {
     return seen;
   }
 
+  /**
+   * The ring is full, and the owner would drain it if it was asked; but one that does not answer must not keep readers
+   * waiting. Whether the policy never hears of this hit, which is counted.
+   */
+  #letsGo(): boolean {
+    if (this.lane.isAnswering) {
+      return false;
+    }
+    this.client.countDropped();
+    return true;
+  }
+
   /** What the memory says; BUSY where it may not be asked, or would not answer. */
   #see(key: KeyEncoder, copies: boolean): number {
-    if (!this.#looks || this.lane.hasWrite(key)) {
+    // Where there is no owner to be asked any more, the memory is all there is.
+    if ((!this.#looks && !this.lane.hasEnded) || this.lane.hasWrite(key)) {
       return BUSY;
     }
     return copies ? this.reader.read(key) : this.reader.probe(key);

@@ -99,16 +99,27 @@ class OpenedCache implements CacheHome {
   readonly #watchdog: Watchdog;
   readonly #pool: ComputePool;
 
-  constructor(facts: CacheFacts, supervisors: readonly Supervisor[], roster: Roster, clock: ManualClock | undefined) {
+  constructor(
+    facts: CacheFacts,
+    supervisors: readonly Supervisor[],
+    roster: Roster,
+    clock: ManualClock | undefined,
+    notices: Notices,
+  ) {
     this.facts = facts;
     this.#supervisors = supervisors;
-    this.#reception = new Reception(roster);
+    const { compute, serializer } = facts.config;
+    this.#pool = new ComputePool(compute, serializer, (cause) => {
+      notices.tell('warning', 'An idle thread of the compute pool failed', { cause });
+    });
+    this.#reception = new Reception(roster, this.#pool);
     this.#watchdog = new Watchdog(supervisors, roster, facts.config.stallTimeout);
     const { views, buffers } = createViews(facts, clock ?? monotonic, (shard) => roster.lost(own, shard));
     this.views = views;
     const own: Member = {
       buffers,
       connect: (shard, port) => views[shard]?.lane.connect(port),
+      disconnect: (shard) => views[shard]?.lane.disconnect(),
       fail: (shard, how) => void views[shard]?.lane.fail('SHARD_FAILED', how),
     };
     roster.admit(own);

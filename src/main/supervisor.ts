@@ -65,7 +65,7 @@ export class Supervisor {
 
   /** Starts the first owner. Rejects as `ShardThread.ready` does, and then there is none. */
   async open(): Promise<HitMode> {
-    const thread = new ShardThread(this.#body, 'first');
+    const thread = new ShardThread(this.#body);
     this.#thread = thread;
     try {
       const hits = await thread.ready;
@@ -78,9 +78,11 @@ export class Supervisor {
     }
   }
 
-  /** Ends the owner's thread, as a crash would. Resolves when it has ended. */
+  /** Ends the owner's thread, as a crash would. Resolves when it has ended, and everybody here knows. */
   async crash(): Promise<void> {
-    await this.#thread?.terminate();
+    const thread = this.#thread;
+    await thread?.terminate();
+    await thread?.death;
   }
 
   /** Ends it for good. */
@@ -134,7 +136,7 @@ export class Supervisor {
   }
 
   async #replace(): Promise<void> {
-    const thread = new ShardThread(this.#body, 'next');
+    const thread = new ShardThread(this.#body);
     this.#thread = thread;
     if (this.#body.config.unref) {
       thread.unref();

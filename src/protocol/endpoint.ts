@@ -21,8 +21,11 @@ export interface ComlinkEndpoint {
   close(): void;
 }
 
-/** `admit` sees every message first; what it returns is what Comlink hears, `undefined` is nothing. */
-export function endpointOf(port: MessagePort, admit: (message: unknown) => unknown = (m) => m): ComlinkEndpoint {
+const NOTHING = (): undefined => undefined;
+
+/** `admits` sees every message first; what it returns is what Comlink hears, `undefined` is nothing. */
+export function endpointOf(port: MessagePort, admits: (message: unknown) => unknown = (m) => m): ComlinkEndpoint {
+  let admit = admits;
   const attached = new Map<Listener, (message: unknown) => void>();
   return {
     postMessage: (message, transfer) => port.postMessage(message, transfer as TransferListItem[]),
@@ -49,6 +52,7 @@ export function endpointOf(port: MessagePort, admit: (message: unknown) => unkno
         port.off('message', onMessage);
       }
       attached.clear();
+      admit = NOTHING;
       port.close();
     },
   };

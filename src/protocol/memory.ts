@@ -1,7 +1,15 @@
 /**
- * The memory of one shard: seven regions of shared memory that its owner writes and every thread reads.
+ * The memory of one shard: eight regions of shared memory that its owner writes and every thread reads. They outlive the
+ * owner: the next one mends what it left half done (worker/mend.ts) and goes on from there.
  *
- *   header   words 0-15: see the `HEADER_*` offsets; words 16 up: one sequence lock per stripe
+ *   header   words 0-15, of the owner but for the first; words 16 up: one sequence lock per stripe
+ *
+ *              0         1         2          3       4         5       6      7        8    9       10-13
+ *            +---------+---------+----------+-------+---------+-------+------+--------+----+-------+-----------+
+ *            | buckets | seq low | seq high | slots | move to | epoch | beat | change | at | words | new words |
+ *            |         |         |          | used  |         |       |      | block  |    |       |           |
+ *            +---------+---------+----------+-------+---------+-------+------+--------+----+-------+-----------+
+ *
  *   heads    one pair of words per bucket: [ first block | tags ]
  *   slots    one word per slot: the entry's block, 0 or less while the slot is free (the free list runs through it). It
  *            is written last when an entry is born and first when it leaves, so a slot that names a block names a
@@ -9,6 +17,7 @@
  *   touched  one byte per slot, stored by readers without a lock (saturates at TOUCHED_MAX)
  *   lastRead one float64 per slot: when a reader last used an entry whose expiry slides, stored without a lock
  *   filter   see filter.ts; empty for a shard without one
+ *   tally    what the owner counts, as float64: see worker/tally.ts
  *   arena    blocks, 8-byte aligned, named by the index of their first word; 0 is no block
  *
  * A live block is one entry, in one piece:
@@ -37,9 +46,24 @@ export const HEADER_BUCKETS = 0;
 /** High-water mark of the write sequence, so that a new owner never reuses one. */
 export const HEADER_SEQ_LOW = 1;
 export const HEADER_SEQ_HIGH = 2;
-/** The block being moved by the arena, `from` and `to`; `to` is 0 when none is. A new owner finishes the move. */
-export const HEADER_MOVE_FROM = 3;
+/** Slots from 0 up that were ever taken: a new owner looks no further for live ones. */
+export const HEADER_SLOTS_USED = 3;
+/** Where the arena is moving a block to; 0 when it moves none. A new owner finishes the move. */
 export const HEADER_MOVE_TO = 4;
+/** Owners there were, the present one counted in. */
+export const HEADER_EPOCH = 5;
+/** Counted up by an owner that gets on with its work, so that a slow one is told from one that has stalled. */
+export const HEADER_BEAT = 6;
+/**
+ * A change in place of more words than one: the block, the first word in it that changes, how many do, and what they will
+ * be. Block is written last and is 0 when no change is on. A new owner makes the change again.
+ */
+export const HEADER_CHANGE_BLOCK = 7;
+export const HEADER_CHANGE_AT = 8;
+export const HEADER_CHANGE_LENGTH = 9;
+export const HEADER_CHANGE_WORDS = 10;
+/** An expiry that slides: two float64. */
+export const CHANGE_WORDS_MAX = 4;
 const HEADER_WORDS = 16;
 
 /** Stripes: `hash & STRIPE_MASK`. Bucket counts are multiples of it at birth, so a chain lies in one stripe for ever. */
@@ -62,17 +86,24 @@ export const BLOCK_WORDS = 8;
 export const BLOCK_SLIDE = 10;
 export const EXPIRY_WORDS = 2;
 
-/** Bits 0-15 key length in bytes, 16-23 the value's tag, 24-26 the key's encoding, 27 whether it expires, 28 whether that slides. */
+/**
+ * Bits 0-15 key length in bytes, 16-23 the value's tag, 24-26 the key's encoding, 27 whether it expires, and of one that does
+ * 28 whether that slides, 29 whether it is kept for a while after it: for how long are the last two words of the head.
+ */
 export const META_TAG_SHIFT = 16;
 export const META_ENCODING_SHIFT = 24;
 export const META_EXPIRES = 1 << 27;
 export const META_SLIDES = 1 << 28;
+export const META_GRACE = 1 << 29;
 export const META_KEY_MASK = 0xffff | (7 << META_ENCODING_SHIFT);
 export const KEY_BYTES_MAX = 0xffff;
 export const SEQ_HIGH_BITS = 21;
 export const SEQ_HIGH_MASK = (1 << SEQ_HIGH_BITS) - 1;
 
 export const TOUCHED_MAX = 3;
+
+/** Float64s in the tally: 31, and one to spare. */
+export const TALLY_CELLS = 32;
 
 /** What an entry costs outside its block: bucket 8, slot 4, touched 1, policy links 8, filter 3. */
 export const ENTRY_COLUMN_BYTES = 24;
@@ -102,6 +133,7 @@ export interface ShardRegions {
   readonly touched: SharedArrayBuffer;
   readonly lastRead: SharedArrayBuffer;
   readonly filter: SharedArrayBuffer;
+  readonly tally: SharedArrayBuffer;
   readonly arena: SharedArrayBuffer;
 }
 
@@ -119,6 +151,7 @@ export function reserveShard(limits: ShardLimits, filter: FilterSpec | false = f
     touched: new SharedArrayBuffer(slots),
     lastRead: new SharedArrayBuffer(slots * 8),
     filter: new SharedArrayBuffer(filter === false ? 0 : filterBytes(filter, slots)),
+    tally: new SharedArrayBuffer(TALLY_CELLS * 8),
     arena: new SharedArrayBuffer(arenaBytes),
   };
 }
@@ -137,6 +170,7 @@ export class ShardMemory {
   /** Monotonic milliseconds. */
   readonly lastRead: Float64Array;
   readonly filter: Int32Array;
+  readonly tally: Float64Array;
   readonly words: Int32Array;
   readonly bytes: Uint8Array;
   /** The arena as float64: the expiry of block `b` is at `(b + BLOCK_EXPIRES_AT) >> 1`. */
@@ -149,9 +183,15 @@ export class ShardMemory {
     this.touched = new Uint8Array(regions.touched);
     this.lastRead = new Float64Array(regions.lastRead);
     this.filter = new Int32Array(regions.filter);
+    this.tally = new Float64Array(regions.tally);
     this.words = new Int32Array(regions.arena);
     this.bytes = new Uint8Array(regions.arena);
     this.doubles = new Float64Array(regions.arena);
+  }
+
+  /** The owner's side: it gets on with its work. */
+  beat(): void {
+    this.header[HEADER_BEAT] = ((this.header[HEADER_BEAT] as number) + 1) | 0;
   }
 }
 
@@ -167,9 +207,9 @@ export function tagOf(hash: number): number {
   return 1 << (hash >>> 27);
 }
 
-/** Words of a block before its key: two more for each of META_EXPIRES and META_SLIDES. */
+/** Words of a block before its key: two more for each of META_EXPIRES, META_SLIDES and META_GRACE. */
 export function headWords(meta: number): number {
-  return BLOCK_WORDS + ((meta >>> 26) & 2) + ((meta >>> 27) & 2);
+  return BLOCK_WORDS + ((meta >>> 26) & 2) + ((meta >>> 27) & 2) + ((meta >>> 28) & 2);
 }
 
 /** Bytes that an entry takes outside its block. */

@@ -149,4 +149,6 @@ export interface ShardCounts {
   /** Misses that the filter answered, and misses that reached the owner though it has a filter. */
   filterNegatives: number;
   filterFalsePositives: number;
+  /** How often a new owner took over from one that had died. */
+  restarts: number;
 }

@@ -54,6 +54,8 @@ export interface AdviseSpec {
 
 /** `workerData` of a shard's thread. */
 export interface ShardBirth {
+  /** An owner takes the memory as it is, new or left by a dead one. A mender only mends it for readers, and ends. */
+  readonly role: 'owner' | 'mender';
   readonly spec: ShardSpec;
   readonly regions: ShardRegions;
   /** The hands of a clock that is turned by hand. */

@@ -251,11 +251,19 @@ export class Answers {
     if (record.valueBytes !== 16) {
       return this.#fail('PROTOCOL_ERROR', `A lease is asked for with two numbers, not ${record.valueBytes} bytes`);
     }
-    const block = this.#shard.get(record);
-    if (block === 0) {
-      this.#reply.number(this.#shard.lease(record, this.#asker));
-    } else {
+    const shard = this.#shard;
+    const block = shard.get(record);
+    if (block !== 0) {
       this.#value(block);
+      return;
+    }
+    const stale = record.numberAt(1) > 0 ? shard.stale(record) : 0;
+    if (stale === 0) {
+      return this.#reply.number(shard.lease(record, this.#asker));
+    }
+    const value = shard.blocks.valueOf(stale);
+    if (this.#admits(value.length)) {
+      this.#reply.mortalValue(shard.blocks.tagOf(stale), value, shard.lease(record, this.#asker));
     }
   }
 

@@ -10,6 +10,9 @@
  *     live   [ size+flags | the owner's words ...                       ]
  *     free   [ size+flags | next in bin | previous in bin | ... | size  ]
  *
+ * Free blocks can be lost without harm: whatever is not live is free, so the arena of a new owner is made of the live blocks
+ * alone. Their size words are written before they live; only flags change after that, and those are written anew.
+ *
  * Sizes are in granules of 8 bytes, shifted left by two for the flags: FREE, and PREVIOUS_FREE, which says that the word
  * before the block holds the size of the free block that ends there. Offsets are word indexes; 0 is no block.
  * What is bad about it: a huge block asks for many moves. MOVE_FACTOR bounds them, then the caller must free more.
@@ -37,6 +40,7 @@ const MOVE_GRANULES_MIN = 32 * 1024;
  */
 const HEADROOM = 16;
 const FIRST = 2;
+const NOTHING = new Int32Array(0);
 
 /** Moves a live block and everything that points to it; called with the destination below the source. */
 export type Relocate = (from: number, to: number, words: number) => void;
@@ -57,13 +61,12 @@ export class Arena {
   #liveGranules = 0;
   #moved: Moves = { blocks: 0, bytes: 0 };
 
-  constructor(words: Int32Array, relocate: Relocate) {
+  /** `live`: the blocks of the last owner, in the order in which they lie. */
+  constructor(words: Int32Array, relocate: Relocate, live: Int32Array = NOTHING) {
     this.#words = words;
     this.#relocate = relocate;
     this.#end = (words.length - 2) & ~1;
-    words[this.#end] = 0;
-    this.#setFree(FIRST, (this.#end - FIRST) >>> 1);
-    this.#insert(FIRST);
+    this.#fill(live);
   }
 
   get liveBytes(): number {
@@ -131,9 +134,7 @@ export class Arena {
     this.#levelBits.fill(0);
     this.#topBits = 0;
     this.#liveGranules = 0;
-    this.#words[this.#end] = 0;
-    this.#setFree(FIRST, (this.#end - FIRST) >>> 1);
-    this.#insert(FIRST);
+    this.#fill(NOTHING);
   }
 
   /** Walks all blocks and throws on the first that contradicts another. For tests and fuzzers. */
@@ -161,6 +162,26 @@ export class Arena {
     }
     assert(live === this.#liveGranules, `${live} granules are live, ${this.#liveGranules} counted`);
     assert((live + free) * 2 === this.#end - FIRST, 'blocks do not fill the arena');
+  }
+
+  /** Makes one free block of all that lies between two live ones. */
+  #fill(live: Int32Array): void {
+    const words = this.#words;
+    words[this.#end] = 0;
+    let behind = FIRST;
+    for (let i = 0; i <= live.length; i++) {
+      const block = i < live.length ? (live[i] as number) : this.#end;
+      const granules = this.#granulesAt(block);
+      const gap = (block - behind) >> 1;
+      assert(gap === 0 || gap >= GRANULES_MIN, `a gap of ${gap} granules before block ${block}`);
+      words[block] = granules << 2;
+      if (gap > 0) {
+        this.#setFree(behind, gap);
+        this.#insert(behind);
+      }
+      this.#liveGranules += granules;
+      behind = block + granules * 2;
+    }
   }
 
   #granulesAt(block: number): number {
@@ -238,7 +259,11 @@ export class Arena {
     return 0;
   }
 
-  /** Moves the blocks behind a hole to its front until the hole is large enough, and says where it ended. */
+  /**
+   * Moves the blocks behind a hole to its front until the hole is large enough, and says where it ended. Whenever a block is
+   * moved to it, the hole's first word has FREE set: it has just left its bin, or the last move has given it that. So a new
+   * owner can tell a move that was made, for no live block has FREE, from one that was not.
+   */
   #travel(start: number, granules: number, budget: number): number {
     const words = this.#words;
     let hole = start;
@@ -335,6 +360,11 @@ export class Arena {
     }
     return false;
   }
+}
+
+/** Whether a hole begins here. A live block never says so. */
+export function isFree(words: Int32Array, block: number): boolean {
+  return ((words[block] as number) & FREE) !== 0;
 }
 
 function granulesFor(words: number): number {

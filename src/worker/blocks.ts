@@ -10,12 +10,18 @@ import {
   BLOCK_SLIDE,
   BLOCK_SLOT,
   BLOCK_VALUE_LENGTH,
+  CHANGE_WORDS_MAX,
   columnBytes,
+  HEADER_CHANGE_AT,
+  HEADER_CHANGE_BLOCK,
+  HEADER_CHANGE_LENGTH,
+  HEADER_CHANGE_WORDS,
   HEADER_SEQ_HIGH,
   HEADER_SEQ_LOW,
   headWords,
   META_ENCODING_SHIFT,
   META_EXPIRES,
+  META_GRACE,
   META_SLIDES,
   META_TAG_SHIFT,
   SEQ_HIGH_BITS,
@@ -27,8 +33,8 @@ import {
 /** An int32 loop copies faster than `set(subarray)` up to here. */
 const LOOP_BYTES_MAX = 160;
 
-const number = new Float64Array(1);
-const numberWords = new Int32Array(number.buffer);
+const numbers = new Float64Array(CHANGE_WORDS_MAX / 2);
+const numberWords = new Int32Array(numbers.buffer);
 
 /** Where the bytes of a key are found: a frame, or a test. */
 export interface KeySource {
@@ -50,22 +56,30 @@ export interface EntrySource extends KeySource {
   readonly value: Uint8Array;
 }
 
-/** When an entry dies: at a monotonic ms, Infinity for never, and if it slides not before `slideMs` after its last read. */
+/**
+ * When an entry expires: at a monotonic ms, Infinity for never, and if it slides not before `slideMs` after its last read;
+ * and for how long it is kept after that.
+ */
 export interface Expiry {
   readonly atMs: number;
   /** 0: it does not slide. */
   readonly slideMs: number;
+  /** 0: it is gone when it has expired. */
+  readonly graceMs: number;
 }
 
-export const FOR_EVER: Expiry = { atMs: Number.POSITIVE_INFINITY, slideMs: 0 };
+export const FOR_EVER: Expiry = { atMs: Number.POSITIVE_INFINITY, slideMs: 0, graceMs: 0 };
 
 export class Blocks {
   readonly #memory: ShardMemory;
-  #seqLow = 0;
-  #seqHigh = 0;
+  #seqLow: number;
+  #seqHigh: number;
 
+  /** The write sequence goes on from where the last owner, if any, has left it. */
   constructor(memory: ShardMemory) {
     this.#memory = memory;
+    this.#seqLow = memory.header[HEADER_SEQ_LOW] as number;
+    this.#seqHigh = memory.header[HEADER_SEQ_HIGH] as number;
   }
 
   /** Words of the block that an entry needs whose meta bits are `meta`. */
@@ -74,7 +88,7 @@ export class Blocks {
   }
 
   /** Writes everything but the size and the link. `meta` is what `metaOf` makes of source and expiry. */
-  write(block: number, slot: number, source: EntrySource, meta: number, { atMs, slideMs }: Expiry): void {
+  write(block: number, slot: number, source: EntrySource, meta: number, { atMs, slideMs, graceMs }: Expiry): void {
     const { words, bytes, doubles, lastRead } = this.#memory;
     this.nextSequence();
     words[block + BLOCK_SLOT] = slot;
@@ -88,6 +102,9 @@ export class Blocks {
       if ((meta & META_SLIDES) !== 0) {
         doubles[(block + BLOCK_SLIDE) >> 1] = slideMs;
         lastRead[slot] = Number.NEGATIVE_INFINITY;
+      }
+      if ((meta & META_GRACE) !== 0) {
+        doubles[graceAt(block, meta)] = graceMs;
       }
     }
     let at = block + headWords(meta);
@@ -108,22 +125,37 @@ export class Blocks {
 
   /** Puts one float64 in the place of the value, which is one. Only while the stripe is locked. */
   writeNumber(block: number, value: number): void {
-    number[0] = value;
-    const at = this.#valueAt(block);
-    this.#memory.words[at] = numberWords[0] as number;
-    this.#memory.words[at + 1] = numberWords[1] as number;
-    this.#stamp(block);
+    numbers[0] = value;
+    this.#change(block, this.#valueAt(block) - block, 2);
   }
 
   /** Gives an entry that expires another deadline. Only while the stripe is locked. */
   writeExpiry(block: number, { atMs, slideMs }: Expiry): void {
-    const { doubles, lastRead } = this.#memory;
-    doubles[(block + BLOCK_EXPIRES_AT) >> 1] = atMs;
-    if (this.slides(block)) {
-      doubles[(block + BLOCK_SLIDE) >> 1] = slideMs;
+    numbers[0] = atMs;
+    numbers[1] = slideMs;
+    this.#change(block, BLOCK_EXPIRES_AT, this.slides(block) ? 4 : 2);
+  }
+
+  /**
+   * Makes the change in place that the header tells of, if it does. To make it twice is to make it once, so a new owner
+   * makes the one of a dead owner again: nobody can tell how far that had come.
+   */
+  redo(): void {
+    const { header, words, lastRead } = this.#memory;
+    const block = header[HEADER_CHANGE_BLOCK] as number;
+    if (block === 0) {
+      return;
+    }
+    const at = header[HEADER_CHANGE_AT] as number;
+    const length = header[HEADER_CHANGE_LENGTH] as number;
+    for (let i = 0; i < length; i++) {
+      words[block + at + i] = header[HEADER_CHANGE_WORDS + i] as number;
+    }
+    if (at === BLOCK_EXPIRES_AT && this.slides(block)) {
       lastRead[this.slotOf(block)] = Number.NEGATIVE_INFINITY;
     }
     this.#stamp(block);
+    header[HEADER_CHANGE_BLOCK] = 0;
   }
 
   /** A reader used an entry that slides: it lives on. */
@@ -138,12 +170,14 @@ export class Blocks {
 
   /** Takes the next number of the shard's write sequence: for every change, stored or not. */
   nextSequence(): void {
+    const { header } = this.#memory;
     this.#seqLow = (this.#seqLow + 1) | 0;
     if (this.#seqLow === 0) {
+      // High before low: an owner that dies in between leaves numbers out, and never has one given twice.
       this.#seqHigh = (this.#seqHigh + 1) & SEQ_HIGH_MASK;
+      header[HEADER_SEQ_HIGH] = this.#seqHigh;
     }
-    this.#memory.header[HEADER_SEQ_LOW] = this.#seqLow;
-    this.#memory.header[HEADER_SEQ_HIGH] = this.#seqHigh;
+    header[HEADER_SEQ_LOW] = this.#seqLow;
   }
 
   slotOf(block: number): number {
@@ -189,6 +223,17 @@ export class Blocks {
     return this.slides(block) ? Math.max(atMs, (lastRead[this.slotOf(block)] as number) + this.slideOf(block)) : atMs;
   }
 
+  /** When the entry is gone: when it has expired, and its grace is over. */
+  diesAt(block: number): number {
+    return this.expiresAt(block) + this.graceOf(block);
+  }
+
+  /** For how long the entry is kept when it has expired. */
+  graceOf(block: number): number {
+    const meta = this.#metaOf(block);
+    return (meta & META_GRACE) === 0 ? 0 : (this.#memory.doubles[graceAt(block, meta)] as number);
+  }
+
   /** For how long a read lets the entry live on; 0 for one whose expiry does not slide. */
   slideOf(block: number): number {
     return this.slides(block) ? (this.#memory.doubles[(block + BLOCK_SLIDE) >> 1] as number) : 0;
@@ -219,7 +264,7 @@ export class Blocks {
     const at = this.#valueAt(block);
     numberWords[0] = this.#memory.words[at] as number;
     numberWords[1] = this.#memory.words[at + 1] as number;
-    return number[0] as number;
+    return numbers[0] as number;
   }
 
   /** The key's bytes, in the arena: good until the next write. */
@@ -254,6 +299,18 @@ export class Blocks {
     };
   }
 
+  /** Changes words of a block to the first of `numberWords`. */
+  #change(block: number, at: number, length: number): void {
+    const { header } = this.#memory;
+    for (let i = 0; i < length; i++) {
+      header[HEADER_CHANGE_WORDS + i] = numberWords[i] as number;
+    }
+    header[HEADER_CHANGE_AT] = at;
+    header[HEADER_CHANGE_LENGTH] = length;
+    header[HEADER_CHANGE_BLOCK] = block;
+    this.redo();
+  }
+
   /** Gives a block that was changed in place the next number of the write sequence. */
   #stamp(block: number): void {
     const { words } = this.#memory;
@@ -278,10 +335,15 @@ export function keyMeta(source: KeySource): number {
 }
 
 /** The whole meta word of an entry. */
-export function metaOf(source: EntrySource, { atMs, slideMs }: Expiry): number {
+export function metaOf(source: EntrySource, { atMs, slideMs, graceMs }: Expiry): number {
   const meta = keyMeta(source) | (source.tag << META_TAG_SHIFT);
   if (atMs === Number.POSITIVE_INFINITY) {
     return meta;
   }
-  return meta | META_EXPIRES | (slideMs > 0 ? META_SLIDES : 0);
+  return meta | META_EXPIRES | (slideMs > 0 ? META_SLIDES : 0) | (graceMs > 0 ? META_GRACE : 0);
+}
+
+/** Where the arena as float64 has the grace of a block. */
+function graceAt(block: number, meta: number): number {
+  return (block + headWords(meta) - 2) >> 1;
 }

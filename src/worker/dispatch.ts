@@ -51,6 +51,7 @@ export class Dispatch {
         if (i % WARM_CALLS === 0) {
           this.#warm(i, Math.min(reader.count, i + WARM_CALLS));
           this.#clock.hold();
+          this.#memory.beat();
         }
         reader.next();
         this.#answers.add(reader);

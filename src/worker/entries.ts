@@ -4,15 +4,18 @@
  *
  * What holds after every call: entries and accounted bytes are within their limits, and whatever changed is already
  * visible to every reader. Room is made of what has expired first, then of what the policy names.
+ *
+ * Entries outlive their owner: a new one begins with those that are in the memory, while readers go on reading them. Of what
+ * it needs for itself nothing is believed that the dead owner has left; it is all made anew of the live blocks.
  */
 
 import type { Clock } from '../protocol/clock.ts';
 import type { ErrorRecord } from '../protocol/errors.ts';
 import { FilterReader } from '../protocol/filter.ts';
-import { columnBytes, type ShardLimits, type ShardMemory } from '../protocol/memory.ts';
+import { columnBytes, HEADER_EPOCH, type ShardLimits, type ShardMemory } from '../protocol/memory.ts';
 import type { EvictionPolicy, PolicyContext, PolicyFactory, RemovalCause } from '../protocol/policy.ts';
 import type { ShardSpec } from '../protocol/spec.ts';
-import { Arena } from './arena.ts';
+import { Arena, type Relocate } from './arena.ts';
 import { Blocks, type EntrySource, type Expiry, type KeySource, keyMeta, metaOf } from './blocks.ts';
 import { Expiries } from './expiries.ts';
 import type { MembershipFilter } from './filter/filter.ts';
@@ -22,7 +25,9 @@ import { GuardedPolicy, PolicyFault } from './guarded-policy.ts';
 import { Hits } from './hits.ts';
 import { LiveHashes } from './live-hashes.ts';
 import { ShardMap } from './map.ts';
+import { mend } from './mend.ts';
 import { NO_SLOT, Slots } from './slots.ts';
+import { Survivors } from './survivors.ts';
 import { Tally } from './tally.ts';
 
 /** Entries whose memory is loaded before the calls that will evict them. */
@@ -55,7 +60,9 @@ export interface EntriesSetup {
 export class Entries {
   readonly blocks: Blocks;
   readonly policy: EvictionPolicy;
-  readonly tally = new Tally();
+  readonly tally: Tally;
+  /** Which owner of this memory this one is, beginning with 1. */
+  readonly epoch: number;
   readonly expiries: Expiries;
   readonly hits: Hits;
   readonly #limits: ShardLimits;
@@ -75,16 +82,27 @@ export class Entries {
   constructor({ limits, memory, createPolicy, clock, seed = 0, filter = false, onPolicyFault }: EntriesSetup) {
     this.#limits = limits;
     this.#memory = memory;
-    this.#map = new ShardMap(memory);
-    this.#arena = new Arena(memory.words, (from, to, length) => this.#map.relocate(from, to, length));
+    this.epoch = (memory.header[HEADER_EPOCH] as number) + 1;
+    memory.header[HEADER_EPOCH] = this.epoch;
+    mend(memory);
+    const survivors = new Survivors(memory);
+    this.tally = new Tally(memory.tally);
+    this.#map = new ShardMap(memory, survivors.blocks.length);
+    const relocate: Relocate = (from, to, length) => this.#map.relocate(from, to, length);
+    this.#arena = new Arena(memory.words, relocate, survivors.blocks);
     this.blocks = new Blocks(memory);
     this.#slots = new Slots(memory);
     this.expiries = new Expiries(this.blocks, this.#slots, memory.slots.length, clock);
+    this.#takeOver(survivors.blocks);
     this.#filter = filter === false ? noFilter : this.#createFilter(filter);
     this.#ruling = filter === false ? undefined : new FilterReader(memory.filter);
     const policy = createPolicy(this.#contextFor(seed));
     this.policy = onPolicyFault === undefined ? policy : this.#guard(policy, onPolicyFault);
     this.hits = new Hits(this.policy, this.blocks, this.#slots, memory.touched, clock);
+    if (this.epoch > 1) {
+      this.#introduce(survivors.slotsByAge());
+      this.tally.countRestart();
+    }
   }
 
   get count(): number {
@@ -203,7 +221,7 @@ export class Entries {
       this.policy.remove(slot, cause);
     } finally {
       this.#release(block, slot);
-      this.tally.removed[cause]++;
+      this.tally.countRemoved(cause);
     }
   }
 
@@ -240,7 +258,7 @@ export class Entries {
     this.#popAt = 0;
     this.#columnBytes = 0;
     this.#payloadBytes = 0;
-    this.tally.removed.clear += entries;
+    this.tally.countRemoved('clear', entries);
     // Last: it may be a user's, and throw.
     this.policy.clear();
     return entries;
@@ -248,6 +266,7 @@ export class Entries {
 
   /** Removes at most `budget` expired entries, and says how many. There may be more to remove while `expiries.isDue`. */
   sweep(budget: number): number {
+    this.#memory.beat();
     this.expiries.advance(budget);
     let removed = 0;
     while (removed < budget && this.#removeExpired()) {
@@ -269,7 +288,7 @@ export class Entries {
 
   /** Loads the memory that the next evictions will need. The result means nothing. */
   warmVictims(): number {
-    const evicted = this.tally.removed.evict;
+    const { evicted } = this.tally;
     if (evicted === this.#evictedAtWarm || this.policy.ahead === undefined) {
       return 0;
     }
@@ -316,6 +335,35 @@ export class Entries {
     assert(bytes === this.#arena.liveBytes, `${bytes} bytes in live slots, ${this.#arena.liveBytes} in the arena`);
   }
 
+  /** Accounts for the entries of a dead owner. */
+  #takeOver(blocks: Int32Array): void {
+    for (const block of blocks) {
+      this.#account(block, 1);
+      this.expiries.schedule(block);
+    }
+  }
+
+  /** Tells the policy of the entries of a dead owner. One that it refuses, or fails at, leaves as if it had been evicted. */
+  #introduce(slots: Int32Array): void {
+    for (const slot of slots) {
+      const block = this.#slots.blockOf(slot);
+      if (!this.#isAdmitted(slot, this.blocks.hashLowOf(block))) {
+        this.#release(block, slot);
+        this.tally.countRemoved('evict');
+      }
+    }
+    this.tally.rise(this.count, this.validCount);
+  }
+
+  #isAdmitted(slot: number, hash: number): boolean {
+    try {
+      return this.policy.add(slot, hash);
+    } catch (error) {
+      if (!(error instanceof PolicyFault)) throw error;
+      return false;
+    }
+  }
+
   /** Publishes a new entry. One that the policy refuses leaves at once, as if it had been evicted. */
   #insert(block: number, slot: number): void {
     const hash = this.blocks.hashLowOf(block);
@@ -330,7 +378,7 @@ export class Entries {
     let admitted = false;
     try {
       admitted = this.policy.add(slot, hash);
-      this.tally.removed.evict += admitted ? 0 : 1;
+      this.tally.countRemoved('evict', admitted ? 0 : 1);
     } finally {
       if (!admitted) {
         this.#release(block, slot);
@@ -432,7 +480,7 @@ export class Entries {
       policy,
       (slot) => this.#slots.isLive(slot),
       (fault) => {
-        this.tally.policyFaults++;
+        this.tally.countPolicyFault();
         onFault(fault);
       },
     );

@@ -21,7 +21,7 @@ export class Expiries {
     this.#blocks = blocks;
     this.#slots = slots;
     this.#clock = clock;
-    this.#wheel = new TimingWheel(slotsMax, (slot) => blocks.expiresAt(slots.blockOf(slot)), clock.now());
+    this.#wheel = new TimingWheel(slotsMax, (slot) => blocks.diesAt(slots.blockOf(slot)), clock.now());
   }
 
   /** Entries that will die. */
@@ -29,7 +29,7 @@ export class Expiries {
     return this.#wheel.size;
   }
 
-  /** Entries that are known to have expired and are still there. */
+  /** Entries that are known to be dead and are still there. */
   get due(): number {
     return this.#wheel.due;
   }
@@ -49,13 +49,18 @@ export class Expiries {
     return this.#blocks.expires(block) && this.#blocks.expiresAt(block) <= this.#clock.now();
   }
 
+  /** Whether it has expired and nobody may be served with it any more. */
+  isDead(block: number): boolean {
+    return this.#blocks.expires(block) && this.#blocks.diesAt(block) <= this.#clock.now();
+  }
+
   isTimed(block: number): boolean {
     return this.#blocks.expiresAt(block) !== Number.POSITIVE_INFINITY;
   }
 
   /** An entry is there, or has another expiry. */
   schedule(block: number): void {
-    const atMs = this.#blocks.expiresAt(block);
+    const atMs = this.#blocks.diesAt(block);
     if (atMs !== Number.POSITIVE_INFINITY) {
       this.#wheel.schedule(this.#blocks.slotOf(block), atMs);
       this.#soonestMs = Math.min(this.#soonestMs, atMs);
@@ -74,11 +79,11 @@ export class Expiries {
     this.#wheel.advance(this.#clock.now(), budget);
   }
 
-  /** The block of an entry that has expired, 0 where none is known. One that was read since it was due lives on. */
+  /** The block of an entry that is dead, 0 where none is known. One that was read since it was due lives on. */
   next(): number {
     for (let slot = this.#wheel.firstDue; slot !== NO_SLOT; slot = this.#wheel.firstDue) {
       const block = this.#slots.blockOf(slot);
-      if (this.isExpired(block)) {
+      if (this.isDead(block)) {
         return block;
       }
       this.deschedule(block);

@@ -1,5 +1,6 @@
 /**
- * The thread of one shard: builds it over the memory it was born with, and lets clients in, each by its own port.
+ * The thread of one shard: builds it over the memory it was born with, new or left by an owner that died, and lets clients
+ * in, each by its own port.
  */
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { type Endpoint, expose } from 'comlink';
@@ -20,21 +21,27 @@ import { policies } from './eviction/index.ts';
 import { FrameClock } from './frame-clock.ts';
 import type { PolicyFault } from './guarded-policy.ts';
 import type { Asker } from './leases.ts';
+import { mend } from './mend.ts';
 import { Shard } from './shard.ts';
 import { Sweeper } from './sweeper.ts';
 
 /** A policy that fails may fail a million times a second. The opener hears of it this often; the metrics count them all. */
 const REPORT_INTERVAL_MS = 1_000;
 
-const { spec, regions, time } = workerData as ShardBirth;
+const { role, spec, regions, time } = workerData as ShardBirth;
 const opener = parentPort as MessagePort;
 const memory = new ShardMemory(regions);
 const manual = time === undefined ? undefined : new SharedClock(time);
 const clock = new FrameClock(manual ?? monotonic);
 let reportedAtMs = Number.NEGATIVE_INFINITY;
 
+// Before anybody's code is loaded, which may take its time or never come: readers wait for what was left half done.
+mend(memory);
+
 try {
-  serve(await createShard());
+  if (role === 'owner') {
+    serve(await createShard());
+  }
 } catch (error) {
   if (!(error instanceof PolicyRefusal)) throw error;
   tell({ is: 'refusal', code: error.code, message: error.message, cause: thrownText(error.cause) });
@@ -83,11 +90,15 @@ function serve(shard: Shard): void {
   if (manual !== undefined) {
     void sweeper.follow(manual);
   }
+  // There may be entries already, of an owner that died.
+  sweeper.arm();
 
   if (shard.advisor !== undefined) {
     startPulse(shard.advisor);
   }
 
+  // What a dead owner left may be due, and no call may ever come.
+  sweeper.arm();
   tell({ is: 'ready', hits: shard.policy.hits });
 }
 

@@ -93,7 +93,7 @@ export class Leases {
     // He has it.
     lease.waiters.delete(lease.holder);
     // A copy, where there is somebody to send it to: the frame that carried it is not ours.
-    this.#end(lease, lease.waiters.size === 0 ? {} : { value: { tag, bytes: bytes.slice() } });
+    this.#end(lease, lease.waiters.size === 0 ? {} : { value: { tag, bytes: new Uint8Array(bytes) } });
     return counts ? lease : undefined;
   }
 
@@ -105,7 +105,7 @@ export class Leases {
     }
     const counts = this.#held.get(lease.id) === lease;
     lease.waiters.delete(lease.holder);
-    this.#end(lease, thrown.length === 0 ? {} : { thrown: thrown.slice() });
+    this.#end(lease, thrown.length === 0 ? {} : { thrown: new Uint8Array(thrown) });
     return counts;
   }
 

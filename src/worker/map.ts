@@ -15,7 +15,6 @@ import {
   BUCKETS_MIN,
   bucketOf,
   HEADER_BUCKETS,
-  HEADER_MOVE_FROM,
   HEADER_MOVE_TO,
   headWords,
   META_KEY_MASK,
@@ -42,12 +41,16 @@ export class ShardMap {
   readonly #memory: ShardMemory;
   readonly #bucketsMax: number;
   readonly #fence = new Int32Array(new SharedArrayBuffer(4));
-  #entries = 0;
+  #entries: number;
 
-  constructor(memory: ShardMemory) {
+  /** Over memory that was never used, or mended memory with so many entries. */
+  constructor(memory: ShardMemory, entries = 0) {
     this.#memory = memory;
     this.#bucketsMax = memory.heads.length >>> 1;
-    memory.header[HEADER_BUCKETS] = BUCKETS_MIN;
+    this.#entries = entries;
+    if (memory.header[HEADER_BUCKETS] === 0) {
+      memory.header[HEADER_BUCKETS] = BUCKETS_MIN;
+    }
   }
 
   get entries(): number {
@@ -156,12 +159,14 @@ export class ShardMap {
     this.#entries--;
   }
 
-  /** Moves a block within the arena. The header says so meanwhile: the bytes of a move that dies may overlap. */
+  /**
+   * Moves a block within the arena. The header says where to meanwhile: once the bytes are copied the old place may be
+   * overwritten in part, and until the slot names the new place nobody else knows of it. `mend.ts` finishes a move that dies.
+   */
   relocate(from: number, to: number, length: number): void {
     const { words, slots, header } = this.#memory;
     const hash = words[from + BLOCK_HASH] as number;
     this.lock(hash);
-    header[HEADER_MOVE_FROM] = from;
     header[HEADER_MOVE_TO] = to;
     this.#point(from, to, hash);
     words.copyWithin(to, from, from + length);

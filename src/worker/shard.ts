@@ -36,7 +36,7 @@ export class Shard {
   /** Undefined for a cache that is not to give advice. */
   readonly advisor: Advisor | undefined;
   /** The expiry of the write at hand: one object for all of them. */
-  readonly #expiry = { atMs: 0, slideMs: 0 };
+  readonly #expiry = { atMs: 0, slideMs: 0, graceMs: 0 };
 
   constructor(
     limits: ShardLimits,
@@ -47,7 +47,7 @@ export class Shard {
   ) {
     this.#clock = clock;
     this.#entries = new Entries({ limits, memory, createPolicy, clock, ...extras });
-    this.#leases = new Leases(1);
+    this.#leases = new Leases(this.#entries.epoch);
     const isForeign = extras.onPolicyFault !== undefined;
     const setup = { limits, createPolicy, isForeign, seed: extras.seed ?? 0, clock };
     this.advisor = advise && new Advisor(new AdvisedEntries(this.#entries), { ...setup, ...advise });
@@ -59,6 +59,11 @@ export class Shard {
 
   get blocks(): Blocks {
     return this.#entries.blocks;
+  }
+
+  /** Which owner of its memory this one is, beginning with 1. */
+  get epoch(): number {
+    return this.#entries.epoch;
   }
 
   get entries(): number {
@@ -134,6 +139,9 @@ export class Shard {
 
   /** The error for a key that was not found: KEY_EXPIRED once after each expiry. */
   absent(record: FrameReader): ErrorRecord {
+    if (this.stale(record) !== 0) {
+      return { code: 'KEY_EXPIRED', message: 'The key has expired' };
+    }
     // An expired entry that still stands leaves, and its mark with it.
     this.#entries.claim(record);
     return this.#entries.expiries.marks.take(record.hashLow, record.hashHigh)
@@ -181,7 +189,7 @@ export class Shard {
     }
     const sum = blocks.numberOf(block) + by;
     this.#entries.writeNumber(block, sum);
-    this.#entries.tally.sets++;
+    this.#entries.tally.countSet();
     this.advisor?.stored(record.hashLow, record.hashHigh);
     return sum;
   }
@@ -252,14 +260,24 @@ export class Shard {
     });
   }
 
+  /** The block of an entry that has expired and may still be served, 0 where there is none. */
+  stale(record: FrameReader): number {
+    const block = this.#entries.find(record);
+    const { expiries } = this.#entries;
+    return block !== 0 && expiries.isExpired(block) && !expiries.isDead(block) ? block : 0;
+  }
+
   /** Stores what the holder of a lease has computed. False when somebody has written to the key meanwhile. */
   fill(record: FrameReader): boolean | ErrorRecord {
     const terms = this.#leases.redeem(record, record.argument, record.tag, record.value);
     if (terms === undefined) {
       return false;
     }
-    const expiry = this.#expiryFor(terms.ttlMs, terms.slides);
-    return this.#put(record, expiry, this.#entries.claim(record)) ?? true;
+    const expiry = this.#expiryFor(terms.ttlMs, terms.slides, terms.graceMs);
+    // What is made anew takes the place of what it was made for: to the policy it is an overwrite.
+    this.drainHits();
+    const stale = this.stale(record);
+    return this.#put(record, expiry, stale === 0 ? this.#entries.claim(record) : stale) ?? true;
   }
 
   /** Whether the lease still counted. */
@@ -286,12 +304,11 @@ export class Shard {
 
   /** A frame of so many calls came. */
   countFrame(calls: number): void {
-    this.#entries.tally.frames++;
-    this.#entries.tally.calls += calls;
+    this.#entries.tally.countFrame(calls);
   }
 
   countFailure(): void {
-    this.#entries.tally.failures++;
+    this.#entries.tally.countFailure();
   }
 
   counts(): ShardCounts {
@@ -318,14 +335,14 @@ export class Shard {
     }
     tally.read.misses++;
     if (this.#entries.isFalsePositive(record)) {
-      tally.falsePositives++;
+      tally.countFalsePositive();
     }
   }
 
   #put(record: FrameReader, expiry: Expiry, old: number): ErrorRecord | undefined {
     const error = this.#entries.put(record, expiry, old);
     if (error === undefined) {
-      this.#entries.tally.sets++;
+      this.#entries.tally.countSet();
       this.advisor?.stored(record.hashLow, record.hashHigh);
     }
     return error;
@@ -336,12 +353,13 @@ export class Shard {
     return this.#expiryFor(record.argument, (record.flags & FLAG_SLIDING) !== 0);
   }
 
-  #expiryFor(ttlMs: number, slides: boolean): Expiry {
+  #expiryFor(ttlMs: number, slides: boolean, graceMs = 0): Expiry {
     if (!(ttlMs > 0) || ttlMs === Number.POSITIVE_INFINITY) {
       return FOR_EVER;
     }
     this.#expiry.atMs = this.#clock.now() + ttlMs;
     this.#expiry.slideMs = slides ? ttlMs : 0;
+    this.#expiry.graceMs = graceMs > 0 ? graceMs : 0;
     return this.#expiry;
   }
 
@@ -350,6 +368,7 @@ export class Shard {
     const { blocks } = this.#entries;
     this.#expiry.atMs = blocks.expiresAt(block);
     this.#expiry.slideMs = blocks.slideOf(block);
+    this.#expiry.graceMs = blocks.graceOf(block);
     return this.#expiry;
   }
 }

@@ -2,19 +2,28 @@
  * The slots of a shard: which are free, and which block each of the others names.
  *
  * Free slots form a list through their own words, so that it costs no memory: -(next + 2), which is -1 at its end. Only
- * the map writes the word of a live slot, under the lock of its stripe.
+ * the map writes the word of a live slot, under the lock of its stripe. The list that a dead owner left is not believed, it may
+ * lack the slot that was just taken: a new owner's holds whatever is not live.
  */
-import type { ShardMemory } from '../protocol/memory.ts';
+import { HEADER_SLOTS_USED, type ShardMemory } from '../protocol/memory.ts';
 
 export const NO_SLOT = -1;
 
 export class Slots {
   readonly #words: Int32Array;
+  readonly #header: Int32Array;
   #free = NO_SLOT;
-  #used = 0;
+  #used: number;
 
-  constructor({ slots }: ShardMemory) {
+  constructor({ slots, header }: ShardMemory) {
     this.#words = slots;
+    this.#header = header;
+    this.#used = header[HEADER_SLOTS_USED] as number;
+    for (let slot = this.#used - 1; slot >= 0; slot--) {
+      if ((slots[slot] as number) <= 0) {
+        this.give(slot);
+      }
+    }
   }
 
   /** Slots from 0 up that were ever taken. */
@@ -35,6 +44,8 @@ export class Slots {
   take(): number {
     const slot = this.#free;
     if (slot === NO_SLOT) {
+      // Told first: a slot that is not yet live may be looked at, one that is may not be overlooked.
+      this.#header[HEADER_SLOTS_USED] = this.#used + 1;
       return this.#used++;
     }
     this.#free = -(this.#words[slot] as number) - 2;
@@ -48,6 +59,7 @@ export class Slots {
 
   clear(): void {
     this.#words.fill(0, 0, this.#used);
+    this.#header[HEADER_SLOTS_USED] = 0;
     this.#free = NO_SLOT;
     this.#used = 0;
   }

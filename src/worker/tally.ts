@@ -1,6 +1,12 @@
 /**
  * What a shard counts: how often things happened, and the peaks of its gauges. Counts never fall, but for `reset`, which
  * takes them as they stand for the new zero: clients go on writing theirs into their own memory.
+ *
+ * All of it lies in the shard's memory, so that a new owner goes on counting where a dead one stopped:
+ *
+ *     cells 0-14    how often things happened; among them the reads of clients that are gone
+ *     cells 15-16   peaks
+ *     cells 17-30   the zero of each count, in the order of COUNTS
  */
 import type { ClientCounts, ClientMemory } from '../protocol/client.ts';
 import type { ShardCounts } from '../protocol/operations.ts';
@@ -11,73 +17,178 @@ export type Gauges = Pick<ShardCounts, 'entries' | 'validEntries' | 'bytes' | 'p
 
 type Counts = Omit<ShardCounts, keyof Gauges | 'entriesPeak' | 'validPeak'>;
 
+const SETS = 0;
+const FAILURES = 1;
+const POLICY_FAULTS = 2;
+const FRAMES = 3;
+const CALLS = 4;
+const REMOVED = { evict: 5, expire: 6, delete: 7, clear: 8 } as const satisfies Record<RemovalCause, number>;
+const HITS = 9;
+const MISSES = 10;
+const DROPPED_TOUCHES = 11;
+const FILTER_NEGATIVES = 12;
+const FALSE_POSITIVES = 13;
+const RESTARTS = 14;
+const ENTRIES_PEAK = 15;
+const VALID_PEAK = 16;
+const ZERO = 17;
+const COUNTS = [
+  'hits',
+  'misses',
+  'sets',
+  'deletes',
+  'evictions',
+  'expirations',
+  'failures',
+  'policyFaults',
+  'frames',
+  'calls',
+  'droppedTouches',
+  'filterNegatives',
+  'filterFalsePositives',
+  'restarts',
+] as const satisfies readonly (keyof Counts)[];
+
+/** Counts of clients that are gone, and of reads that came by frame. */
+class Reads implements ClientCounts {
+  readonly #cells: Float64Array;
+
+  constructor(cells: Float64Array) {
+    this.#cells = cells;
+  }
+
+  get hits(): number {
+    return this.#cells[HITS] as number;
+  }
+
+  set hits(count: number) {
+    this.#cells[HITS] = count;
+  }
+
+  get misses(): number {
+    return this.#cells[MISSES] as number;
+  }
+
+  set misses(count: number) {
+    this.#cells[MISSES] = count;
+  }
+
+  get droppedTouches(): number {
+    return this.#cells[DROPPED_TOUCHES] as number;
+  }
+
+  set droppedTouches(count: number) {
+    this.#cells[DROPPED_TOUCHES] = count;
+  }
+
+  get filterNegatives(): number {
+    return this.#cells[FILTER_NEGATIVES] as number;
+  }
+
+  set filterNegatives(count: number) {
+    this.#cells[FILTER_NEGATIVES] = count;
+  }
+}
+
 export class Tally {
-  sets = 0;
-  failures = 0;
-  policyFaults = 0;
-  frames = 0;
-  calls = 0;
-  readonly removed: Record<RemovalCause, number> = { evict: 0, expire: 0, delete: 0, clear: 0 };
-  /** Counts of clients that are gone, and of reads that came by frame. */
-  readonly read: ClientCounts = { hits: 0, misses: 0, droppedTouches: 0, filterNegatives: 0 };
-  falsePositives = 0;
-  #entriesPeak = 0;
-  #validPeak = 0;
-  #zero: Counts | undefined;
+  readonly read: ClientCounts;
+  readonly #cells: Float64Array;
+
+  /** `cells`: zero, or as another tally has left them. */
+  constructor(cells: Float64Array) {
+    this.#cells = cells;
+    this.read = new Reads(cells);
+  }
+
+  get evicted(): number {
+    return this.#cells[REMOVED.evict] as number;
+  }
+
+  countSet(): void {
+    (this.#cells[SETS] as number)++;
+  }
+
+  countFailure(): void {
+    (this.#cells[FAILURES] as number)++;
+  }
+
+  countPolicyFault(): void {
+    (this.#cells[POLICY_FAULTS] as number)++;
+  }
+
+  countFrame(calls: number): void {
+    (this.#cells[FRAMES] as number)++;
+    (this.#cells[CALLS] as number) += calls;
+  }
+
+  countRemoved(cause: RemovalCause, entries = 1): void {
+    (this.#cells[REMOVED[cause]] as number) += entries;
+  }
+
+  countFalsePositive(): void {
+    (this.#cells[FALSE_POSITIVES] as number)++;
+  }
+
+  /** A new owner has taken over. */
+  countRestart(): void {
+    (this.#cells[RESTARTS] as number)++;
+  }
 
   /** An entry was added. */
   rise(entries: number, validEntries: number): void {
-    if (entries > this.#entriesPeak) {
-      this.#entriesPeak = entries;
+    const cells = this.#cells;
+    if (entries > (cells[ENTRIES_PEAK] as number)) {
+      cells[ENTRIES_PEAK] = entries;
     }
-    if (validEntries > this.#validPeak) {
-      this.#validPeak = validEntries;
+    if (validEntries > (cells[VALID_PEAK] as number)) {
+      cells[VALID_PEAK] = validEntries;
     }
   }
 
   counts(clients: Iterable<ClientMemory>, gauges: Gauges): ShardCounts {
     const counts = this.#counts(clients);
-    const zero = this.#zero;
-    if (zero !== undefined) {
-      for (const name of Object.keys(counts) as (keyof Counts)[]) {
-        counts[name] -= zero[name];
-      }
+    for (const [i, name] of COUNTS.entries()) {
+      counts[name] -= this.#cells[ZERO + i] as number;
     }
-    return { ...counts, ...gauges, entriesPeak: this.#entriesPeak, validPeak: this.#validPeak };
+    const [entriesPeak, validPeak] = [this.#cells[ENTRIES_PEAK] as number, this.#cells[VALID_PEAK] as number];
+    return { ...counts, ...gauges, entriesPeak, validPeak };
   }
 
   /** Gets of all clients since birth, whatever was reset. */
   gets(clients: Iterable<ClientMemory>): number {
-    const read = { ...this.read };
-    for (const client of clients) {
-      client.addCounts(read);
-    }
-    return read.hits + read.misses;
+    const { hits, misses } = this.#counts(clients);
+    return hits + misses;
   }
 
   /** Counts begin at zero again, peaks at what there is now. */
   reset(clients: Iterable<ClientMemory>, { entries, validEntries }: Gauges): void {
-    this.#zero = this.#counts(clients);
-    this.#entriesPeak = entries;
-    this.#validPeak = validEntries;
+    const counts = this.#counts(clients);
+    for (const [i, name] of COUNTS.entries()) {
+      this.#cells[ZERO + i] = counts[name];
+    }
+    this.#cells[ENTRIES_PEAK] = entries;
+    this.#cells[VALID_PEAK] = validEntries;
   }
 
   #counts(clients: Iterable<ClientMemory>): Counts {
-    const read = { ...this.read };
+    const cells = this.#cells;
+    const { hits, misses, droppedTouches, filterNegatives } = this.read;
+    const read = { hits, misses, droppedTouches, filterNegatives };
     for (const client of clients) {
       client.addCounts(read);
     }
     return {
       ...read,
-      sets: this.sets,
-      failures: this.failures,
-      policyFaults: this.policyFaults,
-      frames: this.frames,
-      calls: this.calls,
-      filterFalsePositives: this.falsePositives,
-      deletes: this.removed.delete + this.removed.clear,
-      evictions: this.removed.evict,
-      expirations: this.removed.expire,
+      sets: cells[SETS] as number,
+      failures: cells[FAILURES] as number,
+      policyFaults: cells[POLICY_FAULTS] as number,
+      frames: cells[FRAMES] as number,
+      calls: cells[CALLS] as number,
+      filterFalsePositives: cells[FALSE_POSITIVES] as number,
+      deletes: (cells[REMOVED.delete] as number) + (cells[REMOVED.clear] as number),
+      evictions: cells[REMOVED.evict] as number,
+      expirations: cells[REMOVED.expire] as number,
+      restarts: cells[RESTARTS] as number,
     };
   }
 }

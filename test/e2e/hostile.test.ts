@@ -41,7 +41,8 @@ describe('a long setMany', () => {
     const stored = cache.setMany(pairs(200_000));
     setTimeout(() => void threads[0]?.terminate(), 20);
     await expect(stored).rejects.toMatchObject({ code: 'SHARD_DOWN' });
-    await expect(cache.setMany(pairs(5_000))).rejects.toMatchObject({ code: 'SHARD_DOWN' });
+    await cache.setMany(pairs(5_000));
+    expect(await cache.get('k4999')).toBe(4_999);
   });
 
   test('stops when it is aborted', async () => {

@@ -2,6 +2,7 @@ import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { afterEach, describe, expect, test } from 'vitest';
 import { type CallBody, type CallLimits, NO_BODY, UNLIMITED } from '../../src/main/call.ts';
 import { Lane, type LaneLimits } from '../../src/main/lane.ts';
+import { ClientMemory } from '../../src/protocol/client.ts';
 import { CacheError } from '../../src/protocol/errors.ts';
 import { FrameReader } from '../../src/protocol/frame.ts';
 import { KeyEncoder } from '../../src/protocol/key.ts';
@@ -19,7 +20,9 @@ class LaneUnderTest {
     const { port1, port2 } = new MessageChannel();
     this.#port = port2;
     port2.on('message', ({ id, argumentList }) => this.frames.push({ id, frame: argumentList[0].value }));
-    this.lane = new Lane(3, port1, { timeoutMs: 30_000, callsMax: 65_536, bytesMax: 1 << 26, ...limits });
+    const full = { timeoutMs: 30_000, callsMax: 65_536, bytesMax: 1 << 26, ...limits };
+    this.lane = new Lane(3, full, new ClientMemory(), () => {});
+    this.lane.connect(port1);
   }
 
   call(op: number, key: string, limits: CallLimits = UNLIMITED, value = ''): Promise<Result> {
@@ -150,12 +153,12 @@ describe('bounds', () => {
   test('progress and drained resolve when the shard has answered', async () => {
     const lane = makeLane({ callsMax: 4 });
     const calls = ['a', 'b'].map((key) => lane.call(OP_SET, key));
-    expect(lane.lane.isCrowded).toBe(true);
+    expect(lane.lane.backlog.isCrowded).toBe(true);
     const drained = lane.lane.drained();
     await lane.arrived(1);
     lane.answer();
     await drained;
-    expect(lane.lane.isCrowded).toBe(false);
+    expect(lane.lane.backlog.isCrowded).toBe(false);
     await Promise.all(calls);
   });
 });

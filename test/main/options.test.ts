@@ -31,6 +31,9 @@ describe('options', () => {
       eviction: 'as3-fifo',
       reads: 'shared',
       timeout: 30_000,
+      leaseTimeout: 30_000,
+      stallTimeout: 10_000,
+      crashBudget: 10,
       unref: true,
     });
     expect(config.shards).toBeGreaterThanOrEqual(1);
@@ -76,6 +79,15 @@ describe('options', () => {
     ['maxPendingCalls', 0],
     ['maxPendingBytes', 'many'],
     ['timeout', Number.NaN],
+    ['leaseTimeout', 0],
+    ['leaseTimeout', null],
+    ['leaseTimeout', 'later'],
+    ['stallTimeout', 99],
+    ['stallTimeout', true],
+    ['stallTimeout', 2 ** 31],
+    ['crashBudget', -1],
+    ['crashBudget', 1.5],
+    ['crashBudget', false],
     ['maxPendingCalls', '10'],
     ['maxPendingBytes', 0],
     ['compute', 2],
@@ -150,7 +162,7 @@ describe('options', () => {
     const message = String(errorOf(() => resolveOptions(hostile({ typo: 1 })))['message']);
     expect(message).toBe(
       'Unknown option `typo`. Known: shards, maxBytes, maxEntries, ttl, sliding, eviction, serializer, filter, ' +
-        'reads, cleanupInterval, metrics, advise, logger, seed, clock, timeout, maxPendingCalls, maxPendingBytes, compute, unref',
+        'reads, cleanupInterval, metrics, advise, logger, seed, clock, timeout, leaseTimeout, stallTimeout, crashBudget, maxPendingCalls, maxPendingBytes, compute, unref',
     );
   });
 

@@ -24,6 +24,7 @@ const COUNTS: ShardCounts = {
   validPeak: 16,
   filterNegatives: 17,
   filterFalsePositives: 18,
+  restarts: 19,
 };
 
 /** One result of each kind. */

@@ -10,8 +10,10 @@
  */
 import type { PolicyName } from '../../src/protocol/spec.ts';
 import { MARKS } from '../../src/worker/expired-marks.ts';
-import { LEASE_MS } from '../../src/worker/leases.ts';
 import type { Witnessed } from './witness.ts';
+
+/** How long the holders of leases may compute. */
+export const LEASE_MS = 30_000;
 
 /** Timers that a shard sorts out before an eviction: with more, some that have expired may be unknown to it. */
 const TIMERS_SORTED = 64;
@@ -139,14 +141,15 @@ export class CacheModel {
     return this.policy === 'none' ? undefined : named;
   }
 
-  lease(key: string, token: number, ttlMs: number, slides: boolean, nowMs: number): string | number | false {
+  /** The token again, that of whoever has the lease times -1, or the value. */
+  lease(key: string, token: number, ttlMs: number, slides: boolean, nowMs: number): string | number {
     const value = this.get(key, nowMs);
     if (value !== undefined) {
       return value;
     }
     const held = this.#leases.get(key);
     if (held !== undefined && nowMs - held.sinceMs < LEASE_MS) {
-      return false;
+      return -held.token;
     }
     this.#leases.set(key, { token, sinceMs: nowMs, ttlMs, slides });
     return token;

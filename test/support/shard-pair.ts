@@ -31,7 +31,7 @@ import {
 import { HIT, MISS } from '../../src/protocol/reader.ts';
 import type { PolicyName } from '../../src/protocol/spec.ts';
 import { policies } from '../../src/worker/eviction/index.ts';
-import { CacheModel } from './cache-model.ts';
+import { CacheModel, LEASE_MS } from './cache-model.ts';
 import { SEED } from './random.ts';
 import { makeShard, numbers, type ShardUnderTest } from './shard.ts';
 import { type Witnessed, witnessed } from './witness.ts';
@@ -137,7 +137,7 @@ export class ShardPair {
   #applyToKey(step: KeyStep, value: string): void {
     const answer = step.do === 'read' ? this.target.read(step.key) : this.#ask(step.do, step, value);
     this.model.refused = answer === 'VALUE_TOO_LARGE' || answer === 'CACHE_FULL' ? answer : undefined;
-    if (step.do === 'lease' && typeof answer === 'number') {
+    if (step.do === 'lease' && typeof answer === 'number' && answer > 0) {
       this.#tokens.set(step.key, answer);
     }
     same(answer, this.#expected(step, value, answer));
@@ -151,8 +151,9 @@ export class ShardPair {
     const token = this.#tokens.get(key) ?? 0;
     switch (operation) {
       case 'set':
+        return this.target.ask(op, key, value, ttlMs, step.flag ? FLAG_SLIDING : 0);
       case 'lease':
-        return this.target.ask(op, key, operation === 'set' ? value : '', ttlMs, step.flag ? FLAG_SLIDING : 0);
+        return this.target.ask(op, key, numbers(LEASE_MS, 0), ttlMs, step.flag ? FLAG_SLIDING : 0);
       case 'update':
         return this.target.ask(op, key, value, ttlMs, step.flag ? FLAG_KEEP_TTL : 0);
       case 'add':

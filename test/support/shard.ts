@@ -61,6 +61,8 @@ export interface ShardUnderTest {
   scan(pageSize: number): string[];
   /** Through shared memory, as a reader would: touches and counts, too. */
   read(key: string): string | undefined;
+  /** The same, but nobody hears of it. */
+  look(key: string): string | undefined;
 }
 
 export function makeShard(
@@ -134,6 +136,10 @@ export function openShard(memory: ShardMemory, setup: ShardSetup): ShardUnderTes
         next = page.next;
       }
       return keys;
+    },
+    look(k) {
+      key.encode(k);
+      return reader.read(key) === MISS ? undefined : textOf({ tag: reader.tag, bytes: Buffer.from(reader.value) });
     },
     read(k) {
       key.encode(k);

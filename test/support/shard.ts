@@ -61,6 +61,8 @@ export interface ShardUnderTest {
   scan(pageSize: number): string[];
   /** Through shared memory, as a reader would: touches and counts, too. */
   read(key: string): string | undefined;
+  /** The same, but nobody hears of it. */
+  look(key: string): string | undefined;
 }
 
 export function makeShard(
@@ -73,13 +75,31 @@ export function makeShard(
 ): ShardUnderTest {
   const full: ShardLimits = { bytesMax: 1024 * 1024, entriesMax: Number.POSITIVE_INFINITY, ...limits };
   const memory = new ShardMemory(reserveShard(full, filter));
+  return openShard(memory, { limits: full, eviction, clock, seed, filter, onPolicyFault });
+}
+
+export interface ShardSetup {
+  readonly limits: ShardLimits;
+  readonly eviction?: PolicyName | PolicyFactory;
+  readonly clock?: HandClock;
+  readonly seed?: number;
+  readonly filter?: ShardSpec['filter'];
+  readonly onPolicyFault?: ((fault: PolicyFault) => void) | undefined;
+  /** What readers see, where that is not the owner's own. */
+  readonly readers?: ShardMemory;
+  readonly client?: ClientMemory;
+}
+
+/** An owner over memory as it is, new or left by another one. */
+export function openShard(memory: ShardMemory, setup: ShardSetup): ShardUnderTest {
+  const { limits, eviction = 'lru', clock = new HandClock(), seed = SEED, filter = FILTER, onPolicyFault } = setup;
   const frameClock = new FrameClock(clock);
   const createPolicy = typeof eviction === 'string' ? policies[eviction] : eviction;
-  const shard = new Shard(full, memory, createPolicy, frameClock, { seed, filter, onPolicyFault });
+  const shard = new Shard(limits, memory, createPolicy, frameClock, { seed, filter, onPolicyFault });
   const dispatch = new Dispatch(shard, memory, frameClock);
-  const client = new ClientMemory();
+  const client = setup.client ?? new ClientMemory();
   shard.connect(client);
-  const reader = new Reader(memory, clock);
+  const reader = new Reader(setup.readers ?? memory, clock);
   const key = new KeyEncoder({ low: 1, high: 2 });
   const writer = new FrameWriter();
   const call: ShardUnderTest['call'] = (op, text = '', value = NOTHING, argument = 0, flags = 0) => {
@@ -116,6 +136,10 @@ export function makeShard(
         next = page.next;
       }
       return keys;
+    },
+    look(k) {
+      key.encode(k);
+      return reader.read(key) === MISS ? undefined : textOf({ tag: reader.tag, bytes: Buffer.from(reader.value) });
     },
     read(k) {
       key.encode(k);

@@ -16,7 +16,8 @@ import type { EvictionPolicy, PolicyFactory, RemovalCause } from '../protocol/po
 import { AdvisedEntries } from './advice/advised-entries.ts';
 import { Advisor, type AdvisorSetup } from './advice/advisor.ts';
 import type { Arena } from './arena.ts';
-import { type Blocks, type Expiry, FOR_EVER } from './blocks.ts';
+import type { Blocks, Expiry } from './blocks.ts';
+import { Deadlines } from './deadlines.ts';
 import { Entries, type EntriesSetup } from './entries.ts';
 import { type Asker, Leases } from './leases.ts';
 
@@ -35,8 +36,7 @@ export class Shard {
   readonly #leases: Leases;
   /** Undefined for a cache that is not to give advice. */
   readonly advisor: Advisor | undefined;
-  /** The expiry of the write at hand: one object for all of them. */
-  readonly #expiry = { atMs: 0, slideMs: 0, graceMs: 0 };
+  readonly #deadlines: Deadlines;
 
   constructor(
     limits: ShardLimits,
@@ -48,6 +48,7 @@ export class Shard {
     this.#clock = clock;
     this.#entries = new Entries({ limits, memory, createPolicy, clock, ...extras });
     this.#leases = new Leases(this.#entries.epoch);
+    this.#deadlines = new Deadlines(this.#entries.blocks, clock);
     const isForeign = extras.onPolicyFault !== undefined;
     const setup = { limits, createPolicy, isForeign, seed: extras.seed ?? 0, clock };
     this.advisor = advise && new Advisor(new AdvisedEntries(this.#entries), { ...setup, ...advise });
@@ -151,7 +152,7 @@ export class Shard {
 
   set(record: FrameReader): ErrorRecord | undefined {
     this.#leases.break(record);
-    return this.#put(record, this.#expiryOf(record), this.#entries.claim(record));
+    return this.#put(record, this.#deadlines.askedBy(record), this.#entries.claim(record));
   }
 
   /** As `set`, where there is no live entry. */
@@ -160,7 +161,7 @@ export class Shard {
       return { code: 'KEY_EXISTS', message: 'The key has a value. Use `set` to overwrite it' };
     }
     this.#leases.break(record);
-    return this.#put(record, this.#expiryOf(record), 0);
+    return this.#put(record, this.#deadlines.askedBy(record), 0);
   }
 
   /** As `set`, where there is a live entry. */
@@ -170,7 +171,7 @@ export class Shard {
       return this.absent(record);
     }
     const keeps = (record.flags & FLAG_KEEP_TTL) !== 0;
-    return this.#put(record, keeps ? this.#expiryAgain(old) : this.#expiryOf(record), old);
+    return this.#put(record, keeps ? this.#deadlines.again(old) : this.#deadlines.askedBy(record), old);
   }
 
   /** Adds to a number, or begins one. The sum, or false where the value is no number. */
@@ -181,7 +182,7 @@ export class Shard {
       const sum = record.numberAt(1) + by;
       record.becomeNumber(sum, TAG_NUMBER);
       this.#leases.break(record);
-      return this.#put(record, this.#expiryOf(record), 0) ?? sum;
+      return this.#put(record, this.#deadlines.askedBy(record), 0) ?? sum;
     }
     const { blocks } = this.#entries;
     if (blocks.tagOf(block) !== TAG_NUMBER || blocks.valueLengthOf(block) !== 8) {
@@ -200,10 +201,8 @@ export class Shard {
     if (block === 0) {
       return this.absent(record);
     }
-    const expiry = this.#expiryOf(record);
-    if (this.#entries.blocks.slideOf(block) > 0 && expiry !== FOR_EVER) {
-      this.#expiry.slideMs = record.argument;
-    }
+    const slides = this.#entries.blocks.slides(block);
+    const expiry = this.#deadlines.after(record.argument, slides);
     const error = this.#entries.expire(block, expiry);
     if (error === undefined) {
       this.advisor?.stored(record.hashLow, record.hashHigh);
@@ -273,7 +272,7 @@ export class Shard {
     if (terms === undefined) {
       return false;
     }
-    const expiry = this.#expiryFor(terms.ttlMs, terms.slides, terms.graceMs);
+    const expiry = this.#deadlines.after(terms.ttlMs, terms.slides, terms.graceMs);
     // What is made anew takes the place of what it was made for: to the policy it is an overwrite.
     this.drainHits();
     const stale = this.stale(record);
@@ -346,29 +345,5 @@ export class Shard {
       this.advisor?.stored(record.hashLow, record.hashHigh);
     }
     return error;
-  }
-
-  /** The expiry that a record asks for. */
-  #expiryOf(record: FrameReader): Expiry {
-    return this.#expiryFor(record.argument, (record.flags & FLAG_SLIDING) !== 0);
-  }
-
-  #expiryFor(ttlMs: number, slides: boolean, graceMs = 0): Expiry {
-    if (!(ttlMs > 0) || ttlMs === Number.POSITIVE_INFINITY) {
-      return FOR_EVER;
-    }
-    this.#expiry.atMs = this.#clock.now() + ttlMs;
-    this.#expiry.slideMs = slides ? ttlMs : 0;
-    this.#expiry.graceMs = graceMs > 0 ? graceMs : 0;
-    return this.#expiry;
-  }
-
-  /** The expiry that an entry has. */
-  #expiryAgain(block: number): Expiry {
-    const { blocks } = this.#entries;
-    this.#expiry.atMs = blocks.expiresAt(block);
-    this.#expiry.slideMs = blocks.slideOf(block);
-    this.#expiry.graceMs = blocks.graceOf(block);
-    return this.#expiry;
   }
 }

@@ -42,7 +42,7 @@ describe('a long setMany', () => {
     setTimeout(() => void threads[0]?.terminate(), 20);
     await expect(stored).rejects.toMatchObject({ code: 'SHARD_DOWN' });
     await cache.setMany(pairs(5_000));
-    expect(await cache.get('k4999')).toBe(4_999);
+    expect(await cache.has('k4999')).toBe(true);
   });
 
   test('stops when it is aborted', async () => {

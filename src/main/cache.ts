@@ -493,7 +493,8 @@ export class Cache<V = unknown, K extends CacheKey = CacheKey> {
       this.#client.assertOpen();
       return noMetrics(this.config.shards);
     }
-    return sumMetrics((await this.#client.askAll(OP_METRICS, limits)) as ShardCounts[]);
+    const told = this.#client.views.map((view) => this.#countsOf(view, limits));
+    return sumMetrics(await Promise.all(told));
   }
 
   /**
@@ -622,6 +623,16 @@ export class Cache<V = unknown, K extends CacheKey = CacheKey> {
 
   async #total(op: number, options: CallOptions | undefined): Promise<number> {
     return sum((await this.#client.askAll(op, callLimits(options))) as number[]);
+  }
+
+  /** Undefined of a shard that has failed. */
+  async #countsOf(view: ShardView, limits: CallLimits): Promise<ShardCounts | undefined> {
+    try {
+      return (await this.#client.askShard(view, OP_METRICS, limits)) as ShardCounts;
+    } catch (error) {
+      if (error instanceof CacheError && error.code === 'SHARD_FAILED') return undefined;
+      throw error;
+    }
   }
 
   async #cleanUp(view: ShardView, limits: CallLimits): Promise<number> {

@@ -3,6 +3,8 @@ import type { ShardCounts } from '../protocol/operations.ts';
 
 export interface ShardMetrics {
   readonly shard: number;
+  /** Whether it has no owner any more that could tell. */
+  readonly failed: boolean;
   /** Gets, by any client, that found a live value, and that did not. */
   readonly hits: number;
   readonly misses: number;
@@ -49,9 +51,13 @@ export interface ShardMetrics {
   readonly droppedTouches: number;
   /** How often a new thread took over the memory of a shard whose thread had died. */
   readonly restarts: number;
+  /** Threads that use the cache, the one that opened it included. */
+  readonly clients: number;
 }
 
-export interface CacheMetrics extends Omit<ShardMetrics, 'shard'> {
+export interface CacheMetrics extends Omit<ShardMetrics, 'shard' | 'failed'> {
+  /** Shards whose threads died too often: they count nothing any more, and are 0 here. */
+  readonly failedShards: number;
   /** False for a cache that was opened with `metrics: false`: then everything is 0. */
   readonly enabled: boolean;
   readonly perShard: readonly ShardMetrics[];
@@ -78,25 +84,30 @@ const NOTHING: ShardCounts = {
   filterNegatives: 0,
   filterFalsePositives: 0,
   restarts: 0,
+  clients: 0,
 };
 
-/** Of the counts of every shard, in order. */
-export function sumMetrics(counts: readonly ShardCounts[]): CacheMetrics {
+/** Of the counts of every shard, in order; undefined for one that has failed. */
+export function sumMetrics(told: readonly (ShardCounts | undefined)[]): CacheMetrics {
+  const counts = told.map((each) => each ?? NOTHING);
   const total = { ...NOTHING };
   for (const name of Object.keys(NOTHING) as (keyof ShardCounts)[]) {
     total[name] = counts.reduce((sum, each) => sum + each[name], 0);
   }
-  const perShard = counts.map((each, shard) => ({ shard, ...metricsOf(each) }));
-  return { enabled: true, ...metricsOf(total), perShard };
+  // Each of them is a client of every shard; one that comes or goes may not be everywhere yet.
+  total.clients = Math.max(0, ...counts.map(({ clients }) => clients));
+  const perShard = counts.map((each, shard) => ({ shard, failed: told[shard] === undefined, ...metricsOf(each) }));
+  const failedShards = told.filter((each) => each === undefined).length;
+  return { enabled: true, failedShards, ...metricsOf(total), perShard };
 }
 
 /** What a cache without metrics says. */
 export function noMetrics(shards: number): CacheMetrics {
-  const perShard = Array.from({ length: shards }, (_, shard) => ({ shard, ...metricsOf(NOTHING) }));
-  return { enabled: false, ...metricsOf(NOTHING), perShard };
+  const perShard = Array.from({ length: shards }, (_, shard) => ({ shard, failed: false, ...metricsOf(NOTHING) }));
+  return { enabled: false, failedShards: 0, ...metricsOf(NOTHING), perShard };
 }
 
-function metricsOf(counts: ShardCounts): Omit<ShardMetrics, 'shard'> {
+function metricsOf(counts: ShardCounts): Omit<ShardMetrics, 'shard' | 'failed'> {
   const gets = counts.hits + counts.misses;
   const expiredBloat = counts.entries - counts.validEntries;
   return {
@@ -128,6 +139,7 @@ function metricsOf(counts: ShardCounts): Omit<ShardMetrics, 'shard'> {
     calls: counts.calls,
     droppedTouches: counts.droppedTouches,
     restarts: counts.restarts,
+    clients: counts.clients,
   };
 }
 

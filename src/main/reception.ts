@@ -18,6 +18,8 @@ export class Reception {
   readonly #roster: Roster;
   readonly #pool: ComputePool;
   readonly #ports = new Set<MessagePort>();
+  /** Those of them that nobody has attached by yet. */
+  readonly #unused = new Set<MessagePort>();
 
   /** `pool` runs the tasks of all clients. */
   constructor(roster: Roster, pool: ComputePool) {
@@ -36,11 +38,13 @@ export class Reception {
   /** Whoever has the other end of this port may attach. */
   expect(port: MessagePort): void {
     this.#ports.add(port);
+    this.#unused.add(port);
     const tasks = new Map<number, AbortController>();
     let member: RemoteMember | undefined;
     port.on('message', (message: ToOpener) => {
       switch (message.is) {
         case 'attach':
+          this.#unused.delete(port);
           member = new RemoteMember(port, message.buffers);
           this.#roster.admitWith(member, message.ports);
           break;
@@ -61,6 +65,7 @@ export class Reception {
     });
     port.on('close', () => {
       this.#ports.delete(port);
+      this.#unused.delete(port);
       if (member !== undefined) this.#roster.dismiss(member);
       for (const controller of tasks.values()) controller.abort();
     });
@@ -78,7 +83,7 @@ export class Reception {
   }
 
   get #isFull(): boolean {
-    return this.#ports.size - this.#roster.size >= HANDLES_MAX;
+    return this.#unused.size >= HANDLES_MAX;
   }
 
   async #compute(

@@ -151,4 +151,6 @@ export interface ShardCounts {
   filterFalsePositives: number;
   /** How often a new owner took over from one that had died. */
   restarts: number;
+  /** Clients that are connected. */
+  clients: number;
 }

@@ -28,7 +28,7 @@ import { ShardMap } from './map.ts';
 import { mend } from './mend.ts';
 import { NO_SLOT, Slots } from './slots.ts';
 import { Survivors } from './survivors.ts';
-import { Tally } from './tally.ts';
+import { type Gauges, Tally } from './tally.ts';
 
 /** Entries whose memory is loaded before the calls that will evict them. */
 const WARM_VICTIMS = 64;
@@ -296,13 +296,14 @@ export class Entries {
     return this.#map.warm(this.#victims, this.policy.ahead(this.#victims));
   }
 
-  gauges(): { entries: number; validEntries: number; bytes: number; payloadBytes: number } {
+  gauges(): Gauges {
     this.expiries.advance(GAUGE_TIMERS);
     return {
       entries: this.count,
       validEntries: this.validCount,
       bytes: this.bytes,
       payloadBytes: this.#payloadBytes,
+      clients: this.hits.clients.size,
     };
   }
 

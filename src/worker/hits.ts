@@ -25,7 +25,7 @@ export class Hits {
     this.#clock = clock;
   }
 
-  get clients(): Iterable<ClientMemory> {
+  get clients(): ReadonlySet<ClientMemory> {
     return this.#clients;
   }
 

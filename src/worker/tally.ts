@@ -13,7 +13,7 @@ import type { ShardCounts } from '../protocol/operations.ts';
 import type { RemovalCause } from '../protocol/policy.ts';
 
 /** What only the shard itself knows. */
-export type Gauges = Pick<ShardCounts, 'entries' | 'validEntries' | 'bytes' | 'payloadBytes'>;
+export type Gauges = Pick<ShardCounts, 'entries' | 'validEntries' | 'bytes' | 'payloadBytes' | 'clients'>;
 
 type Counts = Omit<ShardCounts, keyof Gauges | 'entriesPeak' | 'validPeak'>;
 

@@ -25,6 +25,7 @@ const COUNTS: ShardCounts = {
   filterNegatives: 17,
   filterFalsePositives: 18,
   restarts: 19,
+  clients: 20,
 };
 
 /** One result of each kind. */

@@ -1,0 +1,37 @@
+/** FIFO, until an entry leaves whose key says in which of the ways in which threads end its thread is to end. */
+const WAYS = {
+  throw: () =>
+    setImmediate(() => {
+      throw new Error('thrown by a policy');
+    }),
+  reject: () => void Promise.reject(new Error('rejected by a policy')),
+  exit: () => process.exit(3),
+  'exit 0': () => process.exit(0),
+  stall: () => {
+    for (;;);
+  },
+  wait: () => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0),
+};
+
+export default function createHostile({ keyOf }) {
+  const order = new Set();
+  return {
+    hits: 'none',
+    add(slot) {
+      order.add(slot);
+      return true;
+    },
+    hit() {},
+    update(slot, previous) {
+      order.delete(previous);
+      order.add(slot);
+    },
+    remove(slot) {
+      const key = keyOf(slot);
+      if (typeof key === 'string' && key.startsWith('!')) WAYS[key.slice(1)]();
+      order.delete(slot);
+    },
+    clear: () => order.clear(),
+    victim: () => order.values().next().value ?? -1,
+  };
+}

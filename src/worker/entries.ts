@@ -23,6 +23,7 @@ import { filters } from './filter/index.ts';
 import { noFilter } from './filter/none.ts';
 import { GuardedPolicy, PolicyFault } from './guarded-policy.ts';
 import { Hits } from './hits.ts';
+import { introduce } from './introduction.ts';
 import { LiveHashes } from './live-hashes.ts';
 import { ShardMap } from './map.ts';
 import { mend } from './mend.ts';
@@ -42,8 +43,6 @@ const GAUGE_TIMERS = 100_000;
 /** Expired entries that one search for a live one removes at most, and empty slots that it steps over: 2 ms. */
 export const POP_EXPIRED_MAX = 2_048;
 const POP_SLOTS_MAX = 65_536;
-/** Entries of a dead owner whose memory is loaded before the policy hears of them: so no load waits for another. */
-const INTRODUCED_AT_ONCE = 64;
 /** In place of a block: there may be one, but this call has looked long enough. */
 export const ASK_AGAIN = -1;
 
@@ -345,32 +344,14 @@ export class Entries {
     }
   }
 
-  /** Tells the policy of the entries of a dead owner. One that it refuses, or fails at, leaves as if it had been evicted. */
+  /** Whoever the policy does not take leaves, as if it had been evicted. */
   #introduce(slots: Int32Array): void {
-    const hashes = new Int32Array(INTRODUCED_AT_ONCE);
-    for (let from = 0; from < slots.length; from += INTRODUCED_AT_ONCE) {
-      const to = Math.min(slots.length, from + INTRODUCED_AT_ONCE);
-      for (let i = from; i < to; i++) {
-        hashes[i - from] = this.blocks.hashLowOf(this.#slots.blockOf(slots[i] as number));
-      }
-      for (let i = from; i < to; i++) {
-        const slot = slots[i] as number;
-        if (!this.#isAdmitted(slot, hashes[i - from] as number)) {
-          this.#release(this.#slots.blockOf(slot), slot);
-          this.tally.countRemoved('evict');
-        }
-      }
-    }
+    const hashOf = (slot: number) => this.blocks.hashLowOf(this.#slots.blockOf(slot));
+    introduce(this.policy, slots, hashOf, (slot) => {
+      this.#release(this.#slots.blockOf(slot), slot);
+      this.tally.countRemoved('evict');
+    });
     this.tally.rise(this.count, this.validCount);
-  }
-
-  #isAdmitted(slot: number, hash: number): boolean {
-    try {
-      return this.policy.add(slot, hash);
-    } catch (error) {
-      if (!(error instanceof PolicyFault)) throw error;
-      return false;
-    }
   }
 
   /** Publishes a new entry. One that the policy refuses leaves at once, as if it had been evicted. */

@@ -23,6 +23,7 @@ import { filters } from './filter/index.ts';
 import { noFilter } from './filter/none.ts';
 import { GuardedPolicy, PolicyFault } from './guarded-policy.ts';
 import { Hits } from './hits.ts';
+import { introduce } from './introduction.ts';
 import { LiveHashes } from './live-hashes.ts';
 import { ShardMap } from './map.ts';
 import { mend } from './mend.ts';
@@ -344,25 +345,14 @@ export class Entries {
     }
   }
 
-  /** Tells the policy of the entries of a dead owner. One that it refuses, or fails at, leaves as if it had been evicted. */
+  /** Whoever the policy does not take leaves, as if it had been evicted. */
   #introduce(slots: Int32Array): void {
-    for (const slot of slots) {
-      const block = this.#slots.blockOf(slot);
-      if (!this.#isAdmitted(slot, this.blocks.hashLowOf(block))) {
-        this.#release(block, slot);
-        this.tally.countRemoved('evict');
-      }
-    }
+    const hashOf = (slot: number) => this.blocks.hashLowOf(this.#slots.blockOf(slot));
+    introduce(this.policy, slots, hashOf, (slot) => {
+      this.#release(this.#slots.blockOf(slot), slot);
+      this.tally.countRemoved('evict');
+    });
     this.tally.rise(this.count, this.validCount);
-  }
-
-  #isAdmitted(slot: number, hash: number): boolean {
-    try {
-      return this.policy.add(slot, hash);
-    } catch (error) {
-      if (!(error instanceof PolicyFault)) throw error;
-      return false;
-    }
   }
 
   /** Publishes a new entry. One that the policy refuses leaves at once, as if it had been evicted. */

@@ -21,9 +21,11 @@ export class Survivors {
   /** By place. */
   readonly blocks: Int32Array;
   readonly #words: Int32Array;
+  readonly #slots: Int32Array;
 
   constructor({ header, slots, words }: ShardMemory) {
     this.#words = words;
+    this.#slots = slots;
     const used = header[HEADER_SLOTS_USED] as number;
     const blocks = new Int32Array(used);
     let count = 0;
@@ -39,29 +41,29 @@ export class Survivors {
 
   /** Their slots, in the order in which they were written. */
   slotsByAge(): Int32Array {
-    const words = this.#words;
-    const order = this.blocks.slice();
+    const { blocks } = this;
     let first = Number.POSITIVE_INFINITY;
     let last = Number.NEGATIVE_INFINITY;
-    for (const block of order) {
-      const sequence = this.#sequenceOf(block);
+    for (let i = 0; i < blocks.length; i++) {
+      const sequence = this.#sequenceOf(blocks[i] as number);
       first = Math.min(first, sequence);
       last = Math.max(last, sequence);
     }
     // Counted from the first: the closer the numbers lie, the fewer digits there are to sort by.
-    const keys = new Uint32Array(order.length);
-    for (let i = 0; i < keys.length; i++) {
-      keys[i] = (this.#sequenceOf(order[i] as number) - first) % WORDS;
-    }
-    radixSort(keys, order);
-    if (last - first >= WORDS) {
-      for (let i = 0; i < keys.length; i++) {
-        keys[i] = Math.floor((this.#sequenceOf(order[i] as number) - first) / WORDS);
-      }
-      radixSort(keys, order);
-    }
+    const ages = new Uint32Array(blocks.length);
+    const order = new Int32Array(blocks.length);
     for (let i = 0; i < order.length; i++) {
-      order[i] = words[(order[i] as number) + BLOCK_SLOT] as number;
+      const block = blocks[i] as number;
+      order[i] = this.#words[block + BLOCK_SLOT] as number;
+      ages[i] = (this.#sequenceOf(block) - first) % WORDS;
+    }
+    radixSort(ages, order);
+    if (last - first >= WORDS) {
+      for (let i = 0; i < order.length; i++) {
+        const block = this.#slots[order[i] as number] as number;
+        ages[i] = Math.floor((this.#sequenceOf(block) - first) / WORDS);
+      }
+      radixSort(ages, order);
     }
     return order;
   }

@@ -8,7 +8,6 @@ import { filters } from '../../src/worker/filter/index.ts';
 import { MortalWalk } from '../support/mortal-walk.ts';
 import { SEED } from '../support/random.ts';
 
-/** `npm run long -- adopt` walks further. */
 const OPERATIONS = 1_500;
 const LIMITS: Partial<ShardLimits>[] = [{ entriesMax: 40 }, { bytesMax: 6 * 1024 }, { bytesMax: 64 * 1024 }];
 const FILTERS = [false, ...(Object.keys(filters) as FilterName[])] as const;

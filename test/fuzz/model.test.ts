@@ -38,7 +38,7 @@ function anySteps(lengthMax: number): fc.Arbitrary<Step[]> {
     { weight: 2, arbitrary: fc.record({ do: fc.constantFrom('size', 'popItem' as const) }) },
     { weight: 1, arbitrary: fc.record({ do: fc.constant('sweep' as const), by: fc.constantFrom(1, 3, 1_000) }) },
     { weight: 1, arbitrary: fc.record({ do: fc.constant('scan' as const), by: fc.integer({ min: 1, max: 9 }) }) },
-    { weight: 1, arbitrary: fc.record({ do: fc.constant('clear' as const) }) },
+    { weight: 1, arbitrary: fc.record({ do: fc.constantFrom('clear', 'adopt' as const) }) },
   );
   return fc.array(step, { minLength: 1, maxLength: 150, size: 'max' });
 }

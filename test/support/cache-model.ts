@@ -37,6 +37,9 @@ export class CacheModel {
   #expiries = 0;
   /** By key, the last lease on it. */
   readonly #leases = new Map<string, { token: number; sinceMs: number; ttlMs: number; slides: boolean }>();
+  /** By key, the how manieth write its last one was. */
+  readonly #writes = new Map<string, number>();
+  #written = 0;
   /** SIEVE: who was used since the hand came by, and who it comes to next; nobody is the oldest. */
   readonly #used = new Set<string>();
   #hand: string | undefined;
@@ -177,6 +180,20 @@ export class CacheModel {
     return this.entries.delete(key);
   }
 
+  /** Another owner has taken over: it knows the entries, and when they were written, but little else. */
+  adopt(): void {
+    const byAge = [...this.entries].sort(
+      ([a], [b]) => (this.#writes.get(a) as number) - (this.#writes.get(b) as number),
+    );
+    this.entries.clear();
+    for (const [key, entry] of byAge) {
+      this.entries.set(key, entry);
+    }
+    this.#marks.clear();
+    this.#leases.clear();
+    this.#hand = undefined;
+  }
+
   clear(): void {
     this.entries.clear();
     this.#marks.clear();
@@ -223,6 +240,7 @@ export class CacheModel {
     } else {
       this.#marks.delete(key);
       this.entries.set(key, entry);
+      this.#writes.set(key, ++this.#written);
     }
     return undefined;
   }
@@ -290,6 +308,7 @@ export class CacheModel {
 
   #overwrite(key: string, entry: ModelEntry): void {
     this.entries.set(key, entry);
+    this.#writes.set(key, ++this.#written);
     this.#renew(key);
   }
 

@@ -60,23 +60,22 @@ export interface WalkCounts {
 export function walk({ policy, limits, operations, seed }: WalkOptions): WalkCounts {
   const random = new Random(seed);
   const pair = new ShardPair(policy, limits, seed);
-  const { shard } = pair.target;
   const valueMax = limits.entriesMax === undefined ? Math.floor((limits.bytesMax as number) / 10) : 200;
   for (let index = 0; index < operations; index++) {
     const step = anyStep(random, valueMax);
     try {
       pair.apply(step, index);
       if (index % CHECK_STEPS === CHECK_STEPS - 1) {
-        shard.check();
+        pair.target.shard.check();
         pair.compare(KEY_NAMES);
       }
     } catch (cause) {
       throw new Error(`${policy}, ${JSON.stringify(limits)}, step ${index}: ${JSON.stringify(step)}`, { cause });
     }
   }
-  shard.check();
+  pair.target.shard.check();
   pair.compare(KEY_NAMES);
-  return shard.counts();
+  return pair.target.shard.counts();
 }
 
 function anyStep(random: Random, valueMax: number): Step {
@@ -92,6 +91,9 @@ function anyStep(random: Random, valueMax: number): Step {
   }
   if (dice < 73) {
     return random.oneIn(2) ? { do: 'scan', by: random.logUniform(1, 1_000) } : anyRare(random);
+  }
+  if (dice < 74) {
+    return { do: 'adopt' };
   }
   return {
     do: KEY_STEP_NAMES[random.below(KEY_STEP_NAMES.length)] as KeyStep['do'],

@@ -33,7 +33,7 @@ import type { PolicyName } from '../../src/protocol/spec.ts';
 import { policies } from '../../src/worker/eviction/index.ts';
 import { CacheModel, LEASE_MS } from './cache-model.ts';
 import { SEED } from './random.ts';
-import { makeShard, numbers, type ShardUnderTest } from './shard.ts';
+import { LIMITS, makeShard, numbers, openShard, type ShardSetup, type ShardUnderTest } from './shard.ts';
 import { type Witnessed, witnessed } from './witness.ts';
 
 /** What may be done to one key, by its operation. */
@@ -64,7 +64,10 @@ export type KeyStep = {
   ttlMs: number;
   flag: boolean;
 };
-export type Step = KeyStep | { do: 'clear' | 'size' | 'popItem' } | { do: 'scan' | 'wait' | 'sweep'; by: number };
+export type Step =
+  | KeyStep
+  | { do: 'clear' | 'size' | 'popItem' | 'adopt' }
+  | { do: 'scan' | 'wait' | 'sweep'; by: number };
 
 /** A value that names its write, so that a stale or foreign one is seen. */
 function textOf(index: number, length: number): string {
@@ -72,14 +75,17 @@ function textOf(index: number, length: number): string {
 }
 
 export class ShardPair {
-  readonly target: ShardUnderTest;
+  target: ShardUnderTest;
   readonly model: CacheModel;
   readonly #seen: Witnessed[] = [];
   /** By key, the last token that the shard gave for it. */
   readonly #tokens = new Map<string, number>();
+  readonly #setup: Omit<ShardSetup, 'clock' | 'client'>;
 
   constructor(policy: PolicyName, limits: Partial<ShardLimits>, seed = SEED) {
-    this.target = makeShard(limits, witnessed(policies[policy], this.#seen), undefined, seed);
+    const eviction = witnessed(policies[policy], this.#seen);
+    this.target = makeShard(limits, eviction, undefined, seed);
+    this.#setup = { limits: { ...LIMITS, ...limits }, eviction, seed };
     this.model = new CacheModel(policy, limits.entriesMax, this.#seen);
   }
 
@@ -112,6 +118,9 @@ export class ShardPair {
         return model.clear();
       case 'size':
         return same(target.size(), model.entries.size);
+      case 'adopt':
+        this.target = openShard(target.memory, { ...this.#setup, clock, client: target.client });
+        return model.adopt();
       case 'sweep':
         return this.#sweep(step.by);
       case 'popItem':

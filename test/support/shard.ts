@@ -65,6 +65,9 @@ export interface ShardUnderTest {
   look(key: string): string | undefined;
 }
 
+/** What is not bounded otherwise. */
+export const LIMITS: ShardLimits = { bytesMax: 1024 * 1024, entriesMax: Number.POSITIVE_INFINITY };
+
 export function makeShard(
   limits: Partial<ShardLimits> = {},
   eviction: PolicyName | PolicyFactory = 'lru',
@@ -73,7 +76,7 @@ export function makeShard(
   filter: ShardSpec['filter'] = FILTER,
   onPolicyFault?: (fault: PolicyFault) => void,
 ): ShardUnderTest {
-  const full: ShardLimits = { bytesMax: 1024 * 1024, entriesMax: Number.POSITIVE_INFINITY, ...limits };
+  const full: ShardLimits = { ...LIMITS, ...limits };
   const memory = new ShardMemory(reserveShard(full, filter));
   return openShard(memory, { limits: full, eviction, clock, seed, filter, onPolicyFault });
 }

@@ -4,12 +4,35 @@
  */
 import { describe, expect, test } from 'vitest';
 import type { FilterName } from '../../src/protocol/filter.ts';
-import { HEADER_BUCKETS } from '../../src/protocol/memory.ts';
-import { FLAG_SLIDING, OP_EXPIRE, OP_INCREMENT, OP_POP, OP_UPDATE } from '../../src/protocol/operations.ts';
+import {
+  HEADER_BEAT,
+  HEADER_BUCKETS,
+  HEADER_SEQ_HIGH,
+  HEADER_SEQ_LOW,
+  reserveShard,
+  ShardMemory,
+  STRIPE_MASK,
+  STRIPES_AT,
+} from '../../src/protocol/memory.ts';
+import {
+  FLAG_SLIDING,
+  OP_EXPIRE,
+  OP_INCREMENT,
+  OP_METRICS,
+  OP_POP,
+  OP_POP_ITEM,
+  OP_RESET_METRICS,
+  OP_TTL,
+  OP_UPDATE,
+  type ShardCounts,
+  type StoredEntry,
+} from '../../src/protocol/operations.ts';
+import { BUSY } from '../../src/protocol/reader.ts';
 import { policies } from '../../src/worker/eviction/index.ts';
 import { filters } from '../../src/worker/filter/index.ts';
+import { mend } from '../../src/worker/mend.ts';
 import { Dying, type Scenario } from '../support/deaths.ts';
-import { numbers, type ShardUnderTest } from '../support/shard.ts';
+import { makeShard, numbers, openShard, type ShardSetup, type ShardUnderTest } from '../support/shard.ts';
 
 const KEYS = Array.from({ length: 12 }, (_, i) => `key ${i}`);
 
@@ -148,4 +171,166 @@ describe('an owner that dies at any store of', () => {
       new Dying({ ...scenario, filter, ownersEvery: 3 * (scenario.ownersEvery ?? 1), heirsEvery: 29 }).run();
     });
   });
+});
+
+describe('an owner that takes over', () => {
+  const LIMITS_OF_TEN = { bytesMax: 64 * 1024, entriesMax: 10 };
+  /** The next owner of a shard's memory. */
+  function heirOf(dead: ShardUnderTest, setup: Partial<ShardSetup> = {}): ShardUnderTest {
+    const { memory, clock, client } = dead;
+    const heir = openShard(memory, { limits: LIMITS_OF_TEN, clock, client, ...setup });
+    heir.shard.check();
+    return heir;
+  }
+  const victimsOf = (target: ShardUnderTest) =>
+    Array.from({ length: 10 }, () => (target.call(OP_POP_ITEM) as StoredEntry).key.toString());
+  const writeTen = (target: ShardUnderTest) => {
+    for (let i = 0; i < 10; i++) {
+      target.set(`${i}`, `value ${i}`);
+    }
+    for (const i of [3, 0, 7]) {
+      target.set(`${i}`, 'again');
+    }
+  };
+  const BY_AGE = ['1', '2', '4', '5', '6', '8', '9', '3', '0', '7'];
+
+  test.each(['fifo', 'lru', 'sieve', 'clock', 's3-fifo', 'as3-fifo', 'arc', 'lfu', 'mfu'] as const)(
+    'lets %s begin with the entries in the order in which they were written',
+    (policy) => {
+      const dead = makeShard(LIMITS_OF_TEN, policy);
+      writeTen(dead);
+      dead.memory.touched.fill(0);
+      expect(victimsOf(heirOf(dead, { eviction: policy }))).toEqual(BY_AGE);
+    },
+  );
+
+  test('knows the order of entries whose numbers in the write sequence lie far apart', () => {
+    const memory = new ShardMemory(reserveShard(LIMITS_OF_TEN));
+    let target = openShard(memory, { limits: LIMITS_OF_TEN, filter: false });
+    for (const [i, [high, low]] of [
+      [0, 5],
+      [0, -5],
+      [1, 3],
+      [1, 4],
+      [40, 4],
+      [0x1f_ffff, -9],
+    ].entries()) {
+      memory.header[HEADER_SEQ_HIGH] = high as number;
+      memory.header[HEADER_SEQ_LOW] = low as number;
+      target = heirOf(target, { filter: false });
+      // An old slot for a new entry, so that slots tell nothing.
+      target.set('first', 'one');
+      target.set(`${i}`, 'value');
+      target.delete('first');
+    }
+    target = heirOf(target, { filter: false });
+    expect(Array.from({ length: 6 }, () => (target.call(OP_POP_ITEM) as StoredEntry).key.toString())).toEqual([
+      '0',
+      '1',
+      '2',
+      '3',
+      '4',
+      '5',
+    ]);
+  });
+
+  test('finds what readers have told of the entries: their bytes, and when they last read what slides', () => {
+    const dead = makeShard(LIMITS_OF_TEN, 'clock');
+    writeTen(dead);
+    dead.memory.touched.fill(0);
+    dead.read('1');
+    dead.read('2');
+    dead.set('9', 'slides', 100, FLAG_SLIDING);
+    dead.memory.touched.fill(0, 9);
+    dead.clock.nowMs += 60;
+    dead.read('9');
+    const heir = heirOf(dead, { eviction: 'clock' });
+    heir.clock.nowMs += 60;
+    expect(heir.peek('9')).toBe('slides');
+    expect(heir.ask(OP_TTL, '9')).toBe(40);
+    expect((heir.call(OP_POP_ITEM) as StoredEntry).key.toString()).toBe('4');
+    heir.clock.nowMs += 41;
+    expect(heir.shard.sweep()).toBe(1);
+  });
+
+  test('goes on counting, and knows how many there were before', () => {
+    const dead = makeShard(LIMITS_OF_TEN, 'lru');
+    writeTen(dead);
+    dead.set('eleventh', 'value');
+    dead.get('9');
+    dead.get('absent');
+    dead.read('8');
+    dead.delete('9');
+    const before = dead.call(OP_METRICS) as ShardCounts;
+    expect([dead.shard.epoch, before.restarts]).toEqual([1, 0]);
+    const heir = heirOf(dead);
+    expect(heir.shard.epoch).toBe(2);
+    const { frames, calls } = before;
+    expect(heir.call(OP_METRICS)).toEqual({ ...before, restarts: 1, frames: frames + 1, calls: calls + 1 });
+    heir.call(OP_RESET_METRICS);
+    heir.set('8', 'value');
+    const counts = heirOf(heir).call(OP_METRICS) as ShardCounts;
+    expect(counts).toMatchObject({
+      restarts: 1,
+      sets: 1,
+      hits: 0,
+      misses: 0,
+      evictions: 0,
+      entries: 9,
+      entriesPeak: 9,
+    });
+  });
+
+  test('lets go of whoever the policy refuses, or fails at, and tells of its faults', () => {
+    const dead = makeShard(LIMITS_OF_TEN, 'fifo');
+    writeTen(dead);
+    const faults: string[] = [];
+    const heir = heirOf(dead, {
+      eviction: (context) => ({
+        ...policies.fifo(context),
+        add(slot) {
+          if (context.keyOf(slot) === '5') throw new Error('not five');
+          return context.keyOf(slot) !== '3';
+        },
+        remove() {},
+      }),
+      onPolicyFault: ({ message }) => faults.push(message),
+    });
+    expect(heir.scan(100).sort()).toEqual(['0', '1', '2', '4', '6', '7', '8', '9']);
+    expect(faults).toEqual([expect.stringContaining('not five')]);
+    expect(heir.shard.counts()).toMatchObject({ entries: 8, evictions: 2, policyFaults: 1, restarts: 1 });
+  });
+
+  test('finds nothing in memory that was never used, and counts nobody before it', () => {
+    const first = makeShard(LIMITS_OF_TEN);
+    expect([first.shard.entries, first.shard.epoch, first.shard.counts().restarts]).toEqual([0, 1, 0]);
+    const heir = heirOf(first);
+    expect([heir.shard.entries, heir.shard.epoch, heir.shard.counts().restarts]).toEqual([0, 2, 1]);
+  });
+});
+
+test('mended memory is read as ever, and mending it again changes nothing', () => {
+  const target = makeShard({ entriesMax: 10 });
+  target.set('there', 'value');
+  target.key.encode('there');
+  const { header } = target.memory;
+  const stripe = STRIPES_AT + (target.key.hashLow & STRIPE_MASK);
+  (header[stripe] as number)++;
+  target.memory.heads.fill(0);
+  expect(target.reader.read(target.key)).toBe(BUSY);
+  mend(target.memory);
+  expect(target.look('there')).toBe('value');
+  const mended = [...header];
+  mend(target.memory);
+  expect([...header]).toEqual(mended);
+});
+
+test('an owner shows that it gets on: once in so many calls, and with every sweep', () => {
+  const target = makeShard({ entriesMax: 10 });
+  const beats = () => target.memory.header[HEADER_BEAT] as number;
+  const before = beats();
+  target.set('key', 'value');
+  expect(beats()).toBe(before + 1);
+  target.shard.sweep();
+  expect(beats()).toBe(before + 2);
 });

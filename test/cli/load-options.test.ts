@@ -30,7 +30,15 @@ describe('the arguments of load', () => {
     const args = '--threads 2 --ops 1e6 --read 0.5 --zipf 1.2 --keys 1e4 --value-size 64 --rate 2e3 --kill-every 1.5s';
     const cache = '--shards 3 --max-bytes 64mb --max-entries 9 --eviction lru --reads owner --seed 7';
     expect(parseLoadOptions([...args.split(' '), ...cache.split(' '), '--no-fill', '--sync', '--json'])).toEqual({
-      cache: { shards: 3, maxBytes: '64mb', maxEntries: 9, eviction: 'lru', reads: 'owner', seed: 7 },
+      cache: {
+        shards: 3,
+        maxBytes: '64mb',
+        maxEntries: 9,
+        eviction: 'lru',
+        reads: 'owner',
+        crashBudget: Infinity,
+        seed: 7,
+      },
       threads: 2,
       operations: 1_000_000,
       readShare: 0.5,

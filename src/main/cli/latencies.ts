@@ -17,6 +17,7 @@ const SMALL_MAX = 2 ** 31;
 const COARSE_BITS = 24;
 const NS_PER_MS = 1e6;
 const NS_PER_US = 1e3;
+const US_PER_MS = 1e3;
 
 export interface Percentiles {
   readonly count: number;
@@ -67,7 +68,7 @@ export class Latencies {
       p95: us(0.95),
       p99: us(0.99),
       p999: us(0.999),
-      max: (this.#maxMs * NS_PER_MS) / NS_PER_US,
+      max: this.#maxMs * US_PER_MS,
     };
   }
 

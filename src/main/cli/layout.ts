@@ -8,8 +8,9 @@ export const LABEL_WIDTH = 14;
 export const FIGURE_WIDTH = 11;
 const BAR_WIDTH = 24;
 
+/** Whoever asks for colours has looked whether the stream takes them. */
 export function styleOf(colours: boolean): Style {
-  return colours ? styleText : (_, text) => text;
+  return colours ? (format, text) => styleText(format, text, { validateStream: false }) : (_, text) => text;
 }
 
 /** The sections, one below the other. */

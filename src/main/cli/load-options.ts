@@ -106,6 +106,7 @@ export function parseLoadOptions(args: string[]): LoadOptions {
   if (stranger !== undefined) {
     throw new UsageError(`A load takes options alone, got '${stranger}'`);
   }
+  const killEveryMs = durationOf('kill-every', values['kill-every']);
   const seed = wholeNumber('seed', values.seed, 0, SEED_MAX) ?? DEFAULT_SEED;
   return {
     cache: compact({
@@ -115,6 +116,8 @@ export function parseLoadOptions(args: string[]): LoadOptions {
       // Names are checked by the cache, which knows them.
       eviction: values.eviction as CacheOptions['eviction'],
       reads: values.reads as CacheOptions['reads'],
+      // Whoever kills asks for more deaths than a cache forgives.
+      crashBudget: killEveryMs === undefined ? undefined : Number.POSITIVE_INFINITY,
       seed,
     }),
     threads: wholeNumber('threads', values.threads, 1, THREADS_MAX) ?? defaultThreads(),
@@ -126,7 +129,7 @@ export function parseLoadOptions(args: string[]): LoadOptions {
     valueLength:
       wholeNumber('value-size', values['value-size'], VALUE_LETTERS_MIN, VALUE_LENGTH_MAX) ?? DEFAULT_VALUE_LENGTH,
     rate: decimal('rate', values.rate, 'a positive number of calls a second', Number.MIN_VALUE, Number.MAX_VALUE),
-    killEveryMs: durationOf('kill-every', values['kill-every']),
+    killEveryMs,
     fills: values['no-fill'] !== true,
     sync: values.sync === true,
     seed,

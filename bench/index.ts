@@ -21,6 +21,7 @@ import { set } from './set.ts';
 import type { Bench, Report } from './support/bench.ts';
 import { describeMachine, machineLine } from './support/machine.ts';
 import { renderGoals, renderReport } from './support/report.ts';
+import { threads } from './threads.ts';
 
 const benches = {
   get,
@@ -32,6 +33,7 @@ const benches = {
   'evicting-owner': evictingOwner,
   mixed,
   'owner-reads': ownerReads,
+  threads,
   filter,
   policy,
   delay,

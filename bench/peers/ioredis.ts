@@ -33,6 +33,11 @@ export class IoredisPeer<V extends {}> implements Peer<V> {
     return new IoredisPeer<V>(server, redis);
   }
 
+  /** Of the server, on LOOPBACK. */
+  get port(): number {
+    return this.#server.port;
+  }
+
   async get(key: string): Promise<V | undefined> {
     const text = await this.#redis.get(key);
     return text === null ? undefined : decode<V>(text);

@@ -60,6 +60,7 @@ const WORDS = {
   'ns an operation': { less: 'faster', more: 'its time', notMore: 'no slower' },
   ns: { less: 'less', more: 'as much', notMore: 'no more' },
   'bytes an entry': { less: 'less', more: 'as much', notMore: 'no more' },
+  'times as long': { less: 'less', more: 'as much', notMore: 'no more' },
 } satisfies Record<Unit, { less: string; more: string; notMore: string }>;
 
 const COLUMNS: readonly Column<Ratio>[] = [
@@ -97,7 +98,7 @@ function goalText(goal: number | undefined, unit: Unit): string {
   if (goal === 1) {
     return notMore;
   }
-  return goal > 1 ? `at most ${goal}x ${more}` : `${Number((1 / goal).toPrecision(3))}x ${less}`;
+  return goal > 1 ? `at most ${Number(goal.toPrecision(3))}x ${more}` : `${Number((1 / goal).toPrecision(3))}x ${less}`;
 }
 
 function times(ratio: number): string {

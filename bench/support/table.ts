@@ -35,7 +35,14 @@ export function formatCount(count: number): string {
 }
 
 export function formatAmount(amount: number, unit: Unit): string {
-  return unit === 'bytes an entry' ? `${threeFigures(amount)} B` : formatNs(amount);
+  switch (unit) {
+    case 'bytes an entry':
+      return `${threeFigures(amount)} B`;
+    case 'times as long':
+      return `${threeFigures(amount)}x`;
+    default:
+      return formatNs(amount);
+  }
 }
 
 /** Nanoseconds, in the unit that suits them. */

@@ -9,25 +9,30 @@ import { LOOP_OPERATIONS, type MicroTask } from './micro.ts';
 const STEPS = 10_000;
 const NS_PER_MS = 1e6;
 
+/** A random cycle in memory that threads can share. */
+export function cycleOf(entries: number, entryBytes: number): Int32Array {
+  if (!Number.isInteger(entries) || entryBytes % 4 !== 0) {
+    throw new RangeError(`No cycle of ${entries} places that are ${entryBytes} bytes apart`);
+  }
+  const stride = entryBytes / 4;
+  const words = new Int32Array(new SharedArrayBuffer(entries * entryBytes));
+  const order = shuffled(entries);
+  for (let i = 0; i < entries; i++) {
+    words[(order[i] as number) * stride] = (order[(i + 1) % entries] as number) * stride;
+  }
+  return words;
+}
+
 export class Walk implements MicroTask {
   readonly name: string;
   readonly #words: Int32Array;
   /** Kept from step to step: no compiler may leave the loads out. */
   #at = 0;
 
-  /** As many places as there are entries, `entryBytes` apart. */
-  constructor(name: string, entries: number, entryBytes: number) {
-    if (!Number.isInteger(entries) || entryBytes % 4 !== 0) {
-      throw new RangeError(`No cycle of ${entries} places that are ${entryBytes} bytes apart`);
-    }
+  /** Through as many places as there are entries, `entryBytes` apart: a cycle of its own, unless it is given one. */
+  constructor(name: string, entries: number, entryBytes: number, words = cycleOf(entries, entryBytes)) {
     this.name = name;
-    const stride = entryBytes / 4;
-    this.#words = new Int32Array(new SharedArrayBuffer(entries * entryBytes));
-    const order = shuffled(entries);
-    for (let i = 0; i < entries; i++) {
-      const from = (order[i] as number) * stride;
-      this.#words[from] = (order[(i + 1) % entries] as number) * stride;
-    }
+    this.#words = words;
   }
 
   readonly loop = (): void => this.#walk(LOOP_OPERATIONS);

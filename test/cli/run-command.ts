@@ -20,12 +20,14 @@ export interface RunOptions {
   readonly stdin?: string | Buffer;
   /** Leaves standard input open, and sends SIGINT when the command first writes to stderr. */
   readonly interruptedAtFirstMessage?: boolean;
+  /** Sends SIGINT after so long. */
+  readonly interruptedAfterMs?: number;
   /** Closes the reading end of stdout at once. */
   readonly closesStdout?: boolean;
 }
 
 export function runCommand(args: readonly string[], options: RunOptions = {}): Promise<Outcome> {
-  const { stdin = '', interruptedAtFirstMessage = false, closesStdout = false } = options;
+  const { stdin = '', interruptedAtFirstMessage = false, interruptedAfterMs, closesStdout = false } = options;
   const child = spawn(process.execPath, [ENTRY, ...args], { timeout: TIMEOUT_MS });
   const stdout: Buffer[] = [];
   const stderr: Buffer[] = [];
@@ -38,6 +40,9 @@ export function runCommand(args: readonly string[], options: RunOptions = {}): P
     child.stderr.once('data', () => child.kill('SIGINT'));
   } else {
     child.stdin.end(stdin);
+  }
+  if (interruptedAfterMs !== undefined) {
+    setTimeout(() => child.kill('SIGINT'), interruptedAfterMs).unref();
   }
   if (closesStdout) {
     child.stdout.destroy();

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
-import { ZipfSampler } from '../../src/main/cli/workload.ts';
+import { mulberry32, ZipfSampler } from '../../src/main/cli/workload.ts';
 
 function drawn(keys: number, exponent: number, draws: number): number[] {
-  const sampler = new ZipfSampler({ requests: draws, keys, exponent, seed: 7 });
+  const sampler = new ZipfSampler({ keys, exponent }, mulberry32(7));
   const counts = new Array<number>(keys + 1).fill(0);
   for (let i = 0; i < draws; i++) {
     const key = sampler.next();

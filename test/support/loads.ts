@@ -2,6 +2,7 @@
  * Made-up loads, each of one kind, as a policy may meet them: what real traces mix. Seeded, so that figures can be
  * compared; sizes are in terms of the cache that they are played against.
  */
+import { ZipfSampler } from '../../src/main/cli/workload.ts';
 import { Random } from './random.ts';
 
 /** Entries of the cache that the loads are made for. */
@@ -92,25 +93,8 @@ function zipfDraws(exponent: number): () => number {
 
 /** Draws keys from 0 on, the lower the more often: in proportion to 1 / (key + 1)^exponent. `fraction` draws from [0, 1). */
 export function zipfSampler(keys: number, exponent: number, fraction: () => number): () => number {
-  const sums = new Float64Array(keys);
-  let sum = 0;
-  for (let rank = 0; rank < sums.length; rank++) {
-    sum += (rank + 1) ** -exponent;
-    sums[rank] = sum;
-  }
-  return () => {
-    const drawn = fraction() * sum;
-    let low = 0;
-    for (let high = sums.length - 1; low < high; ) {
-      const middle = (low + high) >> 1;
-      if ((sums[middle] as number) < drawn) {
-        low = middle + 1;
-      } else {
-        high = middle;
-      }
-    }
-    return low;
-  };
+  const sampler = new ZipfSampler({ keys, exponent }, fraction);
+  return () => sampler.next() - 1;
 }
 
 /** So many requests of one load, then so many of the other, and again. They share no keys. */

@@ -1,5 +1,6 @@
 /** Arguments of a command, read in one way: what is wrong with them is a UsageError of one line. */
 import { parseArgs } from 'node:util';
+import type { CacheOptions } from '../index.ts';
 import { UsageError } from './command.ts';
 
 /** Options as `node:util` has them. */
@@ -47,6 +48,16 @@ export function wholeNumber(
     throw new UsageError(`--${name} takes a whole number ${range}, got '${text}'`);
   }
   return value;
+}
+
+/** A size as the cache takes it: a number of bytes, or text with a unit, which the cache checks. */
+export function sizeOf(text: string | undefined): number | string | undefined {
+  return text !== undefined && /^\d+$/.test(text) ? Number(text) : text;
+}
+
+/** Without what was not given, so that the cache's own defaults stand. */
+export function compact(options: { [Name in keyof CacheOptions]: CacheOptions[Name] | undefined }): CacheOptions {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
 }
 
 /** The options of a cache that the command line has, too. */

@@ -7,9 +7,10 @@ import { readFileSync } from 'node:fs';
 import { advise } from './advise.ts';
 import { type Command, EXIT_DONE, EXIT_FAILED, EXIT_MISUSED, UsageError } from './command.ts';
 import { printable } from './line.ts';
+import { load } from './load.ts';
 import { replay } from './replay.ts';
 
-const COMMANDS: Readonly<Record<string, Command>> = { replay, advise };
+const COMMANDS: Readonly<Record<string, Command>> = { replay, advise, load };
 const { DEBUG } = process.env;
 const MANIFEST = new URL('../../../package.json', import.meta.url);
 

@@ -2,7 +2,7 @@
 import { UNSET } from './batch.ts';
 import { count } from './figures.ts';
 import { readTrace, type TraceSink, traceFault, traceName } from './trace.ts';
-import { type Workload, ZipfSampler } from './workload.ts';
+import { mulberry32, type Workload, ZipfSampler } from './workload.ts';
 
 /** A path, '-' for standard input, or what to make up. */
 export type Origin = string | Workload;
@@ -32,7 +32,7 @@ export function originFault(origin: Origin, error: unknown): string {
 }
 
 async function drawWorkload(workload: Workload, sink: TraceSink, settled: () => Promise<void>): Promise<void> {
-  const keys = new ZipfSampler(workload);
+  const keys = new ZipfSampler(workload, mulberry32(workload.seed));
   const scratch = Buffer.alloc(String(workload.keys).length);
   for (let i = 1; i <= workload.requests; i++) {
     const length = scratch.write(String(keys.next()), 'latin1');

@@ -2,7 +2,7 @@
 import type { CacheOptions } from '../index.ts';
 import { defaultShards, simulatedPolicies } from '../simulation.ts';
 import { type AdviseOptions, DEFAULT_VALUE_BYTES } from './advise-options.ts';
-import { type Arguments, parseArguments, traceOf, wholeNumber } from './arguments.ts';
+import { type Arguments, compact, parseArguments, sizeOf, traceOf, wholeNumber } from './arguments.ts';
 import { parseSize } from './capacities.ts';
 import { UsageError } from './command.ts';
 import { ZIPF } from './workload.ts';
@@ -130,15 +130,6 @@ function comparisonOf(
     threads: undefined,
     format: json ? 'json' : 'text',
   };
-}
-
-function sizeOf(text: string | undefined): number | string | undefined {
-  return text !== undefined && /^\d+$/.test(text) ? Number(text) : text;
-}
-
-/** Without what was not given, so that the cache's own defaults stand. */
-function compact(options: { [Name in keyof CacheOptions]: CacheOptions[Name] | undefined }): CacheOptions {
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
 }
 
 function millions(value: number): string {

@@ -1,7 +1,7 @@
 /** The report of a replay as people see it: aligned, with units, a bar for each shard, colours where they are wanted. */
-import { stripVTControlCharacters, styleText } from 'node:util';
 import type { CacheConfig } from '../index.ts';
 import { bytes, count, duration, percent } from './figures.ts';
+import { bar, FIGURE_WIDTH, LABEL_WIDTH, label, note, page, plural, row, type Style, styleOf } from './layout.ts';
 import type { Percentiles, ReplayResult, ShardResult } from './result.ts';
 
 export interface ReportSettings {
@@ -15,11 +15,6 @@ export interface ReportSettings {
   readonly colours: boolean;
 }
 
-type Style = (format: Parameters<typeof styleText>[0], text: string) => string;
-
-const LABEL_WIDTH = 14;
-const FIGURE_WIDTH = 11;
-const BAR_WIDTH = 24;
 /** More shards than this are told by the extremes among them. */
 const SHARDS_SHOWN = 16;
 /** Above this share of the time the source was the slower side, and the throughput is its. */
@@ -29,7 +24,7 @@ const HUNGRY_MIN_MS = 100;
 const US_PER_MS = 1_000;
 
 export function renderReport(result: ReplayResult, settings: ReportSettings): string {
-  const style: Style = settings.colours ? styleText : (_, text) => text;
+  const style = styleOf(settings.colours);
   const sections = [
     heading(settings, style),
     outcome(result, settings, style),
@@ -37,7 +32,7 @@ export function renderReport(result: ReplayResult, settings: ReportSettings): st
     memory(result, style),
     shards(result.shards, style),
   ];
-  return `\n${sections.map((lines) => lines.map((line) => `  ${line}`.trimEnd()).join('\n')).join('\n\n')}\n\n`;
+  return page(sections);
 }
 
 function heading({ title, config, concurrency }: ReportSettings, style: Style): string[] {
@@ -108,14 +103,12 @@ function shards(all: readonly ShardResult[], style: Style): string[] {
   const shown = all.length <= SHARDS_SHOWN ? all : extremes(all);
   const lines = shown.map((each) => {
     const requests = requestsOf(each);
-    const filled = Math.round((requests / busiest) * BAR_WIDTH);
-    const bar = style('cyan', '█'.repeat(filled)) + style('dim', '░'.repeat(BAR_WIDTH - filled));
     const told = [
       `${count(requests).padStart(FIGURE_WIDTH)} requests`,
       `${count(each.entries).padStart(FIGURE_WIDTH)} entries`,
       percent(requests === 0 ? 0 : each.hits / requests).padStart(FIGURE_WIDTH),
     ];
-    return `${label(style, `shard ${each.shard}`)}${bar}${told.join('')}`;
+    return `${label(style, `shard ${each.shard}`)}${bar(style, requests / busiest)}${told.join('')}`;
   });
   return shown === all ? lines : [...lines, note(style, `the busiest and the idlest of ${all.length}`)];
 }
@@ -131,25 +124,4 @@ function requestsOf({ hits, misses }: ShardResult): number {
 
 function latencyRow(style: Style, name: string, { p50, p99, p999, max }: Percentiles): string {
   return label(style, name) + [p50, p99, p999, max].map((us) => duration(us).padStart(FIGURE_WIDTH)).join('');
-}
-
-/** The escapes of a style have no width, so the padding is counted from the plain text. */
-function row(style: Style, name: string, figure: string, told: string): string {
-  return `${label(style, name)}${' '.repeat(Math.max(0, FIGURE_WIDTH - widthOf(figure)))}${figure}  ${style('dim', told)}`;
-}
-
-function note(style: Style, told: string): string {
-  return ' '.repeat(LABEL_WIDTH + FIGURE_WIDTH + 2) + style('dim', told);
-}
-
-function label(style: Style, name: string): string {
-  return style('dim', name.padEnd(LABEL_WIDTH));
-}
-
-function widthOf(text: string): number {
-  return stripVTControlCharacters(text).length;
-}
-
-function plural(value: number, noun: string): string {
-  return `${count(value)} ${noun}${value === 1 ? '' : 's'}`;
 }

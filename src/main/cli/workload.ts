@@ -17,7 +17,7 @@ export interface Workload {
 
 export const ZIPF: Workload = { requests: 2_000_000, keys: 1_000_000, exponent: 0.99, seed: 42 };
 
-/** Draws integers from 1 to `keys`. */
+/** Draws integers from 1 to `keys`. `random` draws from [0, 1). */
 export class ZipfSampler {
   readonly #keys: number;
   readonly #exponent: number;
@@ -28,10 +28,10 @@ export class ZipfSampler {
   /** Closer to its inverse than this a key is accepted without a second look. */
   readonly #accepted: number;
 
-  constructor({ keys, exponent, seed }: Workload) {
+  constructor({ keys, exponent }: Pick<Workload, 'keys' | 'exponent'>, random: () => number) {
     this.#keys = keys;
     this.#exponent = exponent;
-    this.#random = mulberry32(seed);
+    this.#random = random;
     this.#areaFirst = this.#area(1.5) - 1;
     this.#areaLast = this.#area(keys + 0.5);
     this.#accepted = 2 - this.#inverse(this.#area(2.5) - this.#density(2));
@@ -74,8 +74,8 @@ function log1pRatio(x: number): number {
   return Math.abs(x) > 1e-8 ? Math.log1p(x) / x : 1 - x / 2;
 }
 
-/** Tommy Ettinger's generator of 32 bits of state: small, fast, and even enough for a workload. */
-function mulberry32(seed: number): () => number {
+/** Tommy Ettinger's generator of 32 bits of state: small, fast, and even enough for a workload. Draws from [0, 1). */
+export function mulberry32(seed: number): () => number {
   let state = seed | 0;
   return () => {
     state = (state + 0x6d2b79f5) | 0;

@@ -94,6 +94,7 @@ describe('a shard whose thread ends', () => {
     expect(await thread.run((c) => c.get('k3'))).toBe(3);
     expect(await outcomeOf(cache.set('k1', 5))).toBe('TIMEOUT');
     expect(await cache.get('k4')).toBe(4);
+    await cache.close({ timeout: 10 });
   });
 
   test('is told of: channels and logger', async () => {

@@ -8,6 +8,7 @@ import { golden } from './golden.ts';
 import { goldenShards } from './golden-shards.ts';
 import { goldenTtl } from './golden-ttl.ts';
 import { keys } from './keys.ts';
+import { kills } from './kills.ts';
 import { loads } from './loads.ts';
 import { model } from './model.ts';
 import { occupancy } from './occupancy.ts';
@@ -17,6 +18,7 @@ import { values } from './values.ts';
 /** Each resolves to whether all is well. */
 const SCRIPTS = {
   adopt,
+  kills,
   filter,
   'filter-classes': filterClasses,
   golden,

@@ -1,4 +1,10 @@
 /** FIFO, until an entry leaves whose key says in which of the ways in which threads end its thread is to end. */
+import { parentPort } from 'node:worker_threads';
+
+/** The ports of the clients, the youngest last. */
+const ports = [];
+parentPort.on('message', ({ connect }) => ports.push(connect));
+
 const WAYS = {
   throw: () =>
     setImmediate(() => {
@@ -10,6 +16,7 @@ const WAYS = {
   stall: () => {
     for (;;);
   },
+  'close a port': () => ports.pop()?.close(),
   wait: () => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0),
 };
 
@@ -28,7 +35,7 @@ export default function createHostile({ keyOf }) {
     },
     remove(slot) {
       const key = keyOf(slot);
-      if (typeof key === 'string' && key.startsWith('!')) WAYS[key.slice(1)]();
+      if (typeof key === 'string' && key.startsWith('!')) WAYS[key.slice(1).split(':')[0]]();
       order.delete(slot);
     },
     clear: () => order.clear(),

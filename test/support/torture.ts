@@ -3,8 +3,8 @@
  * and judge each value they get. Runs on the built package: Node cannot start a thread from TypeScript.
  */
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
 import { MessageChannel, Worker } from 'node:worker_threads';
+import { packageRoot } from './package-root.ts';
 
 export interface TortureOptions {
   readonly seconds: number;
@@ -91,15 +91,6 @@ function thread(file: string, workerData: object, transferList: import('node:wor
 async function reportOf(worker: Worker): Promise<unknown> {
   const [report] = await once(worker, 'message');
   return report;
-}
-
-/** Found upwards, since this file runs both from its source and compiled. */
-function packageRoot(): URL {
-  let folder = new URL('./', import.meta.url);
-  while (!existsSync(new URL('package.json', folder))) {
-    folder = new URL('../', folder);
-  }
-  return folder;
 }
 
 function sum<T extends object>(all: T[]): Record<string, number> {

@@ -14,6 +14,7 @@ export async function kills(args: string[]): Promise<boolean> {
     options: { deaths: { type: 'string', default: '1000' }, seed: { type: 'string', default: `${SEED}` } },
   });
   const count = Number(values.deaths);
+  console.log(`${count} deaths, 3 clients, 2 shards, seed ${values.seed}`);
   const report = await runKills(count, new Random(Number(values.seed)), (done) => {
     if (process.stdout.isTTY) process.stdout.write(`\r${done} of ${count}`);
   });

@@ -16,6 +16,8 @@ export class Hits {
   readonly #touched: Uint8Array;
   readonly #clock: Clock;
   readonly #clients = new Set<ClientMemory>();
+  /** Gets that clients had counted before they came here: in the time of an owner that died. */
+  getsBefore = 0;
 
   constructor(policy: EvictionPolicy, blocks: Blocks, slots: Slots, touched: Uint8Array, clock: Clock) {
     this.#policy = policy;
@@ -30,6 +32,9 @@ export class Hits {
   }
 
   connect(client: ClientMemory): void {
+    const counts = { hits: 0, misses: 0, droppedTouches: 0, filterNegatives: 0 };
+    client.addCounts(counts);
+    this.getsBefore += counts.hits + counts.misses;
     this.#clients.add(client);
   }
 

@@ -1,18 +1,23 @@
 /**
  * npm run long -- adopt [--entries 100000,1000000,4000000] [--policy name] [--filter blocked-bloom|none] [--ttl] [--bytes]
+ *   [--walk 20000]
  *
  * How long does an owner take to take over the entries of a dead one, under every policy? Small entries, a third of them
  * overwritten in any order, so that neither slots nor places say when an entry was written. `--ttl` gives each a deadline,
  * `--bytes` bounds the shard by bytes alone. `odd` dies in the middle of a change: all slots are asked for those of a stripe.
+ *
+ * And is anything ever lost? Owners die at any store of walks of so many calls, under every policy, filter and bound.
  */
 import { parseArgs } from 'node:util';
 import type { FilterName } from '../../src/protocol/filter.ts';
 import { reserveShard, type ShardLimits, ShardMemory, STRIPES_AT } from '../../src/protocol/memory.ts';
 import type { PolicyName, ShardSpec } from '../../src/protocol/spec.ts';
 import { policies } from '../../src/worker/eviction/index.ts';
+import { filters } from '../../src/worker/filter/index.ts';
 import { mend } from '../../src/worker/mend.ts';
 import { Shard } from '../../src/worker/shard.ts';
 import { Forged } from '../support/forged.ts';
+import { MORTAL_LIMITS, MortalWalk } from '../support/mortal-walk.ts';
 import { Random, SEED } from '../support/random.ts';
 
 const VALUE_BYTES = 32;
@@ -30,6 +35,7 @@ export async function adopt(args: string[]): Promise<boolean> {
       filter: { type: 'string', default: 'blocked-bloom' },
       ttl: { type: 'boolean', default: false },
       bytes: { type: 'boolean', default: false },
+      walk: { type: 'string', default: '20000' },
     },
   });
   const chosen = (Object.keys(policies) as PolicyName[]).filter((name) => name === (values.policy ?? name));
@@ -60,7 +66,29 @@ export async function adopt(args: string[]): Promise<boolean> {
     );
     new Shard(limits, memory, policies.lru, performance, { filter }).check();
   }
+  for (const policy of chosen) {
+    isWell &&= walk(policy, Number(values.walk));
+  }
   return isWell;
+}
+
+function walk(policy: PolicyName, operations: number): boolean {
+  let deaths = 0;
+  for (const type of [false, ...Object.keys(filters)] as (false | FilterName)[]) {
+    for (const limits of MORTAL_LIMITS) {
+      const filter = type && { type, falsePositiveRate: 0.01 };
+      const walk = new MortalWalk({ policy, filter, limits, operations, seed: SEED });
+      try {
+        walk.run();
+      } catch (error) {
+        console.error(`${policy}, ${type}, ${JSON.stringify(limits)}`, error);
+        return false;
+      }
+      deaths += walk.deaths;
+    }
+  }
+  console.log(`${policy.padEnd(10)} ${deaths} owners died, nothing was lost`);
+  return true;
 }
 
 function fill(entries: number, limits: ShardLimits, filter: ShardSpec['filter'], expires: boolean): ShardMemory {

@@ -3,6 +3,7 @@
  * same, and nothing that was acknowledged is lost.
  */
 import { describe, expect, test } from 'vitest';
+import { ClientMemory } from '../../src/protocol/client.ts';
 import type { FilterName } from '../../src/protocol/filter.ts';
 import {
   HEADER_BEAT,
@@ -28,11 +29,13 @@ import {
   type StoredEntry,
 } from '../../src/protocol/operations.ts';
 import { BUSY } from '../../src/protocol/reader.ts';
+import { AdvisedEntries } from '../../src/worker/advice/advised-entries.ts';
+import { Entries } from '../../src/worker/entries.ts';
 import { policies } from '../../src/worker/eviction/index.ts';
 import { filters } from '../../src/worker/filter/index.ts';
 import { mend } from '../../src/worker/mend.ts';
 import { Dying, type Scenario } from '../support/deaths.ts';
-import { makeShard, numbers, openShard, type ShardSetup, type ShardUnderTest } from '../support/shard.ts';
+import { HandClock, makeShard, numbers, openShard, type ShardSetup, type ShardUnderTest } from '../support/shard.ts';
 
 const KEYS = Array.from({ length: 12 }, (_, i) => `key ${i}`);
 
@@ -307,6 +310,25 @@ describe('an owner that takes over', () => {
     const heir = heirOf(first);
     expect([heir.shard.entries, heir.shard.epoch, heir.shard.counts().restarts]).toEqual([0, 2, 1]);
   });
+});
+
+test('an advisor hears of no gets that came before its owner', () => {
+  const limits = { bytesMax: 64 * 1024, entriesMax: 10 };
+  const memory = new ShardMemory(reserveShard(limits));
+  const open = () => new Entries({ limits, memory, createPolicy: policies.lru, clock: new HandClock() });
+  const client = new ClientMemory();
+  const dead = open();
+  dead.hits.connect(client);
+  client.countHit();
+  dead.tally.read.misses++;
+  expect(new AdvisedEntries(dead).gets()).toBe(1);
+  const heir = open();
+  const advised = new AdvisedEntries(heir);
+  heir.hits.connect(client);
+  expect([advised.gets(), heir.tally.gets(heir.hits.clients)]).toEqual([0, 2]);
+  client.countMiss();
+  heir.hits.disconnect(client, heir.tally.read);
+  expect(advised.gets()).toBe(1);
 });
 
 test('mended memory is read as ever, and mending it again changes nothing', () => {

@@ -6,13 +6,17 @@ import type { LiveEntry } from './miniatures.ts';
 
 export class AdvisedEntries implements AdvisedShard {
   readonly #entries: Entries;
+  /** Gets that were counted before this owner was there. */
+  readonly #getsBefore: number;
 
   constructor(entries: Entries) {
     this.#entries = entries;
+    this.#getsBefore = entries.tally.gets([]);
   }
 
   gets(): number {
-    return this.#entries.tally.gets(this.#entries.hits.clients);
+    const { tally, hits } = this.#entries;
+    return tally.gets(hits.clients) - hits.getsBefore - this.#getsBefore;
   }
 
   entryOf(hashLow: number, hashHigh: number): LiveEntry | undefined {

@@ -46,7 +46,7 @@ const HOT_COUNT_MIN = 8;
 
 /** The shard, as far as it is asked about. */
 export interface AdvisedShard {
-  /** Gets of all clients, ever. */
+  /** Gets of all clients since this owner was there, whatever was reset. */
   gets(): number;
   /** The live entry of a hash; undefined where it is gone. */
   entryOf(hashLow: number, hashHigh: number): LiveEntry | undefined;

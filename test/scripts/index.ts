@@ -8,7 +8,11 @@ import { golden } from './golden.ts';
 import { goldenShards } from './golden-shards.ts';
 import { goldenTtl } from './golden-ttl.ts';
 import { keys } from './keys.ts';
+
 import { kills } from './kills.ts';
+
+import { linearizability } from './linearizability.ts';
+
 import { loads } from './loads.ts';
 import { model } from './model.ts';
 import { occupancy } from './occupancy.ts';
@@ -25,6 +29,7 @@ const SCRIPTS = {
   'golden-shards': goldenShards,
   'golden-ttl': goldenTtl,
   keys,
+  linearizability,
   loads,
   model,
   occupancy,

@@ -26,7 +26,7 @@ export interface Verdict {
 
 const NODES_MAX = 1_000_000;
 /** For each of the many searches of an explanation: one that takes longer only makes it longer. */
-const EXPLAIN_NODES_MAX = 20_000;
+const EXPLAIN_NODES_MAX = 2_000;
 
 /** Program order is part of the verdict, unless told otherwise. Throws SearchTooLong. */
 export function judge(history: readonly Operation[], options: JudgeOptions = {}): Verdict {
@@ -54,7 +54,11 @@ export function explain(history: readonly Operation[], options: JudgeOptions = {
   const kept = fewest(steps, culprit);
   const zeroAt = Math.min(...history.map(({ calledAt }) => calledAt));
   const wanted = new Set(kept.flatMap(({ required, reads }) => (required ? reads : [])));
-  const told = kept.filter(({ required, writes }) => required || writes.some((value) => wanted.has(value)));
+  const sources = kept.filter(({ required, writes }) => required || writes.some((value) => wanted.has(value)));
+  const grants = new Set(sources.flatMap(({ operation, after }) => (operation.kind === 'getOrSet' ? after : [])));
+  const told = kept.filter(
+    (step) => sources.includes(step) || (grants.has(step.id) && step.operation.kind === 'getOrSet'),
+  );
   const lines = told.map((step) => {
     const note = step === culprit ? 'cannot be placed' : step.required ? '' : 'whenever it came, if it did';
     return line(facts.get(step.id) as Step, zeroAt, note);

@@ -1,0 +1,53 @@
+/**
+ * npm run long -- linearizability [--histories 10000] [--kill] [--kill-every 150] [--reads owner] [--seed n]
+ *
+ * Is there, for each of three keys that four threads work on at once, an order of all calls that explains what each of
+ * them saw? With --kill the threads of shards die meanwhile.
+ */
+import { parseArgs } from 'node:util';
+import { runHistories } from '../support/histories.ts';
+import { SEED } from '../support/random.ts';
+
+const PROGRESS_EVERY = 1_000;
+
+export async function linearizability(args: string[]): Promise<boolean> {
+  const { values } = parseArgs({
+    args,
+    options: {
+      histories: { type: 'string', default: '10000' },
+      kill: { type: 'boolean', default: false },
+      'kill-every': { type: 'string', default: '150' },
+      reads: { type: 'string', default: 'shared' },
+      seed: { type: 'string', default: `${SEED}` },
+    },
+  });
+  const histories = Number(values.histories);
+  const crashEveryMs = values.kill ? Number(values['kill-every']) : undefined;
+  const reads = values.reads === 'owner' ? 'owner' : 'shared';
+  const seed = Number(values.seed);
+  const kills = crashEveryMs === undefined ? 'no kills' : `a kill every ${crashEveryMs} ms`;
+  console.log(`${histories} histories, reads ${reads}, ${kills}, seed ${seed}`);
+  const beganMs = performance.now();
+  const report = await runHistories({
+    histories,
+    seed,
+    crashEveryMs,
+    reads,
+    onBatch: ({ histories, violations }) => {
+      if (histories % PROGRESS_EVERY === 0) {
+        const seconds = ((performance.now() - beganMs) / 1_000).toFixed(0);
+        console.log(`${histories} after ${seconds} s, ${violations} violations`);
+      }
+    },
+  });
+  const kinds = Object.entries(report.kinds).map(([kind, count]) => `${count.toLocaleString('en')} ${kind}`);
+  console.log(`histories:  ${report.histories.toLocaleString('en')}`);
+  console.log(`operations: ${report.operations.toLocaleString('en')} (${kinds.join(', ')})`);
+  console.log(`kills:      ${report.crashes}`);
+  console.log(`outcomes:   ${report.unknown} unknown, ${report.notSent} not sent`);
+  console.log(`violations: ${report.violations}`);
+  for (const story of report.stories) {
+    console.error(story);
+  }
+  return report.violations === 0;
+}

@@ -114,6 +114,15 @@ describe('one computation for all threads', () => {
     expect(await cache.get('k')).toBe('fresh');
   });
 
+  test('a caller who gives up before his computation begins leaves it to the next, in the same thread', async () => {
+    const cache = await make();
+    const abort = new AbortController();
+    const first = outcomeOf(cache.getOrSet('k', () => 'not run', { signal: abort.signal }));
+    const second = cache.getOrSet('k', () => 'second');
+    abort.abort({ code: 'BORED' });
+    expect(await Promise.all([first, second])).toEqual(['BORED', 'second']);
+  });
+
   test('a caller in another thread gives up alone', async () => {
     const cache = await make();
     const thread = await join(cache);

@@ -1,5 +1,5 @@
 /**
- * npm run long -- linearizability [--histories 10000] [--kill] [--kill-every 150] [--reads owner] [--seed n]
+ * npm run long -- linearizability [--histories 10000] [--kill] [--kill-every 50] [--reads owner] [--seed n]
  *
  * Is there, for each of three keys that four threads work on at once, an order of all calls that explains what each of
  * them saw? With --kill the threads of shards die meanwhile.
@@ -16,7 +16,7 @@ export async function linearizability(args: string[]): Promise<boolean> {
     options: {
       histories: { type: 'string', default: '10000' },
       kill: { type: 'boolean', default: false },
-      'kill-every': { type: 'string', default: '150' },
+      'kill-every': { type: 'string', default: '50' },
       reads: { type: 'string', default: 'shared' },
       seed: { type: 'string', default: `${SEED}` },
     },

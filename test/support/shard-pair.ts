@@ -119,6 +119,8 @@ export class ShardPair {
       case 'size':
         return same(target.size(), model.entries.size);
       case 'adopt':
+        // Hits that wait in the ring would be heard by the next owner, after it has put the entries in order.
+        target.shard.drainHits();
         this.target = openShard(target.memory, { ...this.#setup, clock, client: target.client });
         return model.adopt();
       case 'sweep':

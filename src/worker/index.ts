@@ -90,8 +90,6 @@ function serve(shard: Shard): void {
   if (manual !== undefined) {
     void sweeper.follow(manual);
   }
-  // There may be entries already, of an owner that died.
-  sweeper.arm();
 
   if (shard.advisor !== undefined) {
     startPulse(shard.advisor);

@@ -2,6 +2,7 @@
  * npm run long -- NAME [options]: checks that take minutes. `npm test` runs each with a small budget.
  */
 import { adopt } from './adopt.ts';
+import { clients } from './clients.ts';
 import { filter } from './filter.ts';
 import { filterClasses } from './filter-classes.ts';
 import { golden } from './golden.ts';
@@ -22,6 +23,7 @@ import { values } from './values.ts';
 /** Each resolves to whether all is well. */
 const SCRIPTS = {
   adopt,
+  clients,
   kills,
   filter,
   'filter-classes': filterClasses,

@@ -40,7 +40,7 @@ test('a reset sets counts to zero and peaks to what there is now, and leaves gau
   const { target, counts } = busyShard();
   const before = counts();
   expect(target.call(OP_RESET_METRICS)).toBeUndefined();
-  const { entries, validEntries, bytes, payloadBytes } = before;
+  const { entries, validEntries, bytes, payloadBytes, clients } = before;
   const zeros = Object.fromEntries(Object.keys(before).map((name) => [name, 0]));
   // The frame that asks is the first since.
   expect(counts()).toEqual({
@@ -50,6 +50,7 @@ test('a reset sets counts to zero and peaks to what there is now, and leaves gau
       validEntries,
       bytes,
       payloadBytes,
+      clients,
       entriesPeak: entries,
       validPeak: validEntries,
       frames: 1,

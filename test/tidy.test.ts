@@ -53,6 +53,7 @@ const CORE = [
   'src/main/backlog.ts',
   'src/main/batch.ts',
   'src/main/pages.ts',
+  'src/main/entry-options.ts',
   'src/main/eviction.ts',
   'src/main/flight.ts',
   'src/main/flights.ts',

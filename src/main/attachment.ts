@@ -6,8 +6,7 @@
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { type Clock, monotonic, SharedClock } from '../protocol/clock.ts';
 import type { StoredValue } from '../protocol/operations.ts';
-import type { ResolvedTask } from './compute.ts';
-import type { ComputeOutcome } from './compute-task.ts';
+import type { ComputeOutcome, ResolvedTask } from './compute.ts';
 import type { CacheFacts, ToClient, ToOpener } from './handle.ts';
 import type { ShardView } from './shard-view.ts';
 import type { CacheHome } from './shards.ts';

@@ -14,7 +14,6 @@ import { decodeKey } from '../protocol/key.ts';
 import {
   FLAG_COUNTED,
   FLAG_KEEP_TTL,
-  FLAG_SLIDING,
   OP_ADD,
   OP_ADVISE,
   OP_CLEANUP,
@@ -46,10 +45,20 @@ import { type CacheAdvice, combineAdvice, noAdvice } from './advice.ts';
 import { deleteMany, getMany, setMany } from './batch.ts';
 import { bodyOf, type CallLimits, type CallOptions, callLimits, NO_BODY } from './call.ts';
 import { Client } from './client.ts';
-import { resolveTask, type TaskModule } from './compute.ts';
+import { resolveTask } from './compute.ts';
 import { computing } from './computing.ts';
+import {
+  type ComputeOptions,
+  type IncrementOptions,
+  leaseWishOf,
+  type SetOptions,
+  slidingFlag,
+  type TaskOptions,
+  ttlOf,
+  type UpdateOptions,
+} from './entry-options.ts';
 import { evictionName } from './eviction.ts';
-import { type Factory, Flights, type LeaseWish, type Maker } from './flights.ts';
+import { type Factory, Flights, type Maker } from './flights.ts';
 import { type CacheHandle, createHandle } from './handle.ts';
 import { type CacheMetrics, noMetrics, sumMetrics } from './metrics.ts';
 import { Notices } from './notices.ts';
@@ -61,7 +70,6 @@ import {
   resolveClock,
   resolveLogger,
   resolveOptions,
-  resolveTimeout,
   resolveTtl,
   warningsOf,
 } from './options.ts';
@@ -75,41 +83,7 @@ import {
 } from './serializers/index.ts';
 import type { ShardView } from './shard-view.ts';
 import { type CacheHome, openShards } from './shards.ts';
-import { EVER, parseDuration } from './units.ts';
-
-export interface SetOptions extends CallOptions {
-  /** Milliseconds, '30s', or null for ever; overrides the cache's `ttl`. */
-  ttl?: number | string | null;
-  /** Whether every read lets the entry live for its ttl again; overrides the cache's `sliding`. */
-  sliding?: boolean;
-}
-
-export interface UpdateOptions extends SetOptions {
-  /** The new value lives as long as the old one would have. */
-  keepTtl?: boolean;
-}
-
-export interface IncrementOptions extends SetOptions {
-  /** What to begin with where there is no entry, default 0. `ttl` and `sliding` are for the entry that is born then. */
-  initial?: number;
-}
-
-export interface ComputeOptions extends SetOptions {
-  /**
-   * For how long after its ttl the value may still be served by `getOrSet`, while one caller computes it anew behind
-   * everybody's back, and when that fails: milliseconds, '10m'. For every other method it has expired. Default 0.
-   */
-  grace?: number | string;
-  /** The share of the ttl, from 0 to 1, that is taken off by lot, so that what was stored together expires apart. Default 0. */
-  jitter?: number;
-  /** How long the computation may hold the key before the next who asks may try; overrides the cache's `leaseTimeout`. */
-  leaseTimeout?: number | string;
-}
-
-export interface TaskOptions extends ComputeOptions {
-  /** The function that makes the value, run with `args` in a thread of the cache's `compute` pool. */
-  task: TaskModule;
-}
+import { EVER } from './units.ts';
 
 /** What `lookup` tells of a key. */
 export type Lookup<V> =
@@ -333,7 +307,7 @@ export class Cache<V = unknown, K extends CacheKey = CacheKey> {
       const isTask = typeof factory === 'object' && factory !== null && 'task' in factory;
       const given = isTask ? factory : options;
       const { signal, timeoutMs } = callLimits(given);
-      const wish = this.#leaseWishOf(given);
+      const wish = leaseWishOf(this.config, given);
       const make = isTask ? this.#makerOf(factory) : this.#makerBy(factory as Factory<V, K>, key);
       const client = this.#client;
       const view = client.aim(key);
@@ -361,7 +335,7 @@ export class Cache<V = unknown, K extends CacheKey = CacheKey> {
     const bytes = Buffer.alloc(16);
     bytes.writeDoubleLE(by, 0);
     bytes.writeDoubleLE(initial, 8);
-    const body = bodyOf(this.#ttlOf(options), this.#slidingFlag(options), bytes);
+    const body = bodyOf(ttlOf(this.config, options), slidingFlag(this.config, options), bytes);
     const sum = await this.#client.ask(this.#client.aim(key), OP_INCREMENT, key, limits, body);
     if (sum === false) {
       throw notNumber(key);
@@ -422,7 +396,13 @@ export class Cache<V = unknown, K extends CacheKey = CacheKey> {
    */
   async setMany(entries: Iterable<readonly [K, V]> | Readonly<Record<string, V>>, options?: SetOptions): Promise<void> {
     const limits = callLimits(options);
-    await setMany(this.#client, pairsOf(entries), this.#ttlOf(options), this.#slidingFlag(options), limits);
+    await setMany(
+      this.#client,
+      pairsOf(entries),
+      ttlOf(this.config, options),
+      slidingFlag(this.config, options),
+      limits,
+    );
   }
 
   /** Removes many keys and says how many had a live entry. */
@@ -573,10 +553,10 @@ export class Cache<V = unknown, K extends CacheKey = CacheKey> {
   #store(op: number, key: K, value: V, options: SetOptions | undefined, flags = 0): Promise<void> {
     try {
       const limits = callLimits(options);
-      const ttlMs = this.#ttlOf(options);
+      const ttlMs = ttlOf(this.config, options);
       const client = this.#client;
       const own = client.steady(key);
-      const body = client.bodyOf(value, ttlMs, flags | this.#slidingFlag(options));
+      const body = client.bodyOf(value, ttlMs, flags | slidingFlag(this.config, options));
       return client.ask(client.aimWith(body, own), op, own, limits, body) as Promise<undefined>;
     } catch (error) {
       return Promise.reject(error);
@@ -667,16 +647,6 @@ export class Cache<V = unknown, K extends CacheKey = CacheKey> {
     return hitOf(this.#client.valueOf(stored) as V, stored.leftMs ?? EVER);
   }
 
-  /** As a record carries it: 0 for ever. */
-  #ttlOf(options: SetOptions | undefined): number {
-    const ttlMs = options === undefined ? this.config.ttl : resolveTtl(options.ttl, this.config.ttl);
-    return ttlMs === EVER ? 0 : ttlMs;
-  }
-
-  #slidingFlag(options: SetOptions | undefined): number {
-    return flagOr('sliding', options?.sliding, this.config.sliding) ? FLAG_SLIDING : 0;
-  }
-
   async #shutDown(timeoutMs: number): Promise<void> {
     this.#client.close();
     this.#home.beginClose();
@@ -699,25 +669,6 @@ export class Cache<V = unknown, K extends CacheKey = CacheKey> {
     this.#flights.fail(new CacheError('CACHE_CLOSED', 'The cache was closed before the value was computed'));
   }
 
-  #leaseWishOf(options: ComputeOptions | undefined): LeaseWish {
-    const ttlMs = this.#ttlOf(options);
-    const flags = this.#slidingFlag(options);
-    if (options === undefined) {
-      return { ttlMs, flags, leaseMs: this.config.leaseTimeout, graceMs: 0 };
-    }
-    const { grace, jitter = 0, leaseTimeout } = options;
-    if (typeof jitter !== 'number' || !(jitter >= 0 && jitter <= 1)) {
-      throw optionError('jitter', 'a number from 0 to 1', jitter);
-    }
-    return {
-      // Not to nothing, which would be for ever.
-      ttlMs: ttlMs === 0 || jitter === 0 ? ttlMs : Math.max(1, ttlMs * (1 - jitter * Math.random())),
-      flags,
-      leaseMs: resolveTimeout(leaseTimeout, this.config.leaseTimeout, 'leaseTimeout'),
-      graceMs: resolveGrace(grace),
-    };
-  }
-
   #makerBy(factory: Factory<V, K>, key: K): Maker {
     if (typeof factory !== 'function') {
       throw misuse('INVALID_CONFIG', 'a function that makes the value, or options with a `task`', factory, {
@@ -738,14 +689,6 @@ export class Cache<V = unknown, K extends CacheKey = CacheKey> {
 }
 
 const COUNTED = bodyOf(0, FLAG_COUNTED);
-
-function resolveGrace(grace: unknown): number {
-  const ms = grace === undefined ? 0 : parseDuration(grace);
-  if (!(ms >= 0 && ms <= Number.MAX_SAFE_INTEGER)) {
-    throw optionError('grace', "a number of milliseconds of at least 0, or a duration like '10m'", grace);
-  }
-  return ms;
-}
 
 /** How a cache calls itself. */
 export function nameOf({ shards, maxBytes, maxEntries, eviction }: CacheConfig): string {

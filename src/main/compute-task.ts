@@ -7,15 +7,11 @@
 import { workerData } from 'node:worker_threads';
 import { move, transferableSymbol, valueSymbol } from 'piscina';
 import { describe, describeThrown } from '../protocol/describe.ts';
-import type { ComputeTask } from './compute.ts';
+import type { ComputeOutcome, ComputeTask } from './compute.ts';
 import { computing } from './computing.ts';
 import type { ResolvedModule } from './plugin.ts';
-import { createCodec, loadSerializer, resolveSerializer, type Tag, type ValueCodec } from './serializers/index.ts';
-import { type Thrown, thrownOf } from './thrown.ts';
-
-export type ComputeOutcome =
-  | { readonly tag: Tag; readonly bytes: Uint8Array<ArrayBuffer> }
-  | { readonly thrown: Thrown };
+import { createCodec, loadSerializer, resolveSerializer, type ValueCodec } from './serializers/index.ts';
+import { thrownOf } from './thrown.ts';
 
 let loading: Promise<ValueCodec> | undefined;
 

@@ -12,11 +12,10 @@ import type { Piscina } from 'piscina';
 import { describeThrown } from '../protocol/describe.ts';
 import { CacheError, misuse } from '../protocol/errors.ts';
 import type { StoredValue } from '../protocol/operations.ts';
-import type { ComputeOutcome } from './compute-task.ts';
 import { type ComputeConfig, optionError } from './options.ts';
 import { type PluginModule, type ResolvedModule, resolveModule } from './plugin.ts';
-import { isSerializerName } from './serializers/index.ts';
-import { rebuild } from './thrown.ts';
+import { isSerializerName, type Tag } from './serializers/index.ts';
+import { rebuild, type Thrown } from './thrown.ts';
 
 /** A function in a module, which makes a value of its arguments. It may be async. */
 export interface TaskModule extends PluginModule {
@@ -33,6 +32,11 @@ export interface ComputeTask extends ResolvedTask {
   /** The ids of the keys that wait for it. */
   readonly chain: readonly string[];
 }
+
+/** What comes back of it. */
+export type ComputeOutcome =
+  | { readonly tag: Tag; readonly bytes: Uint8Array<ArrayBuffer> }
+  | { readonly thrown: Thrown };
 
 const TASK = new URL('./compute-task.js', import.meta.url);
 const KNOWN = ['module', 'export', 'args'];

@@ -7,8 +7,7 @@ import { MessageChannel, MessagePort } from 'node:worker_threads';
 import type { HashSeed } from '../protocol/key.ts';
 import type { ShardLimits, ShardRegions } from '../protocol/memory.ts';
 import type { HitMode } from '../protocol/policy.ts';
-import type { ComputeTask } from './compute.ts';
-import type { ComputeOutcome } from './compute-task.ts';
+import type { ComputeOutcome, ComputeTask } from './compute.ts';
 import type { CacheConfig } from './options.ts';
 
 /** All that is the same for every client of a cache. */

@@ -19,18 +19,10 @@ export type {
   SizePrediction,
 } from './advice.ts';
 export { type AttachOptions, attachCache } from './attach.ts';
-export {
-  type Cache,
-  type ComputeOptions,
-  type IncrementOptions,
-  type Lookup,
-  openCache,
-  type SetOptions,
-  type TaskOptions,
-  type UpdateOptions,
-} from './cache.ts';
+export { type Cache, type Lookup, openCache } from './cache.ts';
 export type { CallOptions } from './call.ts';
 export type { TaskModule } from './compute.ts';
+export type { ComputeOptions, IncrementOptions, SetOptions, TaskOptions, UpdateOptions } from './entry-options.ts';
 export {
   type EvictionConfig,
   type EvictionModule,

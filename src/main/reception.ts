@@ -4,8 +4,7 @@
  */
 import type { MessagePort } from 'node:worker_threads';
 import { CacheError } from '../protocol/errors.ts';
-import type { ComputePool, ComputeTask } from './compute.ts';
-import type { ComputeOutcome } from './compute-task.ts';
+import type { ComputeOutcome, ComputePool, ComputeTask } from './compute.ts';
 import type { ClientBuffers, ToClient, ToOpener } from './handle.ts';
 import type { Member, Roster } from './roster.ts';
 import type { Tag } from './serializers/index.ts';

@@ -1,24 +1,14 @@
 /** One cache from many threads: who joins, what they see of each other, and what is left when they go. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MessageChannel, Worker } from 'node:worker_threads';
-import { attachCache, type Cache, type CacheHandle } from 'shardstash';
+import { attachCache, type CacheHandle } from 'shardstash';
 import { manualClock } from 'shardstash/testing';
-import { afterEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { cachesOfOneTest, outcomeOf, READS } from '../support/caches.ts';
-import { ClientThread } from '../support/client-thread.ts';
+import { ClientThread, clientThreadsOfOneTest } from '../support/client-thread.ts';
 
 const make = cachesOfOneTest();
-const threads: ClientThread[] = [];
-
-afterEach(async () => {
-  await Promise.all(threads.splice(0).map((thread) => thread.end()));
-});
-
-async function join(cache: Cache): Promise<ClientThread> {
-  const thread = await ClientThread.of(cache);
-  threads.push(thread);
-  return thread;
-}
+const join = clientThreadsOfOneTest();
 
 /** Waits until `holds` does, for five seconds at most. */
 async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
@@ -205,11 +195,11 @@ describe('a handle', () => {
   test('cannot be sent without its port, nor twice', async () => {
     const cache = await make();
     const thread = new ClientThread();
-    threads.push(thread);
     const handle = cache.handle();
     expect(() => thread.worker.postMessage({ handle })).toThrow(/transfer/i);
     await thread.attach(handle);
     expect(() => thread.worker.postMessage({ handle }, handle.transfer)).toThrow();
+    await thread.end();
   });
 
   test.each<[string, unknown]>([

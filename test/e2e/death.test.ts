@@ -3,23 +3,13 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Cache, CacheOptions } from 'shardstash';
 import { crashShard, manualClock } from 'shardstash/testing';
-import { afterEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { cachesOfOneTest, outcomeOf, pairs } from '../support/caches.ts';
-import { ClientThread } from '../support/client-thread.ts';
+import { clientThreadsOfOneTest } from '../support/client-thread.ts';
 
 const make = cachesOfOneTest();
-const threads: ClientThread[] = [];
+const join = clientThreadsOfOneTest();
 const HOSTILE = { module: new URL('../support/hostile-policy.mjs', import.meta.url) };
-
-afterEach(async () => {
-  await Promise.all(threads.splice(0).map((thread) => thread.end()));
-});
-
-async function join(cache: Cache): Promise<ClientThread> {
-  const thread = await ClientThread.of(cache);
-  threads.push(thread);
-  return thread;
-}
 
 async function restarts(cache: Cache): Promise<number> {
   return (await cache.metrics()).restarts;

@@ -2,23 +2,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Cache } from 'shardstash';
 import { crashShard, manualClock } from 'shardstash/testing';
-import { afterEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { cachesOfOneTest, outcomeOf } from '../support/caches.ts';
-import { ClientThread } from '../support/client-thread.ts';
+import { clientThreadsOfOneTest } from '../support/client-thread.ts';
 
 const make = cachesOfOneTest();
-const threads: ClientThread[] = [];
+const join = clientThreadsOfOneTest();
 const TASKS = new URL('../support/tasks.mjs', import.meta.url);
-
-afterEach(async () => {
-  await Promise.all(threads.splice(0).map((thread) => thread.end()));
-});
-
-async function join(cache: Cache): Promise<ClientThread> {
-  const thread = await ClientThread.of(cache);
-  threads.push(thread);
-  return thread;
-}
 
 describe('one computation for all threads', () => {
   test('a thousand callers in four threads are one run', async () => {

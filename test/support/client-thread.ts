@@ -1,6 +1,7 @@
 /** Clients in threads of their own, for tests: each runs what a test tells it with a cache that it has attached to. */
 import { Worker } from 'node:worker_threads';
 import type { Cache, CacheHandle } from 'shardstash';
+import { afterEach } from 'vitest';
 
 const FILE = new URL('./client-thread.mjs', import.meta.url);
 
@@ -58,4 +59,17 @@ export class ClientThread {
       this.worker.postMessage({ id, ...message }, transfer);
     });
   }
+}
+
+/** Starts threads for one test, each attached to the cache it is given, and ends them after it. */
+export function clientThreadsOfOneTest(): (cache: Cache) => Promise<ClientThread> {
+  const started: ClientThread[] = [];
+  afterEach(async () => {
+    await Promise.all(started.splice(0).map((thread) => thread.end()));
+  });
+  return async (cache) => {
+    const thread = await ClientThread.of(cache);
+    started.push(thread);
+    return thread;
+  };
 }

@@ -44,7 +44,8 @@ export class Reception {
           this.#roster.admitWith(member, message.ports);
           break;
         case 'lost':
-          if (member !== undefined) this.#roster.lost(member, message.shard);
+          // Not where it had another by then: it would lose that, and the calls on it.
+          if (member?.sent[message.shard] === message.ports) this.#roster.lost(member, message.shard);
           break;
         case 'introduce':
           this.expect(message.port);
@@ -100,14 +101,18 @@ export class Reception {
 /** A client in another thread, which is told everything through its handle's port. */
 class RemoteMember implements Member {
   readonly buffers: readonly ClientBuffers[];
+  /** Ports that it was sent, by shard. */
+  readonly sent: number[];
   readonly #port: MessagePort;
 
   constructor(port: MessagePort, buffers: readonly ClientBuffers[]) {
     this.#port = port;
     this.buffers = buffers;
+    this.sent = buffers.map(() => 0);
   }
 
   connect(shard: number, port: MessagePort): void {
+    (this.sent[shard] as number)++;
     const message: ToClient = { is: 'port', shard, port };
     this.#port.postMessage(message, [port]);
   }

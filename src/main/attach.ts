@@ -6,7 +6,7 @@ import { Attachment } from './attachment.ts';
 import { Cache, nameOf } from './cache.ts';
 import { type CacheFacts, type CacheHandle, isHandle, type ToClient } from './handle.ts';
 import { type CacheLogger, Notices } from './notices.ts';
-import { resolveLogger } from './options.ts';
+import { resolveLogger, unknownOption } from './options.ts';
 import { createCodec, loadSerializer, resolveSerializer } from './serializers/index.ts';
 
 export interface AttachOptions {
@@ -14,8 +14,10 @@ export interface AttachOptions {
   logger?: CacheLogger;
 }
 
-/** The clients of this thread, by cache. */
-const attached = new Map<string, Promise<Cache>>();
+const KNOWN = ['logger'];
+
+/** The clients of this thread, by cache, each with the port that it came by. */
+const attached = new Map<string, { readonly port: CacheHandle['port']; readonly cache: Promise<Cache> }>();
 
 /**
  * The same cache from another thread: read from shared memory, and written by ways of its own, straight to the shards. Once
@@ -35,7 +37,7 @@ export async function attachCache<V = unknown, K extends CacheKey = CacheKey>(
   handle: CacheHandle,
   options: AttachOptions = {},
 ): Promise<Cache<V, K>> {
-  const logger = resolveLogger(options.logger);
+  const logger = loggerOf(options);
   if (!isHandle(handle)) {
     const expected =
       '`handle` to be what `cache.handle()` made, sent by `postMessage({ handle }, handle.transfer)`, or as a task of Piscina ' +
@@ -45,20 +47,42 @@ export async function attachCache<V = unknown, K extends CacheKey = CacheKey>(
   const { cacheId, port } = handle;
   const known = attached.get(cacheId);
   if (known !== undefined) {
-    port.close();
-    return (await known) as unknown as Cache<V, K>;
+    // Unless it is the one that the client lives by.
+    if (known.port !== port) port.close();
+    return (await known.cache) as unknown as Cache<V, K>;
   }
-  const joining = join(handle, logger);
-  attached.set(cacheId, joining);
-  joining.catch(() => attached.delete(cacheId));
-  return (await joining) as unknown as Cache<V, K>;
+  // The next client of this cache may have come when this one is told that it has left.
+  const leave = () => {
+    if (attached.get(cacheId) === place) attached.delete(cacheId);
+  };
+  const place = { port, cache: join(handle, logger, leave) };
+  attached.set(cacheId, place);
+  place.cache.catch(leave);
+  return (await place.cache) as unknown as Cache<V, K>;
 }
 
-async function join({ cacheId, port }: CacheHandle, logger: CacheLogger | undefined): Promise<Cache> {
-  const facts = factsFrom(port);
-  const codec = createCodec(await loadSerializer(resolveSerializer(facts.config.serializer)));
-  const home = new Attachment(facts, port, () => attached.delete(cacheId));
-  return new Cache(home, codec, home.clock, new Notices(logger, nameOf(facts.config)));
+async function join({ port }: CacheHandle, logger: CacheLogger | undefined, leave: () => void): Promise<Cache> {
+  try {
+    const facts = factsFrom(port);
+    const codec = createCodec(await loadSerializer(resolveSerializer(facts.config.serializer)));
+    const home = new Attachment(facts, port, leave);
+    return new Cache(home, codec, home.clock, new Notices(logger, nameOf(facts.config)));
+  } catch (error) {
+    // So that the opener does not wait for it.
+    port.close();
+    throw error;
+  }
+}
+
+function loggerOf(options: AttachOptions): CacheLogger | undefined {
+  if (typeof options !== 'object' || options === null) {
+    throw misuse('INVALID_CONFIG', 'an object of options', options, { option: 'options' });
+  }
+  const stranger = Object.keys(options).find((name) => !KNOWN.includes(name));
+  if (stranger !== undefined) {
+    throw unknownOption(stranger, KNOWN);
+  }
+  return resolveLogger(options.logger);
 }
 
 /** What came with a handle. */

@@ -20,6 +20,8 @@ export class Attachment implements CacheHome {
   readonly clock: Clock;
   readonly #port: MessagePort;
   readonly #onLeaving: () => void;
+  /** Ports that the opener has sent, by shard. */
+  readonly #received: number[];
   #tasks = 0;
   readonly #computing = new Map<number, (outcome: ComputeOutcome) => void>();
   #leave: () => void = () => {};
@@ -33,8 +35,11 @@ export class Attachment implements CacheHome {
       this.#leave = resolve;
     });
     this.clock = facts.time === undefined ? monotonic : new SharedClock(facts.time);
-    const made = createViews(facts, this.clock, (shard) => this.#tell({ is: 'lost', shard }));
+    const made = createViews(facts, this.clock, (shard) => {
+      this.#tell({ is: 'lost', shard, ports: this.#received[shard] as number });
+    });
     this.views = made.views;
+    this.#received = made.views.map(() => 0);
     port.on('message', (message: ToClient) => this.#hear(message));
     port.on('close', () => this.#end('was closed, or the thread that opened it has ended'));
     port.unref();
@@ -90,6 +95,7 @@ export class Attachment implements CacheHome {
   #hear(message: ToClient): void {
     switch (message.is) {
       case 'port':
+        (this.#received[message.shard] as number)++;
         this.views[message.shard]?.lane.connect(message.port);
         break;
       case 'failed':

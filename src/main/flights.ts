@@ -143,8 +143,9 @@ export class Flights {
       const stored = typeof answer === 'object' ? (answer as StoredValue) : undefined;
       const token = stored === undefined ? (answer as number) : (stored.leftMs ?? 0);
       if (token > 0 && wanted.call.isSettled) {
-        // He has given up before it began.
+        // He has given up before it began. Who waits in this thread has no flight to wait for.
         await this.#giveBack(wanted.key, token);
+        this.#waits.get(nameOf(view.shard, token))?.end(ASK_AGAIN);
         return undefined;
       }
       const own = token > 0 ? this.#launch(wanted, view, token) : this.#out.get(nameOf(view.shard, -token));

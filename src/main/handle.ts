@@ -46,8 +46,8 @@ export type ToClient =
 export type ToOpener =
   /** A client attaches: by shard, the port that its owner is to have, and the client's memory. */
   | { readonly is: 'attach'; readonly ports: readonly MessagePort[]; readonly buffers: readonly ClientBuffers[] }
-  /** The port to a shard's owner has ended, and it may be that the owner has not. */
-  | { readonly is: 'lost'; readonly shard: number }
+  /** The port to a shard's owner has ended, and it may be that the owner has not. So many had come by a 'port' before. */
+  | { readonly is: 'lost'; readonly shard: number; readonly ports: number }
   /** A client has made a handle: this is the port that its user will speak to. */
   | { readonly is: 'introduce'; readonly port: MessagePort }
   /** A task for the cache's threads, by a number of the client's own. */

@@ -3,7 +3,6 @@
  * that has attached, or one that is gone, which its port says by ending.
  */
 import type { MessagePort } from 'node:worker_threads';
-import { CacheError } from '../protocol/errors.ts';
 import type { ComputeOutcome, ComputePool, ComputeTask } from './compute.ts';
 import type { ClientBuffers, ToClient, ToOpener } from './handle.ts';
 import type { Member, Roster } from './roster.ts';
@@ -11,7 +10,7 @@ import type { Tag } from './serializers/index.ts';
 import { thrownOf } from './thrown.ts';
 
 /** Handles that may be out without a client behind them. */
-const HANDLES_MAX = 16_384;
+export const HANDLES_MAX = 16_384;
 
 export class Reception {
   readonly #roster: Roster;
@@ -26,16 +25,12 @@ export class Reception {
     this.#pool = pool;
   }
 
-  /** Throws OVERLOADED when too many handles wait to be used. */
-  assertRoom(): void {
-    if (this.#isFull) {
-      const message = `${HANDLES_MAX} handles of this cache were made and never attached. Make one for each thread, when it needs it`;
-      throw new CacheError('OVERLOADED', message);
+  /** Whoever has the other end of this port may attach; false, and closed, when too many handles wait to be used. */
+  expect(port: MessagePort): boolean {
+    if (this.#unused.size >= HANDLES_MAX) {
+      port.close();
+      return false;
     }
-  }
-
-  /** Whoever has the other end of this port may attach. */
-  expect(port: MessagePort): void {
     this.#ports.add(port);
     this.#unused.add(port);
     const tasks = new Map<number, AbortController>();
@@ -48,12 +43,11 @@ export class Reception {
           this.#roster.admitWith(member, message.ports);
           break;
         case 'lost':
-          if (member !== undefined) this.#roster.lost(member, message.shard);
+          // Not where it had another by then: it would lose that, and the calls on it.
+          if (member?.sent[message.shard] === message.ports) this.#roster.lost(member, message.shard);
           break;
         case 'introduce':
-          // A client in another thread made a handle, and could not ask whether there is room.
-          if (this.#isFull) message.port.close();
-          else this.expect(message.port);
+          this.expect(message.port);
           break;
         case 'compute':
           void this.#compute(message.task, message.work, tasks, port);
@@ -69,6 +63,7 @@ export class Reception {
       for (const controller of tasks.values()) controller.abort();
     });
     port.unref();
+    return true;
   }
 
   /** Sends everybody away. */
@@ -79,10 +74,6 @@ export class Reception {
       port.close();
     }
     this.#ports.clear();
-  }
-
-  get #isFull(): boolean {
-    return this.#unused.size >= HANDLES_MAX;
   }
 
   async #compute(
@@ -109,14 +100,18 @@ export class Reception {
 /** A client in another thread, which is told everything through its handle's port. */
 class RemoteMember implements Member {
   readonly buffers: readonly ClientBuffers[];
+  /** Ports that it was sent, by shard. */
+  readonly sent: number[];
   readonly #port: MessagePort;
 
   constructor(port: MessagePort, buffers: readonly ClientBuffers[]) {
     this.#port = port;
     this.buffers = buffers;
+    this.sent = buffers.map(() => 0);
   }
 
   connect(shard: number, port: MessagePort): void {
+    (this.sent[shard] as number)++;
     const message: ToClient = { is: 'port', shard, port };
     this.#port.postMessage(message, [port]);
   }

@@ -5,7 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import type { MessagePort } from 'node:worker_threads';
 import { monotonic } from '../protocol/clock.ts';
-import { misuse } from '../protocol/errors.ts';
+import { CacheError, misuse } from '../protocol/errors.ts';
 import { reserveShard, type ShardLimits, type ShardRegions } from '../protocol/memory.ts';
 import type { StoredValue } from '../protocol/operations.ts';
 import type { ShardSpec } from '../protocol/spec.ts';
@@ -15,7 +15,7 @@ import type { CacheFacts } from './handle.ts';
 import type { ManualClock } from './manual-clock.ts';
 import type { Notices } from './notices.ts';
 import { type CacheConfig, hashSeedOf, shareLimits } from './options.ts';
-import { Reception } from './reception.ts';
+import { HANDLES_MAX, Reception } from './reception.ts';
 import { type Member, Roster } from './roster.ts';
 import type { ShardView } from './shard-view.ts';
 import { Supervisor } from './supervisor.ts';
@@ -126,8 +126,10 @@ class OpenedCache implements CacheHome {
   }
 
   expect(port: MessagePort): void {
-    this.#reception.assertRoom();
-    this.#reception.expect(port);
+    if (!this.#reception.expect(port)) {
+      const message = `${HANDLES_MAX} handles of this cache were made and never attached. Make one for each thread, when it needs it`;
+      throw new CacheError('OVERLOADED', message);
+    }
   }
 
   compute(task: ResolvedTask, chain: readonly string[], signal: AbortSignal): Promise<StoredValue> {

@@ -104,6 +104,7 @@ export class Leases {
       return false;
     }
     const counts = this.#held.get(lease.id) === lease;
+    lease.waiters.delete(lease.holder);
     this.#end(lease, thrown.length === 0 ? {} : { thrown: new Uint8Array(thrown) });
     return counts;
   }

@@ -1,7 +1,7 @@
 /** One cache from many threads: who joins, what they see of each other, and what is left when they go. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MessageChannel, Worker } from 'node:worker_threads';
-import { attachCache, type CacheHandle } from 'shardstash';
+import { type AttachOptions, attachCache, type Cache, type CacheHandle } from 'shardstash';
 import { manualClock } from 'shardstash/testing';
 import { describe, expect, test } from 'vitest';
 import { cachesOfOneTest, outcomeOf, READS } from '../support/caches.ts';
@@ -182,6 +182,34 @@ describe('a handle', () => {
     expect(again).not.toBe(client);
     expect(await again.get('k')).toBe(1);
     await again.close();
+  });
+
+  test('given twice to one thread brings the same client, which lives on', async () => {
+    const cache = await make({ shards: 1 });
+    const handle = cache.handle();
+    const [client, same] = await Promise.all([attachCache(handle), attachCache(handle)]);
+    expect(same).toBe(client);
+    await sleep(20);
+    await client.set('k', 1);
+    await client.close();
+  });
+
+  test('used while an earlier client of the thread still leaves brings one client, however often', async () => {
+    const cache = await make({ shards: 1 });
+    const first = await attachCache(cache.handle());
+    const leaving = first.close();
+    const second = await attachCache(cache.handle());
+    await leaving;
+    await sleep(20);
+    expect(await attachCache(cache.handle())).toBe(second);
+    await second.close();
+  });
+
+  test('is used with options that there are', async () => {
+    const cache = await make({ shards: 1 });
+    const attach = (options: unknown) => outcomeOf(attachCache(cache.handle(), options as AttachOptions));
+    expect(await attach({ loger: console })).toBe('INVALID_CONFIG');
+    expect(await attach(null)).toBe('INVALID_CONFIG');
   });
 
   test('that was used is refused, also where the first use has ended', async () => {

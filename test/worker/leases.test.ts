@@ -180,15 +180,6 @@ describe('who waits for a lease', () => {
   });
 });
 
-test('a holder who gives up before he begins lets those who wait in his own thread ask again', () => {
-  const leases = new Leases(1);
-  const holder = new Listener();
-  const token = grant(leases, 1, 0, holder);
-  expect(grant(leases, 1, 0, holder)).toBe(-token);
-  leases.release(keyOf(1), token, NOTHING);
-  expect(holder.heard).toEqual([{ lease: token }]);
-});
-
 test('a holder who does not know whether he is one gives back what is his, and nothing else', () => {
   const leases = new Leases(1);
   const [holder, other] = [new Listener(), new Listener()];

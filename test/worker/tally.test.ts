@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { ClientMemory } from '../../src/protocol/client.ts';
 import { OP_METRICS, OP_RESET_METRICS, type ShardCounts } from '../../src/protocol/operations.ts';
 import { makeShard } from '../support/shard.ts';
 
@@ -40,7 +41,7 @@ test('a reset sets counts to zero and peaks to what there is now, and leaves gau
   const { target, counts } = busyShard();
   const before = counts();
   expect(target.call(OP_RESET_METRICS)).toBeUndefined();
-  const { entries, validEntries, bytes, payloadBytes } = before;
+  const { entries, validEntries, bytes, payloadBytes, clients } = before;
   const zeros = Object.fromEntries(Object.keys(before).map((name) => [name, 0]));
   // The frame that asks is the first since.
   expect(counts()).toEqual({
@@ -50,6 +51,7 @@ test('a reset sets counts to zero and peaks to what there is now, and leaves gau
       validEntries,
       bytes,
       payloadBytes,
+      clients,
       entriesPeak: entries,
       validPeak: validEntries,
       frames: 1,
@@ -83,4 +85,13 @@ test('a clear counts what it removed as deleted', () => {
     payloadBytes: 0,
     entriesPeak: 100,
   });
+});
+
+test('a client that comes back with the memory it had is counted once', () => {
+  const { target, counts } = busyShard();
+  target.shard.disconnect(target.client);
+  target.shard.connect(new ClientMemory(target.client.buffer));
+  expect(counts()).toMatchObject({ hits: 2, misses: 1 });
+  target.read('absent');
+  expect(counts()).toMatchObject({ hits: 2, misses: 2 });
 });

@@ -1,9 +1,11 @@
 /**
  * What one client (one thread that uses the cache) and one shard share beside the shard's own memory: the client's
- * counters and the ring of its hits. Only the client writes it, but for the head of the ring, which the owner moves.
+ * counters and the ring of its hits. Only the client writes it, but for the head of the ring and the counts that were
+ * taken, which are the owner's.
  *
  *   words 0-15   [ tail | head | waiting | ... ]         tail, waiting: client, head: owner
- *   words 16-31  counters, as float64                    client
+ *   words 16-23  counters, as float64                    client
+ *   words 24-31  how far they were taken                 owner
  *   words 32-    RING_RECORDS x [ slot | seq low ]        client
  *
  * Ordered policies (LRU and its kin) need hits in order. A reader appends them here, and the owner drains every ring
@@ -25,6 +27,7 @@ const HITS = COUNTERS_AT;
 const MISSES = COUNTERS_AT + 1;
 const DROPPED = COUNTERS_AT + 2;
 const NEGATIVES = COUNTERS_AT + 3;
+const TAKEN = 4;
 
 export interface ClientCounts {
   hits: number;
@@ -112,10 +115,26 @@ export class ClientMemory {
     }
   }
 
+  /** The owner's side: what was counted and not taken. */
   addCounts(into: ClientCounts): void {
-    into.hits += this.#counters[HITS] as number;
-    into.misses += this.#counters[MISSES] as number;
-    into.filterNegatives += this.#counters[NEGATIVES] as number;
-    into.droppedTouches += this.#counters[DROPPED] as number;
+    addNew(this.#counters, into);
   }
+
+  /** As `addCounts`, and takes it: a client that has lost its port, and nothing else, comes back with this memory. */
+  takeCounts(into: ClientCounts): void {
+    const counters = this.#counters.slice();
+    addNew(counters, into);
+    this.#counters.set(counters.subarray(HITS, HITS + TAKEN), HITS + TAKEN);
+  }
+}
+
+function addNew(counters: Float64Array, into: ClientCounts): void {
+  into.hits += newOf(counters, HITS);
+  into.misses += newOf(counters, MISSES);
+  into.filterNegatives += newOf(counters, NEGATIVES);
+  into.droppedTouches += newOf(counters, DROPPED);
+}
+
+function newOf(counters: Float64Array, count: number): number {
+  return (counters[count] as number) - (counters[count + TAKEN] as number);
 }

@@ -26,7 +26,8 @@ export class Deadlines {
     }
     this.#expiry.atMs = this.#clock.now() + ttlMs;
     this.#expiry.slideMs = slides ? ttlMs : 0;
-    this.#expiry.graceMs = graceMs > 0 ? graceMs : 0;
+    // An entry that expires dies at some time: the wheel has no place for one that never does.
+    this.#expiry.graceMs = graceMs > 0 ? Math.min(graceMs, Number.MAX_SAFE_INTEGER) : 0;
     return this.#expiry;
   }
 

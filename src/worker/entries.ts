@@ -140,7 +140,14 @@ export class Entries {
     return this.#arena.bytesOf(block) + this.blocks.columnsOf(block);
   }
 
-  /** The live block of the source's key, as a write must find it: hits are taken in, and an expired entry leaves now. */
+  /** The live block of the source's key, as a write must find it: hits are taken in. What has expired may yet be served. */
+  live(source: KeySource): number {
+    this.hits.drain();
+    const block = this.find(source);
+    return block !== 0 && this.expiries.isExpired(block) ? 0 : block;
+  }
+
+  /** As `live`, for whoever writes in any case: an expired entry leaves now. */
   claim(source: KeySource): number {
     this.hits.drain();
     const block = this.find(source);

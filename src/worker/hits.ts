@@ -42,7 +42,7 @@ export class Hits {
   disconnect(client: ClientMemory, counts: ClientCounts): void {
     if (this.#clients.delete(client)) {
       client.drain(this.#onHit);
-      client.addCounts(counts);
+      client.takeCounts(counts);
     }
   }
 

@@ -90,7 +90,6 @@ function serve(shard: Shard): void {
   if (manual !== undefined) {
     void sweeper.follow(manual);
   }
-
   if (shard.advisor !== undefined) {
     startPulse(shard.advisor);
   }
@@ -108,8 +107,9 @@ function callable(answer: (frame: unknown) => number | Uint8Array): object {
         try {
           return answer(frame);
         } catch (error) {
-          // Comlink would tell the caller and carry on. A shard that fails in the middle of a change must not.
-          setImmediate(() => {
+          // Comlink would tell the caller and carry on. A shard that fails in the middle of a change must not: a tick comes
+          // before the next message, which would find half a change.
+          process.nextTick(() => {
             throw error;
           });
           throw error;

@@ -111,12 +111,15 @@ export class Leases {
 
   /** The holder has asked, and does not know what he was answered. */
   releaseUnknown(key: KeyHash, holder: Asker): boolean {
-    const lease = this.#held.get(idOf(key));
-    if (lease?.holder !== holder) {
+    // The last that he was granted. It may count no more, and still there are those who wait for it.
+    const own = [...this.#out.values()].filter((lease) => lease.id === idOf(key) && lease.holder === holder);
+    const lease = own.at(-1);
+    if (lease === undefined) {
       return false;
     }
+    const counts = this.#held.get(lease.id) === lease;
     this.#end(lease, {});
-    return true;
+    return counts;
   }
 
   /** The client is gone: somebody else must compute what it held. */

@@ -138,14 +138,12 @@ export class Shard {
     return this.#entries.find(record) !== 0 || this.#entries.expiries.marks.has(record.hashLow, record.hashHigh);
   }
 
-  /** The error for a key that was not found: KEY_EXPIRED once after each expiry. */
+  /** The error for a key that was not found: KEY_EXPIRED once after each expiry, and while it may still be served. */
   absent(record: FrameReader): ErrorRecord {
-    if (this.stale(record) !== 0) {
-      return { code: 'KEY_EXPIRED', message: 'The key has expired' };
-    }
+    const isStale = this.stale(record) !== 0;
     // An expired entry that still stands leaves, and its mark with it.
-    this.#entries.claim(record);
-    return this.#entries.expiries.marks.take(record.hashLow, record.hashHigh)
+    if (!isStale) this.#entries.claim(record);
+    return isStale || this.#entries.expiries.marks.take(record.hashLow, record.hashHigh)
       ? { code: 'KEY_EXPIRED', message: 'The key has expired' }
       : { code: 'KEY_NOT_FOUND', message: 'No entry has this key' };
   }
@@ -166,7 +164,7 @@ export class Shard {
 
   /** As `set`, where there is a live entry. */
   update(record: FrameReader): ErrorRecord | undefined {
-    const old = this.#entries.claim(record);
+    const old = this.#entries.live(record);
     if (old === 0) {
       return this.absent(record);
     }
@@ -197,7 +195,7 @@ export class Shard {
 
   /** Gives a live entry another ttl. One that slides goes on sliding, by the new ttl. */
   expire(record: FrameReader): ErrorRecord | undefined {
-    const block = this.#entries.claim(record);
+    const block = this.#entries.live(record);
     if (block === 0) {
       return this.absent(record);
     }

@@ -1,7 +1,7 @@
 /** One cache from many threads: who joins, what they see of each other, and what is left when they go. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MessageChannel, Worker } from 'node:worker_threads';
-import { type AttachOptions, attachCache, type Cache, type CacheHandle } from 'shardstash';
+import { type AttachOptions, attachCache, type CacheHandle } from 'shardstash';
 import { manualClock } from 'shardstash/testing';
 import { describe, expect, test } from 'vitest';
 import { cachesOfOneTest, outcomeOf, READS } from '../support/caches.ts';

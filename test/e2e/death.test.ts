@@ -62,6 +62,15 @@ describe('a shard whose thread ends', () => {
     expect(await Promise.all(waiting)).toEqual([undefined, 2, 1]);
   });
 
+  test('does nothing more when it has failed in the middle of a change', async () => {
+    const cache = await make({ shards: 1, eviction: HOSTILE });
+    await cache.set('!break', 1);
+    const breaking = outcomeOf(cache.delete('!break'));
+    await sleep(20);
+    expect(await Promise.all([breaking, outcomeOf(cache.set('next', 1))])).toEqual(['SHARD_DOWN', 'SHARD_DOWN']);
+    expect(await cache.has('next')).toBe(false);
+  });
+
   test('answers reads in flight by the next owner', async () => {
     const cache = await make({ shards: 1, eviction: HOSTILE, stallTimeout: 300, reads: 'owner' });
     await cache.set('kept', 1);

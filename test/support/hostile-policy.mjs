@@ -17,6 +17,15 @@ const WAYS = {
     for (;;);
   },
   'close a port': () => ports.pop()?.close(),
+  /** The shard itself fails, in the middle of a change, and after a while: so there are messages that wait. */
+  break: () => {
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 100);
+    const { store } = Atomics;
+    Atomics.store = () => {
+      Atomics.store = store;
+      throw new Error('broken by a policy');
+    };
+  },
   wait: () => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0),
 };
 

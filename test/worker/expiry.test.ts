@@ -5,8 +5,12 @@ import { describe, expect, test } from 'vitest';
 import {
   FLAG_KEEP_TTL,
   FLAG_SLIDING,
+  OP_ADD,
+  OP_DELETE,
   OP_DEMAND,
   OP_EXPIRE,
+  OP_FILL,
+  OP_LEASE,
   OP_LOOKUP,
   OP_METRICS,
   OP_PEEK,
@@ -23,7 +27,7 @@ import { policies } from '../../src/worker/eviction/index.ts';
 import { MARKS } from '../../src/worker/expired-marks.ts';
 import { SWEEP_ENTRIES_MAX } from '../../src/worker/shard.ts';
 import { seededRandom } from '../support/random.ts';
-import { makeShard, type ShardUnderTest } from '../support/shard.ts';
+import { makeShard, numbers, type ShardUnderTest } from '../support/shard.ts';
 
 const YEAR_MS = 365 * 24 * 3_600_000;
 const MASS = 200_000;
@@ -262,6 +266,57 @@ describe('expire', () => {
         target.shard.check();
       }
     }
+  });
+});
+
+describe('grace', () => {
+  const GRACE_MS = 1_000;
+
+  /** Stores a value as whoever computed it does. */
+  function fill(target: ShardUnderTest, ttlMs: number, graceMs: number): void {
+    const token = target.call(OP_LEASE, 'k', numbers(30_000, graceMs), ttlMs) as number;
+    expect(target.ask(OP_FILL, 'k', 'v', token)).toBe(true);
+  }
+
+  /** What whoever would take an expired value is given. */
+  function serve(target: ShardUnderTest): unknown {
+    return target.ask(OP_LEASE, 'k', numbers(30_000, GRACE_MS), 10);
+  }
+
+  test.each([OP_UPDATE, OP_EXPIRE])('outlasts calls that come too late to change anything (%i)', (op) => {
+    const target = makeShard();
+    fill(target, 10, GRACE_MS);
+    target.clock.nowMs += 10;
+    expect(target.ask(op, 'k', 'new', 1_000)).toBe('KEY_EXPIRED');
+    expect(serve(target)).toBe('v');
+    target.clock.nowMs += GRACE_MS;
+    expect(target.ask(op, 'k', 'new', 1_000)).toBe('KEY_EXPIRED');
+    expect(target.shard.entries).toBe(0);
+  });
+
+  test.each([OP_SET, OP_ADD, OP_DELETE])('ends with whatever writes (%i)', (op) => {
+    const target = makeShard();
+    fill(target, 10, GRACE_MS);
+    target.clock.nowMs += 10;
+    target.ask(op, 'k', 'new', 10);
+    target.clock.nowMs += 10;
+    expect(serve(target)).toBeGreaterThan(0);
+    target.shard.check();
+  });
+
+  test.each([
+    [100, Number.POSITIVE_INFINITY],
+    [Number.MAX_VALUE, Number.MAX_VALUE],
+    [100, Number.NaN],
+    [100, -1],
+  ])('of any length leaves the wheel whole: ttl %d, grace %d', (ttlMs, graceMs) => {
+    const target = makeShard();
+    fill(target, ttlMs, graceMs);
+    target.shard.check();
+    target.clock.nowMs += 1_000;
+    sweepAll(target);
+    target.delete('k');
+    target.shard.check();
   });
 });
 

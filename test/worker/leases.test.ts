@@ -191,6 +191,16 @@ test('a holder who does not know whether he is one gives back what is his, and n
   expect(grant(leases, 1)).toBeGreaterThan(token);
 });
 
+test('a lease that its holder does not know of ends for those who wait, also when it counts no more', () => {
+  const leases = new Leases(1);
+  const [holder, waiter] = [new Listener(), new Listener()];
+  const token = grant(leases, 1, 0, holder);
+  grant(leases, 1, 0, waiter);
+  leases.break(keyOf(1));
+  expect(leases.releaseUnknown(keyOf(1), holder)).toBe(false);
+  expect(waiter.heard).toEqual([{ lease: token }]);
+});
+
 test(`beyond ${LEASES_MAX} computations the oldest is forgotten, and whoever waits for it asks again`, () => {
   const leases = new Leases(1);
   const waiter = new Listener();

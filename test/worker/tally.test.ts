@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { ClientMemory } from '../../src/protocol/client.ts';
 import { OP_METRICS, OP_RESET_METRICS, type ShardCounts } from '../../src/protocol/operations.ts';
 import { makeShard } from '../support/shard.ts';
 
@@ -84,4 +85,13 @@ test('a clear counts what it removed as deleted', () => {
     payloadBytes: 0,
     entriesPeak: 100,
   });
+});
+
+test('a client that comes back with the memory it had is counted once', () => {
+  const { target, counts } = busyShard();
+  target.shard.disconnect(target.client);
+  target.shard.connect(new ClientMemory(target.client.buffer));
+  expect(counts()).toMatchObject({ hits: 2, misses: 1 });
+  target.read('absent');
+  expect(counts()).toMatchObject({ hits: 2, misses: 2 });
 });

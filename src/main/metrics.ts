@@ -3,8 +3,8 @@ import type { ShardCounts } from '../protocol/operations.ts';
 
 export interface ShardMetrics {
   readonly shard: number;
-  /** Whether it has no owner any more that could tell. */
-  readonly failed: boolean;
+  /** Of shards, how many have failed: they have no owner any more that could count, and are 0 in everything else. */
+  readonly failed: number;
   /** Gets, by any client, that found a live value, and that did not. */
   readonly hits: number;
   readonly misses: number;
@@ -55,9 +55,7 @@ export interface ShardMetrics {
   readonly clients: number;
 }
 
-export interface CacheMetrics extends Omit<ShardMetrics, 'shard' | 'failed'> {
-  /** Shards whose threads died too often: they count nothing any more, and are 0 here. */
-  readonly failedShards: number;
+export interface CacheMetrics extends Omit<ShardMetrics, 'shard'> {
   /** False for a cache that was opened with `metrics: false`: then everything is 0. */
   readonly enabled: boolean;
   readonly perShard: readonly ShardMetrics[];
@@ -96,21 +94,26 @@ export function sumMetrics(told: readonly (ShardCounts | undefined)[]): CacheMet
   }
   // Each of them is a client of every shard; one that comes or goes may not be everywhere yet.
   total.clients = Math.max(0, ...counts.map(({ clients }) => clients));
-  const perShard = counts.map((each, shard) => ({ shard, failed: told[shard] === undefined, ...metricsOf(each) }));
-  const failedShards = told.filter((each) => each === undefined).length;
-  return { enabled: true, failedShards, ...metricsOf(total), perShard };
+  const perShard = counts.map((each, shard) => ({
+    shard,
+    ...metricsOf(each),
+    failed: told[shard] === undefined ? 1 : 0,
+  }));
+  const failed = told.filter((each) => each === undefined).length;
+  return { enabled: true, ...metricsOf(total), failed, perShard };
 }
 
 /** What a cache without metrics says. */
 export function noMetrics(shards: number): CacheMetrics {
-  const perShard = Array.from({ length: shards }, (_, shard) => ({ shard, failed: false, ...metricsOf(NOTHING) }));
-  return { enabled: false, failedShards: 0, ...metricsOf(NOTHING), perShard };
+  const perShard = Array.from({ length: shards }, (_, shard) => ({ shard, ...metricsOf(NOTHING) }));
+  return { enabled: false, ...metricsOf(NOTHING), perShard };
 }
 
-function metricsOf(counts: ShardCounts): Omit<ShardMetrics, 'shard' | 'failed'> {
+function metricsOf(counts: ShardCounts): Omit<ShardMetrics, 'shard'> {
   const gets = counts.hits + counts.misses;
   const expiredBloat = counts.entries - counts.validEntries;
   return {
+    failed: 0,
     hits: counts.hits,
     misses: counts.misses,
     gets,

@@ -3,7 +3,7 @@
  * counters and the ring of its hits. Only the client writes it, but for the head of the ring and the counts that were
  * taken, which are the owner's.
  *
- *   words 0-15   [ tail | head | waiting | ... ]         tail, waiting: client, head: owner
+ *   words 0-15   [ tail | head | waiting | known | ... ] tail, waiting: client, head, known: owner
  *   words 16-23  counters, as float64                    client
  *   words 24-31  how far they were taken                 owner
  *   words 32-    RING_RECORDS x [ slot | seq low ]        client
@@ -15,6 +15,7 @@
 const TAIL = 0;
 const HEAD = 1;
 const WAITING = 2;
+const KNOWN = 3;
 const COUNTERS_AT = 8;
 const COUNTERS = 8;
 const RECORDS_AT = 32;
@@ -73,6 +74,13 @@ export class ClientMemory {
 
   countNegative(): void {
     (this.#counters[NEGATIVES] as number)++;
+  }
+
+  /** The owner's side: whether an owner has known this client before. Asked once, since from then on one has. */
+  becomeKnown(): boolean {
+    const wasKnown = this.#words[KNOWN] === 1;
+    this.#words[KNOWN] = 1;
+    return wasKnown;
   }
 
   /** The client's side. How many records wait for the owner now, or RING_FULL: then this one was not taken. */

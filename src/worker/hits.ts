@@ -32,9 +32,11 @@ export class Hits {
   }
 
   connect(client: ClientMemory): void {
-    const counts = { hits: 0, misses: 0, droppedTouches: 0, filterNegatives: 0 };
-    client.addCounts(counts);
-    this.getsBefore += counts.hits + counts.misses;
+    if (client.becomeKnown()) {
+      const counts = { hits: 0, misses: 0, droppedTouches: 0, filterNegatives: 0 };
+      client.addCounts(counts);
+      this.getsBefore += counts.hits + counts.misses;
+    }
     this.#clients.add(client);
   }
 

@@ -218,7 +218,7 @@ describe('the crash budget', () => {
     const late = await join(cache);
     expect(await late.run((c) => c.get('k5'))).toBe(5);
     expect(await outcomeOf(late.run((c) => c.delete('k5')))).toBe('SHARD_FAILED');
-    expect(await cache.metrics()).toMatchObject({ failedShards: 1 });
+    expect(await cache.metrics()).toMatchObject({ failed: 1 });
     await cache.close();
   });
 

@@ -16,6 +16,7 @@ const WAYS = {
   stall: () => {
     for (;;);
   },
+  pause: () => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 400),
   'close a port': () => ports.pop()?.close(),
   /** The shard itself fails, in the middle of a change, and after a while: so there are messages that wait. */
   break: () => {

@@ -6,7 +6,7 @@
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { type Clock, monotonic, SharedClock } from '../protocol/clock.ts';
 import type { StoredValue } from '../protocol/operations.ts';
-import type { ResolvedTask } from './compute.ts';
+import { copyOf, type ResolvedTask } from './compute.ts';
 import type { ComputeOutcome } from './compute-task.ts';
 import type { CacheFacts, ToClient, ToOpener } from './handle.ts';
 import type { ShardView } from './shard-view.ts';
@@ -55,6 +55,7 @@ export class Attachment implements CacheHome {
   compute(task: ResolvedTask, chain: readonly string[], signal: AbortSignal): Promise<StoredValue> {
     const number = ++this.#tasks;
     return new Promise((resolve, reject) => {
+      const work = { ...task, args: copyOf(task.args), chain };
       const abort = () => {
         this.#computing.delete(number);
         this.#tell({ is: 'abort', task: number });
@@ -71,7 +72,7 @@ export class Attachment implements CacheHome {
           resolve({ tag, bytes: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength) });
         }
       });
-      this.#tell({ is: 'compute', task: number, work: { ...task, chain } });
+      this.#tell({ is: 'compute', task: number, work });
     });
   }
 

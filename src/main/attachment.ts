@@ -1,12 +1,13 @@
 /**
- * A cache that another thread has opened, as a client has it: reads go to the memory of the shards, writes through lanes of its own straight
+ * A cache that another thread has opened, as a client has it: reads go to the memory of the shards, writes through lanes
+ * of its own straight
  * to their owners. The thread that opened the cache hears of the client when it comes and goes, and when an owner has been
  * replaced; it has no part in any call.
  */
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { type Clock, monotonic, SharedClock } from '../protocol/clock.ts';
 import type { StoredValue } from '../protocol/operations.ts';
-import type { ComputeOutcome, ResolvedTask } from './compute.ts';
+import { type ComputeOutcome, copyOf, type ResolvedTask } from './compute.ts';
 import type { CacheFacts, ToClient, ToOpener } from './handle.ts';
 import type { ShardView } from './shard-view.ts';
 import type { CacheHome } from './shards.ts';
@@ -54,6 +55,7 @@ export class Attachment implements CacheHome {
   compute(task: ResolvedTask, chain: readonly string[], signal: AbortSignal): Promise<StoredValue> {
     const number = ++this.#tasks;
     return new Promise((resolve, reject) => {
+      const work = { ...task, args: copyOf(task.args), chain };
       const abort = () => {
         this.#computing.delete(number);
         this.#tell({ is: 'abort', task: number });
@@ -70,7 +72,7 @@ export class Attachment implements CacheHome {
           resolve({ tag, bytes: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength) });
         }
       });
-      this.#tell({ is: 'compute', task: number, work: { ...task, chain } });
+      this.#tell({ is: 'compute', task: number, work });
     });
   }
 

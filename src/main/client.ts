@@ -43,6 +43,11 @@ export class Client {
   /** Encodes the key and names its shard. Throws INVALID_KEY or CACHE_CLOSED. */
   aim(key: CacheKey): ShardView {
     this.assertOpen();
+    return this.locate(key);
+  }
+
+  /** As `aim`, also while the cache is being closed: for what was begun before. */
+  locate(key: CacheKey): ShardView {
     this.key.encode(key);
     return this.views[shardOf(this.key.hashHigh, this.views.length)] as ShardView;
   }
@@ -89,8 +94,7 @@ export class Client {
   }
 
   /** As `aim`, for a key that is to hold what a body carries. Throws VALUE_TOO_LARGE, too. */
-  aimWith({ byteLength }: CallBody, key: CacheKey): ShardView {
-    const view = this.aim(key);
+  aimWith({ byteLength }: CallBody, key: CacheKey, view = this.aim(key)): ShardView {
     if (byteLength > view.limits.bytesMax) {
       throw new CacheError(
         'VALUE_TOO_LARGE',

@@ -216,7 +216,7 @@ function closed(): CacheError {
 }
 
 /** Taken at once, so that nobody changes them while they wait. */
-function copyOf(args: readonly unknown[]): readonly unknown[] {
+export function copyOf(args: readonly unknown[]): readonly unknown[] {
   try {
     return structuredClone(args);
   } catch (cause) {

@@ -7,17 +7,25 @@
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
 
-const storage = new AsyncLocalStorage<readonly string[]>();
+/** What a computation leaves behind (a timer, a connection) outlives it, and is no part of it any more. */
+interface Computation {
+  readonly chain: readonly string[];
+  isOver: boolean;
+}
+
+const storage = new AsyncLocalStorage<Computation>();
 const NONE: readonly string[] = Object.freeze([]);
 let running = 0;
 
 export const computing = {
   /** Runs `make` where `chain` is being computed: ids of keys, the one that was asked for first in front. */
   async run<T>(chain: readonly string[], make: () => T | Promise<T>): Promise<T> {
+    const computation: Computation = { chain, isOver: false };
     running++;
     try {
-      return await storage.run(chain, make);
+      return await storage.run(computation, make);
     } finally {
+      computation.isOver = true;
       running--;
       if (running === 0) {
         storage.disable();
@@ -27,6 +35,7 @@ export const computing = {
 
   /** The ids of the keys that wait for what runs now; none outside of a computation. */
   chain(): readonly string[] {
-    return storage.getStore() ?? NONE;
+    const computation = storage.getStore();
+    return computation === undefined || computation.isOver ? NONE : computation.chain;
   },
 };

@@ -12,7 +12,6 @@
  *
  * Each waiter has limits of his own. When he gives up the computation goes on, and what it brings is stored.
  */
-import { deserialize, serialize } from 'node:v8';
 import type { CacheKey } from '../protocol/cache-key.ts';
 import { describe } from '../protocol/describe.ts';
 import { CacheError } from '../protocol/errors.ts';
@@ -24,7 +23,7 @@ import { computing } from './computing.ts';
 import { Gathering } from './gathering.ts';
 import type { Notices } from './notices.ts';
 import type { ShardView } from './shard-view.ts';
-import { rebuild, type Thrown, thrownOf } from './thrown.ts';
+import { pack, unpack } from './thrown.ts';
 
 /** What a factory gets beside its key. */
 export interface FactoryContext {
@@ -61,8 +60,6 @@ interface Wanted {
   readonly call: Call;
 }
 
-/** An error that takes more than this crosses without what hangs on it. */
-const THROWN_BYTES_MAX = 64 * 1024;
 const ASK_AGAIN: Omit<LeaseEnd, 'lease'> = {};
 
 export class Flights {
@@ -138,12 +135,12 @@ export class Flights {
 
   async #valueOf(wanted: Wanted): Promise<StoredValue | undefined> {
     for (let flags = wanted.wish.flags; ; flags = wanted.wish.flags | FLAG_COUNTED) {
-      const view = this.#client.aim(wanted.key);
+      const view = this.#client.locate(wanted.key);
       const answer = await this.#askForLease(wanted, flags);
       const stored = typeof answer === 'object' ? (answer as StoredValue) : undefined;
       const token = stored === undefined ? (answer as number) : (stored.leftMs ?? 0);
       if (token > 0 && wanted.call.isSettled) {
-        // He has given up before it began. Who waits in this thread has no flight to wait for.
+        // He has given up before it began, and others of this thread may have been told to wait for him.
         await this.#giveBack(wanted.key, token);
         this.#waits.get(nameOf(view.shard, token))?.end(ASK_AGAIN);
         return undefined;
@@ -161,7 +158,7 @@ export class Flights {
         return valueOfLease(end.value);
       }
       if (end.thrown !== undefined) {
-        throw rebuild(deserialize(end.thrown) as Thrown);
+        throw unpack(end.thrown);
       }
       if (wanted.call.isSettled) {
         return undefined;
@@ -169,7 +166,7 @@ export class Flights {
     }
   }
 
-  /** A lease that may have been granted to somebody who no longer waits goes back. */
+  /** A lease that may be granted to somebody who no longer waits goes back. */
   async #askForLease({ key, wish }: Wanted, flags: number): Promise<unknown> {
     const terms = Buffer.alloc(16);
     terms.writeDoubleLE(wish.leaseMs, 0);
@@ -177,7 +174,7 @@ export class Flights {
     try {
       return await this.#ask(OP_LEASE, key, bodyOf(wish.ttlMs, flags, terms));
     } catch (error) {
-      if (error instanceof CacheError && error.code === 'TIMEOUT') {
+      if (error instanceof CacheError && error.code === 'TIMEOUT' && error.outcome === 'unknown') {
         void this.#giveBack(key, -1);
       }
       throw error;
@@ -215,7 +212,7 @@ export class Flights {
   /** A value that could never fit is not sent; the lease goes back. */
   async #store(key: CacheKey, body: CallBody): Promise<void> {
     try {
-      this.#client.aimWith(body, key);
+      this.#client.aimWith(body, key, this.#client.locate(key));
     } catch (error) {
       await this.#giveBack(key, body.argument);
       throw error;
@@ -225,7 +222,7 @@ export class Flights {
 
   /** Ends a lease, when the lane has room: one that is not ended keeps the next who asks waiting. */
   async #end(op: number, key: CacheKey, body: CallBody): Promise<void> {
-    const { lane } = this.#client.aim(key);
+    const { lane } = this.#client.locate(key);
     while (lane.backlog.isCrowded) {
       await lane.backlog.progress();
     }
@@ -234,12 +231,12 @@ export class Flights {
 
   /** With what the factory threw, for those who wait in other threads. */
   #giveBack(key: CacheKey, token: number, ...thrown: readonly [] | readonly [unknown]): Promise<void> {
-    const bytes = thrown.length === 0 ? undefined : packed(thrown[0]);
+    const bytes = thrown.length === 0 ? undefined : pack(thrown[0]);
     return this.#try('given back', key, () => this.#end(OP_RELEASE, key, bodyOf(token, 0, bytes)));
   }
 
   #ask(op: number, key: CacheKey, body: CallBody): Promise<unknown> {
-    return this.#client.ask(this.#client.aim(key), op, key, UNLIMITED, body);
+    return this.#client.ask(this.#client.locate(key), op, key, UNLIMITED, body);
   }
 
   /**
@@ -252,8 +249,17 @@ export class Flights {
     own: Promise<StoredValue> | undefined,
     { leaseMs }: LeaseWish,
   ): Promise<Omit<LeaseEnd, 'lease'>> {
-    const ended = this.#wait(nameOf(shard, token), leaseMs);
-    return own === undefined ? ended : Promise.race([own.then((value) => ({ value })), ended]);
+    const name = nameOf(shard, token);
+    const ended = this.#wait(name, leaseMs);
+    if (own === undefined) {
+      return ended;
+    }
+    const landed = own.then((value) => ({ value }));
+    const first = Promise.race([landed, ended]);
+    // The holder of a lease is not told how it ended.
+    const leave = () => this.#waits.get(name)?.end(ASK_AGAIN);
+    landed.then(leave, leave);
+    return first;
   }
 
   /** Also ends when its holder's time must be over, and the next one who asks may compute. */
@@ -314,15 +320,6 @@ export class Flights {
 
 function nameOf(shard: number, token: number | ''): string {
   return `${shard}:${token}`;
-}
-
-function packed(error: unknown): Uint8Array {
-  const whole = serialize(thrownOf(error));
-  if (whole.length <= THROWN_BYTES_MAX) {
-    return whole;
-  }
-  const text = String(error instanceof Error ? error.message : error).slice(0, THROWN_BYTES_MAX / 4);
-  return serialize(thrownOf(new Error(text)));
 }
 
 function late(key: CacheKey, timeoutMs: number): CacheError {

@@ -66,10 +66,7 @@ export class Lane {
   #deadline: NodeJS.Timeout | undefined;
   #end: End | undefined;
 
-  /**
-   * `memory` is where the client tells that it waits; `onLost` is told when the connection has ended, though nobody here
-   * has ended it.
-   */
+  /** `memory` is where the client tells that it waits; `onLost` hears of a connection that has ended by itself. */
   constructor(shard: number, limits: LaneLimits, memory: ClientMemory, onLost: () => void) {
     this.#shard = shard;
     this.#limits = limits;
@@ -103,10 +100,7 @@ export class Lane {
     this.#listener?.ownerChanged();
   }
 
-  /**
-   * There is no owner, for now, and nobody will answer what is out. Whether its writes were applied is unknown, so those reject; what only reads goes out
-   * again, before all that waits.
-   */
+  /** There is no owner, for now. Of writes that are out the outcome is unknown: they reject. What only reads goes out again. */
   disconnect(how = 'ended', cause?: unknown): void {
     if (this.#connection === undefined) {
       return;
@@ -126,9 +120,8 @@ export class Lane {
       }
     }
     this.#memory.waiting = 0;
-    this.#writes.settle(this.#outbox.firstId - 1);
-    // What waits must not be forgotten by a process that has nothing else to do.
-    if (this.backlog.calls > 0) this.#deadline?.ref();
+    this.#settleWrites();
+    if (this.backlog.calls > 0) this.#hold();
     this.backlog.wake();
   }
 
@@ -150,13 +143,9 @@ export class Lane {
 
   /** The last unacknowledged write of this client to the key, undefined where there is none. */
   ownWrite(key: KeyEncoder): OwnWrite | undefined {
-    if (!this.#writes.mayHold(key)) {
-      return undefined;
-    }
-    const own = this.#writes.last(key, [...this.#flights.map(unanswered), ...this.#outbox.frames()]);
-    const isOver = typeof own === 'object' && own.ttlMs > 0 && performance.now() - own.sinceMs >= own.ttlMs;
-    // It may have expired, or live for a moment yet: the memory knows.
-    return isOver ? undefined : own;
+    return this.#writes.mayHold(key)
+      ? this.#writes.last(key, [...this.#flights.map(unanswered), ...this.#outbox.frames()])
+      : undefined;
   }
 
   /** Resolves when no call is left. */
@@ -192,6 +181,7 @@ export class Lane {
       return call.reject(overloaded(this.#shard, call, this.backlog));
     }
     const outbox = this.#outbox;
+    if (!this.#scheduled) outbox.beginTurn();
     const place = outbox.add(call, op, key, body);
     this.backlog.add(recordBytes(key.byteLength, body.byteLength));
     this.#writes.note(op, key, outbox.openId, place);
@@ -225,10 +215,8 @@ export class Lane {
     for (const call of this.#flights.splice(0).flatMap(({ calls }) => calls)) {
       call.reject(ended(this.#shard, call, 'unknown', this.#end as End));
     }
-    for (let flight = this.#outbox.take(); flight !== undefined; flight = this.#outbox.take()) {
-      for (const call of flight.calls) {
-        call.reject(ended(this.#shard, call, 'not-sent', this.#end as End));
-      }
+    for (const call of this.#outbox.takeExpired(EVER).flatMap(({ calls }) => calls)) {
+      call.reject(ended(this.#shard, call, 'not-sent', this.#end as End));
     }
     this.backlog.wake();
     this.#listener?.ownerChanged();
@@ -238,12 +226,18 @@ export class Lane {
   #schedule(): void {
     this.#scheduled = true;
     this.#deadline ??= this.#armDeadline(this.#outbox.deadlineMs);
-    this.#connection?.hold(true);
+    this.#hold();
     // A tick runs when the microtasks of the turn are done, so every call they make joins the frame.
     process.nextTick(() => {
       this.#scheduled = false;
       this.#depart();
     });
+  }
+
+  /** What waits must not be forgotten by a process that has nothing else to do: without an owner its deadline holds that. */
+  #hold(): void {
+    if (this.#connection === undefined) this.#deadline?.ref();
+    else this.#connection.hold(true);
   }
 
   /** Sends what is waiting, while fewer than `flightsMax` are out. */
@@ -277,7 +271,7 @@ export class Lane {
     }
     this.#flights.shift();
     this.#memory.waiting = this.#flights.length;
-    this.#writes.settle(flight.id);
+    this.#settleWrites();
     this.#forget(flight);
     settle(flight, results, this.#shard);
     this.#depart();
@@ -292,6 +286,11 @@ export class Lane {
       this.disconnect(how, cause);
       this.#onLost();
     }
+  }
+
+  /** Of the writes that are neither out nor wait, nobody will hear any more. */
+  #settleWrites(): void {
+    this.#writes.settle((this.#flights[0]?.id ?? this.#outbox.firstId) - 1);
   }
 
   /** Takes a flight off the account. */
@@ -325,6 +324,7 @@ export class Lane {
       this.#forget(flight);
       this.#timeOut(flight, 'not-sent');
     }
+    this.#settleWrites();
     let next = this.#outbox.deadlineMs;
     for (const flight of this.#flights) {
       if (flight.deadlineMs <= nowMs) {

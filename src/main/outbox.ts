@@ -9,6 +9,9 @@ import { type Flight, unanswered } from './flight.ts';
 import type { UnansweredFrame } from './own-writes.ts';
 import { EVER } from './units.ts';
 
+/** The calls of a frame have one deadline, that of the first; so late, as a share of it, another may still join. */
+const JOINING_SHARE = 1 / 16;
+
 export class Outbox {
   readonly #timeoutMs: number;
   readonly #writer = new FrameWriter();
@@ -43,6 +46,13 @@ export class Outbox {
   /** When the first of the waiting calls is due; Infinity when none waits. */
   get deadlineMs(): number {
     return this.#sealed[0]?.deadlineMs ?? (this.#calls.length > 0 ? this.#openedMs + this.#timeoutMs : EVER);
+  }
+
+  /** Before the first call of a turn: an open frame that has waited for long takes no more. */
+  beginTurn(): void {
+    if (this.#calls.length > 0 && performance.now() - this.#openedMs > this.#timeoutMs * JOINING_SHARE) {
+      this.#seal();
+    }
   }
 
   /** Writes a call into the open frame, and says at which word. */

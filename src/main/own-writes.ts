@@ -70,6 +70,13 @@ export class OwnWrites {
 
   /** The last write to the key in the frames without an answer, given oldest first; undefined where there is none. */
   last(key: KeyEncoder, unanswered: readonly UnansweredFrame[]): OwnWrite | undefined {
+    const own = this.#find(key, unanswered);
+    const isOver = typeof own === 'object' && own.ttlMs > 0 && performance.now() - own.sinceMs >= own.ttlMs;
+    // It may have expired, or live for a moment yet: the memory knows.
+    return isOver ? undefined : own;
+  }
+
+  #find(key: KeyEncoder, unanswered: readonly UnansweredFrame[]): OwnWrite | undefined {
     const bucket = bucketOf(key);
     const noted = unanswered.find(({ id }) => id === this.#frames[bucket]);
     if (noted !== undefined && this.#wideFrame <= this.#answered) {

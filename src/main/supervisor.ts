@@ -132,7 +132,7 @@ export class Supervisor {
     const pauseMs = this.#diedYoung <= 1 ? 0 : Math.min(PAUSE_MAX_MS, PAUSE_MS * 2 ** (this.#diedYoung - 2));
     this.#pause = setTimeout(() => void this.#replace(), pauseMs);
     // Whoever waits for a call has a deadline, and that holds the process.
-    this.#pause.unref();
+    if (this.#body.config.unref) this.#pause.unref();
   }
 
   async #replace(): Promise<void> {

@@ -4,31 +4,46 @@
  * language's own, and `errors`, and it fails where the cause cannot be cloned. Here only what cannot cross stays behind.
  */
 import { types } from 'node:util';
+import { deserialize, serialize } from 'node:v8';
 import { describeThrown } from '../protocol/describe.ts';
+import { CacheError } from '../protocol/errors.ts';
 import { type ErrorParts, errorOf } from './serializers/error-values.ts';
 
 export type Thrown =
   | { readonly value: unknown }
-  | { readonly parts: ErrorParts; readonly cause: Thrown | undefined; readonly errors: readonly Thrown[] | undefined };
+  | {
+      readonly parts: ErrorParts;
+      readonly isOurs: boolean;
+      readonly cause: Thrown | undefined;
+      readonly errors: readonly Thrown[] | undefined;
+    };
 
 /** A cause of a cause, and so on: more of them say nothing new, and there may be a circle. */
 const CAUSES_MAX = 8;
 /** Of an AggregateError. */
 const ERRORS_MAX = 16;
+/** What takes more than this is packed as what it says. */
+const PACKED_BYTES_MAX = 64 * 1024;
 
 /** Takes apart. Never throws. */
 export function thrownOf(thrown: unknown, depth = 0): Thrown {
   try {
-    return types.isNativeError(thrown) ? ofError(thrown, depth) : { value: structuredClone(thrown) };
+    // A DOMException, which `fetch` and signals throw, is an Error that is no native one.
+    return types.isNativeError(thrown) || thrown instanceof Error ? ofError(thrown, depth) : { value: copyOf(thrown) };
   } catch {
-    // It cannot be cloned, or it throws when it is looked at.
-    const { message, stack } = new Error(describeThrown(thrown));
-    return {
-      parts: { class: 'Error', message, stack: stack ?? '', properties: {} },
-      cause: undefined,
-      errors: undefined,
-    };
+    // It cannot be copied, or it throws when it is looked at.
+    return saying(describeThrown(thrown));
   }
+}
+
+/** As bytes. Never throws. */
+export function pack(thrown: unknown): Uint8Array {
+  const whole = serialize(thrownOf(thrown));
+  return whole.length <= PACKED_BYTES_MAX ? whole : serialize(saying(describeThrown(thrown)));
+}
+
+export function unpack(bytes: Uint8Array): unknown {
+  return rebuild(deserialize(bytes) as Thrown);
 }
 
 /** Puts together. */
@@ -36,8 +51,9 @@ export function rebuild(thrown: Thrown): unknown {
   if ('value' in thrown) {
     return thrown.value;
   }
-  const { parts, cause, errors } = thrown;
+  const { parts, isOurs, cause, errors } = thrown;
   const error = errorOf(cause === undefined ? parts : { ...parts, cause: rebuild(cause) });
+  if (isOurs) Object.setPrototypeOf(error, CacheError.prototype);
   return errors === undefined ? error : Object.assign(error, { errors: errors.map(rebuild) });
 }
 
@@ -50,6 +66,7 @@ function ofError(error: Error, depth: number): Thrown {
   const isMany = error instanceof AggregateError && Array.isArray(errors) && depth < CAUSES_MAX;
   return {
     parts: name === kind ? { class: kind, ...parts } : { class: kind, name: String(name), ...parts },
+    isOurs: error instanceof CacheError,
     cause: hasCause ? thrownOf(error.cause, depth + 1) : undefined,
     errors: isMany ? errors.slice(0, ERRORS_MAX).map((each) => thrownOf(each, depth + 1)) : undefined,
   };
@@ -69,8 +86,19 @@ function propertiesOf(error: Error): object {
       continue;
     }
     try {
-      properties[name] = structuredClone((error as unknown as Record<string, unknown>)[name]);
+      properties[name] = copyOf((error as unknown as Record<string, unknown>)[name]);
     } catch {}
   }
   return properties;
+}
+
+function saying(text: string): Thrown {
+  const { message, stack } = new Error(text);
+  const parts = { class: 'Error', message, stack: stack ?? '', properties: {} };
+  return { parts, isOurs: false, cause: undefined, errors: undefined };
+}
+
+/** Stricter than `structuredClone`, which copies a Blob or a key, neither of which can become bytes. */
+function copyOf(value: unknown): unknown {
+  return deserialize(serialize(value));
 }

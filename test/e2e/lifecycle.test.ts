@@ -150,6 +150,30 @@ describe('the process', () => {
     expect(stdout.trim()).toBe('closing');
   });
 
+  test('waits for a call that is made while a shard has no owner', async () => {
+    const { stdout } = await script(`
+      import { crashShard } from ${JSON.stringify(new URL('testing.js', `file://${entry}`).href)};
+      const cache = await openCache({ shards: 1 });
+      await cache.set('k', 1);
+      await crashShard(cache, 0);
+      await cache.set('k', 2);
+      console.log(await cache.get('k'));
+    `);
+    expect(stdout).toBe('2\n');
+  });
+
+  test('stays alive with unref: false while a shard has no owner, for a pause or more', async () => {
+    const { stdout } = await script(`
+      import { crashShard } from ${JSON.stringify(new URL('testing.js', `file://${entry}`).href)};
+      const cache = await openCache({ shards: 1, unref: false });
+      for (let i = 0; i < 3; i++) await crashShard(cache, 0), await cache.set('k', i);
+      await crashShard(cache, 0);
+      setTimeout(() => console.log('alive'), 100).unref();
+      setTimeout(() => process.exit(), 150).unref();
+    `);
+    expect(stdout).toBe('alive\n');
+  });
+
   test('prints nothing and leaves no file behind', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'shardstash-cwd-'));
     try {

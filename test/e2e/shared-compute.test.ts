@@ -1,8 +1,8 @@
 /** getOrSet over threads, and what it does with time: one computation for all, stale values, jitter, tasks. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Cache } from 'shardstash';
+import { attachCache, type Cache, CacheError } from 'shardstash';
 import { crashShard, manualClock } from 'shardstash/testing';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { cachesOfOneTest, outcomeOf } from '../support/caches.ts';
 import { clientThreadsOfOneTest } from '../support/client-thread.ts';
 
@@ -43,6 +43,69 @@ describe('one computation for all threads', () => {
     expect(error).toMatchObject({ message: 'no such thing', code: 'E_MINE', cause: 'why' });
     await expect(failing).rejects.toMatchObject({ code: 'E_MINE' });
     expect(await cache.getOrSet('k', () => 'next')).toBe('next');
+  });
+
+  test.each<[string, () => unknown, object]>([
+    [
+      'a DOMException, as fetch throws it',
+      () => new DOMException('too late', 'TimeoutError'),
+      { name: 'TimeoutError', message: 'too late' },
+    ],
+    [
+      'an error that holds what cannot become bytes',
+      () => Object.assign(new RangeError('no'), { code: 'E_MINE', body: new Blob(['x']) }),
+      { name: 'RangeError', code: 'E_MINE' },
+    ],
+    ['more than should cross', () => Object.assign(Object.create(null), { text: 'x'.repeat(100_000) }), {}],
+  ])('%s reaches those who wait in other threads, and who asked as it was', async (_what, thrown, told) => {
+    const cache = await make({ shards: 1 });
+    const client = await attachCache(cache.handle());
+    const own = thrown();
+    let fail: (error: unknown) => void = () => {};
+    const failing = cache.getOrSet('k', () => new Promise((_resolve, reject) => (fail = reject))).catch((e) => e);
+    await cache.size();
+    const waiting = client.getOrSet('k', () => 'not run').catch((e) => e);
+    await client.size();
+    fail(own);
+    expect(await failing).toBe(own);
+    const error = await waiting;
+    expect(error).toBeInstanceOf(Error);
+    expect(error).toMatchObject(told);
+    await client.close();
+  });
+
+  test('a caller that gives up before it was told to compute keeps nobody of its thread waiting', async () => {
+    const cache = await make({ shards: 1 });
+    const abort = new AbortController();
+    const first = outcomeOf(cache.getOrSet('k', () => 'not run', { signal: abort.signal }));
+    const second = cache.getOrSet('k', () => 'mine', { timeout: 1_000 });
+    abort.abort({ code: 'BORED' });
+    expect(await Promise.all([first, second])).toEqual(['BORED', 'mine']);
+  });
+
+  test('whoever waits for a computation of its own thread leaves no timer behind', async () => {
+    const cache = await make({ shards: 1 });
+    const leaseTimeout = 77_777;
+    const begun = vi.spyOn(globalThis, 'setTimeout');
+    const ended = vi.spyOn(globalThis, 'clearTimeout');
+    try {
+      const slow = () => sleep(20, 'value');
+      await Promise.all([1, 2, 3].map(() => cache.getOrSet('k', slow, { leaseTimeout })));
+      const timers = begun.mock.results.filter((_result, i) => begun.mock.calls[i]?.[1] === leaseTimeout);
+      expect(timers.length).toBeGreaterThan(1);
+      for (const { value } of timers) expect(ended.mock.calls.flat()).toContain(value);
+    } finally {
+      vi.restoreAllMocks();
+    }
+  });
+
+  test('what was begun before a client leaves is stored, if it comes in time', async () => {
+    const cache = await make({ shards: 1 });
+    const client = await attachCache(cache.handle());
+    const value = client.getOrSet('k', () => sleep(30, 'value'));
+    await client.close();
+    expect(await value).toBe('value');
+    expect(await cache.get('k')).toBe('value');
   });
 
   test('a holder whose thread ends passes the lease on', async () => {
@@ -161,6 +224,23 @@ describe('a factory that asks for its own key', () => {
     });
     expect(await later).toBe('fine');
   });
+
+  test('does not in what it left behind, while others compute', async () => {
+    const cache = await make({ shards: 1 });
+    let letGo: () => void = () => {};
+    let later: Promise<unknown> = Promise.resolve();
+    await cache.getOrSet('a', () => {
+      const gate = new Promise<void>((resolve) => (letGo = resolve));
+      later = gate.then(() => cache.getOrSet('a', () => 'again'));
+      return 1;
+    });
+    await cache.delete('a');
+    const other = cache.getOrSet('b', async () => {
+      letGo();
+      return await later;
+    });
+    expect(await other).toBe('again');
+  });
 });
 
 describe('grace', () => {
@@ -257,6 +337,18 @@ describe('a task', () => {
     const missing = thread.run((c, module) => c.getOrSet('none', { task: { module, export: 'missing' } }), href);
     await expect(missing).rejects.toMatchObject({ name: 'TypeError', code: 'UNKNOWN_PLUGIN' });
     expect(await cache.has('none')).toBe(false);
+  });
+
+  test('of another thread is refused by the same errors', async () => {
+    const cache = await make({ shards: 1, compute: { threads: 1, queue: 0 } });
+    const client = await attachCache(cache.handle());
+    const ask = (key: string, ...args: unknown[]) =>
+      client.getOrSet(key, { task: { module: TASKS, export: 'burn', args } }).catch((error) => error);
+    expect(await ask('a', () => {})).toMatchObject({ name: 'TypeError', code: 'INVALID_CONFIG', option: 'args' });
+    const [, refused] = await Promise.all([ask('b', 50), ask('c', 50)]);
+    expect(refused).toBeInstanceOf(CacheError);
+    expect(refused).toMatchObject({ name: 'CacheError', code: 'OVERLOADED', outcome: 'not-sent' });
+    await client.close();
   });
 
   test.each<[string, object, string]>([

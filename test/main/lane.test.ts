@@ -184,6 +184,17 @@ describe('deadlines and aborts', () => {
     expect(lane.frames).toHaveLength(0);
   });
 
+  test('a call has its whole time, though others have waited for long to leave with it', async () => {
+    const lane = makeLane({ timeoutMs: 160 });
+    lane.lane.disconnect();
+    const early = errorOf(lane.call(OP_SET, 'early'));
+    await errorOf(lane.call(OP_GET, 'impatient', { signal: undefined, timeoutMs: 100 }));
+    const begunMs = performance.now();
+    const late = errorOf(lane.call(OP_SET, 'late'));
+    expect([await early, await late]).toMatchObject([{ code: 'TIMEOUT' }, { code: 'TIMEOUT', outcome: 'not-sent' }]);
+    expect(performance.now() - begunMs).toBeGreaterThan(150);
+  });
+
   test('a timeout of its own ends a call before the lane does', async () => {
     const lane = makeLane();
     const call = lane.call(OP_SET, 'k', { signal: undefined, timeoutMs: 20 });
@@ -303,6 +314,16 @@ describe('own writes', () => {
     await Promise.all(calls);
     expect(lane.ownWrite('a')).toBeUndefined();
     expect(lane.ownWrite('b')).toBeUndefined();
+  });
+
+  test('a write that was never sent is none when its time is over, were it to all keys', async () => {
+    const lane = makeLane({ timeoutMs: 20 });
+    lane.lane.disconnect();
+    const calls = [lane.call(OP_SET, 'a', UNLIMITED, 'v'), lane.call(OP_CLEAR, '')];
+    lane.key.encode('a');
+    expect(lane.lane.hasWrite(lane.key)).toBe(true);
+    expect((await Promise.all(calls.map(errorOf))).map(({ code }) => code)).toEqual(['TIMEOUT', 'TIMEOUT']);
+    expect(lane.lane.hasWrite(lane.key)).toBe(false);
   });
 
   test('a withdrawn write is no write', async () => {

@@ -86,6 +86,19 @@ test('kills, errors, wrong values and a schedule that was not kept are told wher
   expect(report).toMatch(/the schedule was not kept: calls began up to 120 ms late/);
 });
 
+test('long names and numbers stay apart, and in their columns', () => {
+  const long: LoadResult = {
+    ...result,
+    errors: { VALUE_TOO_LARGE: { count: 7, message: 'too large' }, CACHE_FULL: { count: 8, message: 'full' } },
+    threads: [{ thread: 0, operations: 1_234_567_890, operationsPerSecond: 206_186 }],
+  };
+  const report = renderLoadReport(long, settings(['--max-entries', '1', '--shards', '1']));
+  expect(report).toMatch(/^ {2}VALUE_TOO_LARGE {9}7 {2}too large$/m);
+  expect(report).toMatch(/^ {2}CACHE_FULL {14}8 {2}full$/m);
+  expect(report).toMatch(/206,186\/s {2}1,234,567,890 calls$/m);
+  expect(report).toContain('1 entry and 256.0 MiB');
+});
+
 test('colours change no column', () => {
   const coloured = renderLoadReport(result, settings([], true));
   expect(coloured).toContain('\x1b[');

@@ -24,9 +24,10 @@ export function bar(style: Style, part: number): string {
   return style('cyan', '█'.repeat(filled)) + style('dim', '░'.repeat(BAR_WIDTH - filled));
 }
 
-/** The escapes of a style have no width, so the padding is counted from the plain text. */
+/** The escapes of a style have no width, so the padding is counted from the plain text. A long name, or figure, takes from it. */
 export function row(style: Style, name: string, figure: string, told: string): string {
-  return `${label(style, name)}${' '.repeat(Math.max(0, FIGURE_WIDTH - widthOf(figure)))}${figure}  ${style('dim', told)}`;
+  const room = LABEL_WIDTH + FIGURE_WIDTH - Math.max(LABEL_WIDTH, name.length) - widthOf(figure);
+  return `${label(style, name)}${' '.repeat(Math.max(1, room))}${figure}  ${style('dim', told)}`;
 }
 
 export function note(style: Style, told: string): string {

@@ -1,6 +1,6 @@
 /** The report of a load as people see it. */
 import type { CacheConfig } from '../index.ts';
-import { bytes, count, duration, percent } from './figures.ts';
+import { bytes, capacity, count, duration, percent } from './figures.ts';
 import type { Percentiles } from './latencies.ts';
 import { bar, FIGURE_WIDTH, LABEL_WIDTH, label, note, page, plural, row, type Style, styleOf } from './layout.ts';
 import type { LoadOptions } from './load-options.ts';
@@ -31,7 +31,7 @@ export function renderLoadReport(result: LoadResult, settings: LoadReportSetting
 function heading({ options, config }: LoadReportSettings, style: Style): string[] {
   const { threads, readShare, exponent, keys, valueLength, rate, sync } = options;
   const { shards, maxBytes, maxEntries, eviction, reads } = config;
-  const capacity = maxEntries === Number.POSITIVE_INFINITY ? [] : [`${count(maxEntries)} entries`];
+  const ceilings = maxEntries === Number.POSITIVE_INFINITY ? [] : [capacity(maxEntries, 'entries')];
   const load = [
     `${plural(threads, 'thread')}`,
     `${percent(readShare)} ${sync ? 'getSync' : 'get'}`,
@@ -42,7 +42,7 @@ function heading({ options, config }: LoadReportSettings, style: Style): string[
   const cache = [
     typeof eviction === 'string' ? eviction : (eviction.name ?? eviction.module),
     plural(shards, 'shard'),
-    [...capacity, bytes(maxBytes)].join(' and '),
+    [...ceilings, bytes(maxBytes)].join(' and '),
     `${reads} reads`,
   ];
   return [style('bold', load.join(' · ')), style('dim', cache.join(' · '))];
@@ -56,7 +56,7 @@ function outcome(result: LoadResult, { options }: LoadReportSettings, style: Sty
       style,
       'throughput',
       style('bold', `${count(operationsPerSecond)}/s`),
-      `${count(operations)} calls in ${duration(elapsedMs * US_PER_MS)}`,
+      `${plural(operations, 'call')} in ${duration(elapsedMs * US_PER_MS)}`,
     ),
     row(style, 'hit ratio', percent(hitRatio), `${count(hits)} of ${plural(hits + misses, 'get')}`),
     row(style, 'wrong values', checked, `each of ${count(hits)} that were read was checked`),
@@ -96,7 +96,8 @@ function timing(result: LoadResult, { options }: LoadReportSettings, style: Styl
 function threads({ threads: all }: LoadResult, style: Style): string[] {
   const fastest = Math.max(1, ...all.map(({ operationsPerSecond }) => operationsPerSecond));
   return all.map(({ thread, operations, operationsPerSecond }) => {
-    const told = `${count(operationsPerSecond).padStart(FIGURE_WIDTH)}/s${count(operations).padStart(FIGURE_WIDTH)} calls`;
+    const calls = plural(operations, 'call').padStart(FIGURE_WIDTH + 4);
+    const told = `${count(operationsPerSecond).padStart(FIGURE_WIDTH)}/s  ${calls}`;
     return `${label(style, `thread ${thread}`)}${bar(style, operationsPerSecond / fastest)}${told}`;
   });
 }

@@ -1,8 +1,7 @@
 /**
  * A cache that another thread has opened, as a client has it: reads go to the memory of the shards, writes through lanes
- * of its own straight
- * to their owners. The thread that opened the cache hears of the client when it comes and goes, and when an owner has been
- * replaced; it has no part in any call.
+ * of its own straight to their owners. The thread that opened the cache hears of the client when it comes and goes, and
+ * when an owner has been replaced; it has no part in any call.
  */
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { type Clock, monotonic, SharedClock } from '../protocol/clock.ts';

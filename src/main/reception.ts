@@ -44,7 +44,7 @@ export class Reception {
           break;
         case 'lost':
           // Not where it had another by then: it would lose that, and the calls on it.
-          if (member?.sent[message.shard] === message.ports) this.#roster.lost(member, message.shard);
+          if (member?.sent[message.shard] === message.ports) void this.#roster.lost(member, message.shard);
           break;
         case 'introduce':
           this.expect(message.port);

@@ -8,8 +8,6 @@ import { isWaiting } from '../protocol/client.ts';
 import type { ClientBuffers } from './handle.ts';
 import type { ShardThread } from './shard-thread.ts';
 
-/** How long a port that has ended waits for its owner's death to be noticed, before it gets another to the same. */
-const SECOND_LOOK_MS = 20;
 /** Clients that have gone while a shard had no owner, and whose counts wait for the next. */
 const DEPARTED_MAX = 10_000;
 
@@ -112,16 +110,15 @@ export class Roster {
   }
 
   /**
-   * A client's port to a shard has ended. Mostly because the owner has, and then there will be a new one for everybody; if
-   * it has not after a moment, the client gets another port to the same.
+   * A client's port to a shard has ended. Mostly because the owner is ending, and then there will be a new one for
+   * everybody. But if it answers, the client gets another port to the same.
    */
-  lost(member: Member, shard: number): void {
-    const before = this.#places[shard]?.owner;
-    setTimeout(() => {
-      if (before !== undefined && this.#places[shard]?.owner === before && this.#members.has(member)) {
-        this.#provide(member, shard);
-      }
-    }, SECOND_LOOK_MS).unref();
+  async lost(member: Member, shard: number): Promise<void> {
+    const { owner } = this.#places[shard] as Place;
+    await owner?.hail();
+    if (owner !== undefined && this.#places[shard]?.owner === owner && this.#members.has(member)) {
+      this.#provide(member, shard);
+    }
   }
 
   /** Whether any client waits for an answer of this shard. */

@@ -6,7 +6,7 @@ import { type MessagePort, Worker } from 'node:worker_threads';
 import { CacheError } from '../protocol/errors.ts';
 import type { ShardRegions } from '../protocol/memory.ts';
 import type { HitMode } from '../protocol/policy.ts';
-import type { ConnectMessage, ShardBirth, ShardMessage, ShardSpec } from '../protocol/spec.ts';
+import type { ConnectMessage, HailMessage, ShardBirth, ShardMessage, ShardSpec } from '../protocol/spec.ts';
 import { errorOf, evictionName, policyRefusal } from './eviction.ts';
 import type { ManualClock } from './manual-clock.ts';
 import type { Notices } from './notices.ts';
@@ -35,6 +35,7 @@ export class ShardThread {
   readonly ready: Promise<HitMode>;
   readonly #body: ShardBody;
   readonly #worker: Worker;
+  readonly #hailing: (() => void)[] = [];
 
   constructor(body: ShardBody, role: ShardBirth['role'] = 'owner') {
     const { spec, regions, clock } = body;
@@ -51,6 +52,13 @@ export class ShardThread {
   connect(port: MessagePort, client: SharedArrayBuffer, samples: SharedArrayBuffer | undefined): void {
     const message: ConnectMessage = { connect: port, client, ...(samples === undefined ? {} : { samples }) };
     this.#worker.postMessage(message, [port]);
+  }
+
+  /** Resolves when the thread has answered; never, when it is about to end. */
+  hail(): Promise<void> {
+    const message: HailMessage = { hail: true };
+    this.#worker.postMessage(message);
+    return new Promise((resolve) => this.#hailing.push(resolve));
   }
 
   /** From now on it does not keep the process alive. */
@@ -89,6 +97,9 @@ export class ShardThread {
             break;
           case 'ready':
             resolve(message.hits);
+            break;
+          case 'here':
+            for (const resolve of this.#hailing.splice(0)) resolve();
             break;
           case 'refusal':
             reject(policyRefusal(message, shard));

@@ -114,7 +114,7 @@ class OpenedCache implements CacheHome {
     });
     this.#reception = new Reception(roster, this.#pool);
     this.#watchdog = new Watchdog(supervisors, roster, facts.config.stallTimeout);
-    const { views, buffers } = createViews(facts, clock ?? monotonic, (shard) => roster.lost(own, shard));
+    const { views, buffers } = createViews(facts, clock ?? monotonic, (shard) => void roster.lost(own, shard));
     this.views = views;
     const own: Member = {
       buffers,

@@ -63,7 +63,7 @@ export interface ShardBirth {
 }
 
 /** What a shard's thread tells its opener. `loading` comes first where there is a user's code to load. */
-export type ShardMessage = ShardLoading | ShardReady | ShardRefusal | FaultReport;
+export type ShardMessage = ShardLoading | ShardReady | ShardRefusal | FaultReport | ShardHere;
 
 /** From now on it is a user's code that takes its time. */
 export interface ShardLoading {
@@ -74,6 +74,11 @@ export interface ShardLoading {
 export interface ShardReady {
   readonly is: 'ready';
   readonly hits: HitMode;
+}
+
+/** It was hailed. */
+export interface ShardHere {
+  readonly is: 'here';
 }
 
 /** It never will be: the user's policy is none, INVALID_CONFIG, or failed while it was made, POLICY_ERROR. */
@@ -90,6 +95,14 @@ export interface FaultReport {
   readonly is: 'fault';
   readonly message: string;
   readonly cause?: ThrownText | undefined;
+}
+
+/** What an owner's thread hears from the opener. */
+export type OpenerMessage = ConnectMessage | HailMessage;
+
+/** Are you there? */
+export interface HailMessage {
+  readonly hail: true;
 }
 
 /** Opener to shard: a client that will call through this port and counts in this memory. */

@@ -11,7 +11,7 @@ import { endpointOf } from '../protocol/endpoint.ts';
 import { ShardMemory } from '../protocol/memory.ts';
 import type { PolicyFactory } from '../protocol/policy.ts';
 import { SampleRing } from '../protocol/samples.ts';
-import type { ConnectMessage, ShardBirth, ShardMessage } from '../protocol/spec.ts';
+import type { OpenerMessage, ShardBirth, ShardMessage } from '../protocol/spec.ts';
 import { admitCall } from './admission.ts';
 import { comparedWith } from './advice/compared.ts';
 import { startPulse } from './advice/pulse.ts';
@@ -66,7 +66,11 @@ function serve(shard: Shard): void {
   const dispatch = new Dispatch(shard, memory, clock);
   const sweeper = new Sweeper(shard, manual ?? monotonic, spec.sweepIntervalMs);
 
-  opener.on('message', ({ connect, client, samples }: ConnectMessage) => {
+  opener.on('message', (message: OpenerMessage) => {
+    if ('hail' in message) {
+      return tell({ is: 'here' });
+    }
+    const { connect, client, samples } = message;
     const clientMemory = new ClientMemory(client);
     const asker: Asker = { tell: (end) => connect.postMessage(end) };
     shard.connect(clientMemory);

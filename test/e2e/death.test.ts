@@ -96,6 +96,18 @@ describe('a shard whose thread ends', () => {
     await cache.close({ timeout: 10 });
   });
 
+  test('keeps no other shard waiting', async () => {
+    const cache = await make({ shards: 2, eviction: HOSTILE, stallTimeout: false, timeout: '300ms' });
+    void end(cache, '!wait').catch(() => {});
+    await sleep(20);
+    const outcomes = await Promise.all(pairs(200).map(([key, value]) => outcomeOf(cache.set(key, value))));
+    const answered = outcomes.filter((outcome) => outcome === undefined).length;
+    expect(new Set(outcomes)).toEqual(new Set([undefined, 'TIMEOUT']));
+    expect(answered).toBeGreaterThan(50);
+    expect(answered).toBeLessThan(150);
+    await cache.close({ timeout: 10 });
+  });
+
   test('is told of: channels and logger', async () => {
     const heard: string[] = [];
     const hear = (message: unknown, name: string | symbol) => {

@@ -47,9 +47,14 @@ export async function attachCache<V = unknown, K extends CacheKey = CacheKey>(
   const { cacheId, port } = handle;
   const known = attached.get(cacheId);
   if (known !== undefined) {
+    const client = await known.cache.catch(() => undefined);
+    if (client === undefined) {
+      // That was for want of a better handle, which this one may be.
+      return attachCache(handle, options);
+    }
     // Unless it is the one that the client lives by.
     if (known.port !== port) port.close();
-    return (await known.cache) as unknown as Cache<V, K>;
+    return client as unknown as Cache<V, K>;
   }
   // The next client of this cache may have come when this one is told that it has left.
   const leave = () => {

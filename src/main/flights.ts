@@ -60,6 +60,8 @@ interface Wanted {
   readonly call: Call;
 }
 
+/** Whoever waits asks again after so long: the holder may have asked for less time than he would have himself. */
+const PATIENCE_MS = 500;
 const ASK_AGAIN: Omit<LeaseEnd, 'lease'> = {};
 
 export class Flights {
@@ -262,7 +264,7 @@ export class Flights {
     return first;
   }
 
-  /** Also ends when its holder's time must be over, and the next one who asks may compute. */
+  /** Also ends when its holder's time may be over, and the next one who asks may compute. */
   #wait(name: string, leaseMs: number): Promise<Omit<LeaseEnd, 'lease'>> {
     const there = this.#waits.get(name);
     if (there !== undefined) {
@@ -270,7 +272,7 @@ export class Flights {
     }
     let end: (how: Omit<LeaseEnd, 'lease'>) => void = () => {};
     const ended = new Promise<Omit<LeaseEnd, 'lease'>>((resolve) => {
-      const late = setTimeout(() => end(ASK_AGAIN), leaseMs).unref();
+      const late = setTimeout(() => end(ASK_AGAIN), Math.min(leaseMs, PATIENCE_MS)).unref();
       end = (how) => {
         clearTimeout(late);
         this.#waits.delete(name);

@@ -108,19 +108,18 @@ export class Lane {
     this.#connection.close();
     this.#connection = undefined;
     const end: End = { code: 'SHARD_DOWN', message: `${how} before it answered`, cause };
-    for (const flight of this.#flights.splice(0).reverse()) {
+    const flights = this.#flights.splice(0);
+    // Before those come back that have no writes any more.
+    this.#settleWrites();
+    for (const flight of flights.reverse()) {
       const [lost, isWorthwhile] = withoutWrites(flight);
-      if (isWorthwhile) {
-        this.#outbox.putBack(flight);
-      } else {
-        this.#forget(flight);
-      }
+      if (isWorthwhile) this.#outbox.putBack(flight);
+      else this.#forget(flight);
       for (const call of lost) {
         call.reject(ended(this.#shard, call, 'unknown', end));
       }
     }
     this.#memory.waiting = 0;
-    this.#settleWrites();
     if (this.backlog.calls > 0) this.#hold();
     this.backlog.wake();
   }

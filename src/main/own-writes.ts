@@ -53,9 +53,9 @@ export class OwnWrites {
     }
   }
 
-  /** All frames up to this one have been answered. */
+  /** In no frame up to this one is there a write that waits for its answer. */
   settle(frame: number): void {
-    this.#answered = frame;
+    this.#answered = Math.max(this.#answered, frame);
   }
 
   /** Nothing will be answered any more. */

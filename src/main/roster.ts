@@ -103,7 +103,9 @@ export class Roster {
 
   /** The shard will have no owner any more. */
   fail(shard: number, how: string): void {
-    (this.#places[shard] as Place).failed = how;
+    const place = this.#places[shard] as Place;
+    place.failed = how;
+    place.departed = [];
     for (const member of this.#members) {
       member.fail(shard, how);
     }

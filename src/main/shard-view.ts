@@ -187,6 +187,10 @@ export class ShardView {
 
   /** Lets the owner drain this client's rings. One nudge at a time; one that fails has a dead shard to blame. */
   #nudge(key: KeyEncoder): void {
+    if (this.lane.hasEnded) {
+      // Every read of a shard that has failed would come here, and make an error.
+      return;
+    }
     this.#nudging = true;
     const done = () => {
       this.#nudging = false;

@@ -194,6 +194,18 @@ describe('a handle', () => {
     await client.close();
   });
 
+  test('is not wasted where another, given at the same time, leads nowhere', async () => {
+    const cache = await make({ shards: 1 });
+    const handle = cache.handle();
+    const { port1, port2 } = new MessageChannel();
+    const forged = { cacheId: handle.cacheId, port: port1 } as unknown as CacheHandle;
+    const [refused, client] = await Promise.all([outcomeOf(attachCache(forged)), attachCache(handle)]);
+    expect(refused).toBe('CACHE_CLOSED');
+    await client.set('k', 1);
+    await client.close();
+    port2.close();
+  });
+
   test('used while an earlier client of the thread still leaves brings one client, however often', async () => {
     const cache = await make({ shards: 1 });
     const first = await attachCache(cache.handle());

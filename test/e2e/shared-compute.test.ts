@@ -85,7 +85,7 @@ describe('one computation for all threads', () => {
 
   test('whoever waits for a computation of its own thread leaves no timer behind', async () => {
     const cache = await make({ shards: 1 });
-    const leaseTimeout = 77_777;
+    const leaseTimeout = 477;
     const begun = vi.spyOn(globalThis, 'setTimeout');
     const ended = vi.spyOn(globalThis, 'clearTimeout');
     try {
@@ -136,6 +136,15 @@ describe('one computation for all threads', () => {
     expect(await cache.getOrSet('k', () => 'in time', { leaseTimeout: 100 })).toBe('in time');
     expect(await hanging).toBe('late');
     expect(await cache.get('k')).toBe('in time');
+  });
+
+  test('a holder that hangs is overtaken when its own time is over, by whoever would have had more', async () => {
+    const cache = await make({ shards: 1 });
+    const client = await attachCache(cache.handle());
+    void cache.getOrSet('k', () => new Promise(() => {}), { leaseTimeout: 50 }).catch(() => {});
+    await cache.size();
+    expect(await client.getOrSet('k', () => 'mine', { timeout: 2_000 })).toBe('mine');
+    await Promise.all([client.close(), cache.close({ timeout: 1 })]);
   });
 
   test('a factory is told when its time is over', async () => {

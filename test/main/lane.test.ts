@@ -316,6 +316,17 @@ describe('own writes', () => {
     expect(lane.ownWrite('b')).toBeUndefined();
   });
 
+  test('a write that its shard died over is none, though what was read with it goes out again', async () => {
+    const lane = makeLane();
+    const calls = [errorOf(lane.call(OP_SET, 'a', UNLIMITED, 'v')), lane.call(OP_GET, 'b').catch(() => {})];
+    await lane.arrived(1);
+    lane.lane.disconnect();
+    expect(await calls[0]).toMatchObject({ code: 'SHARD_DOWN', outcome: 'unknown' });
+    lane.key.encode('a');
+    expect(lane.lane.hasWrite(lane.key)).toBe(false);
+    expect(lane.lane.backlog.calls).toBe(2);
+  });
+
   test('a write that was never sent is none when its time is over, were it to all keys', async () => {
     const lane = makeLane({ timeoutMs: 20 });
     lane.lane.disconnect();

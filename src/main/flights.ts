@@ -60,7 +60,7 @@ interface Wanted {
   readonly call: Call;
 }
 
-/** Whoever waits asks again after so long: the holder may have asked for less time than he would have himself. */
+/** Whoever waits for another thread asks again after so long: its holder may have asked for less time than he has. */
 const PATIENCE_MS = 500;
 const ASK_AGAIN: Omit<LeaseEnd, 'lease'> = {};
 
@@ -252,10 +252,10 @@ export class Flights {
     { leaseMs }: LeaseWish,
   ): Promise<Omit<LeaseEnd, 'lease'>> {
     const name = nameOf(shard, token);
-    const ended = this.#wait(name, leaseMs);
     if (own === undefined) {
-      return ended;
+      return this.#wait(name, Math.min(leaseMs, PATIENCE_MS));
     }
+    const ended = this.#wait(name, leaseMs);
     const landed = own.then((value) => ({ value }));
     const first = Promise.race([landed, ended]);
     // The holder of a lease is not told how it ended.
@@ -265,14 +265,14 @@ export class Flights {
   }
 
   /** Also ends when its holder's time may be over, and the next one who asks may compute. */
-  #wait(name: string, leaseMs: number): Promise<Omit<LeaseEnd, 'lease'>> {
+  #wait(name: string, patienceMs: number): Promise<Omit<LeaseEnd, 'lease'>> {
     const there = this.#waits.get(name);
     if (there !== undefined) {
       return there.ended;
     }
     let end: (how: Omit<LeaseEnd, 'lease'>) => void = () => {};
     const ended = new Promise<Omit<LeaseEnd, 'lease'>>((resolve) => {
-      const late = setTimeout(() => end(ASK_AGAIN), Math.min(leaseMs, PATIENCE_MS)).unref();
+      const late = setTimeout(() => end(ASK_AGAIN), patienceMs).unref();
       end = (how) => {
         clearTimeout(late);
         this.#waits.delete(name);

@@ -14,7 +14,7 @@ interface Fake {
 }
 
 async function shareOf(fake: Fake, options: Partial<LoadTask> = {}): Promise<LoadShare> {
-  const control = new LoadControl(1);
+  const control = new LoadControl(options.threads ?? 1);
   const get = fake.get ?? ((key) => makeValue(idOf(key), 5, LENGTH));
   const cache = {
     getSync: get,
@@ -117,6 +117,13 @@ describe('one thread of a load', () => {
     const counts = Array.from(share.readLatency.counts);
     const late = counts.slice(counts.findIndex((_, bin) => msOf(bin) >= 24)).reduce((sum, each) => sum + each, 0);
     expect(late).toBeGreaterThan(40);
+  });
+
+  test('has its calls due between those of the other threads', async () => {
+    const shares = { thread: 1, threads: 4, operations: 1, readShare: 1, intervalMs: 80 };
+    const { startedMs, endedMs, readLatency } = await shareOf({}, shares);
+    expect(endedMs - startedMs).toBeGreaterThanOrEqual(20);
+    expect(readLatency.maxMs).toBeLessThan(20);
   });
 });
 

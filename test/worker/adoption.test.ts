@@ -16,9 +16,12 @@ import {
   STRIPES_AT,
 } from '../../src/protocol/memory.ts';
 import {
+  FLAG_KEEP_TTL,
   FLAG_SLIDING,
   OP_EXPIRE,
+  OP_FILL,
   OP_INCREMENT,
+  OP_LEASE,
   OP_METRICS,
   OP_POP,
   OP_POP_ITEM,
@@ -35,7 +38,15 @@ import { policies } from '../../src/worker/eviction/index.ts';
 import { filters } from '../../src/worker/filter/index.ts';
 import { mend } from '../../src/worker/mend.ts';
 import { Dying, type Scenario } from '../support/deaths.ts';
-import { HandClock, makeShard, numbers, openShard, type ShardSetup, type ShardUnderTest } from '../support/shard.ts';
+import {
+  HandClock,
+  LIMITS,
+  makeShard,
+  numbers,
+  openShard,
+  type ShardSetup,
+  type ShardUnderTest,
+} from '../support/shard.ts';
 
 const KEYS = Array.from({ length: 12 }, (_, i) => `key ${i}`);
 
@@ -62,6 +73,11 @@ function plain(act: Scenario['act'], prepare?: Scenario['prepare'], limits: Scen
 /** Every sum has other bits in both words. */
 const ADDED = numbers(0.1, 1 / 3);
 const counts = (target: ShardUnderTest) => target.ask(OP_INCREMENT, 'key 10', ADDED);
+/** A value that may be served for a while after its ttl, as whoever computed it stores it. */
+const fills = (target: ShardUnderTest) => {
+  const token = target.call(OP_LEASE, 'key 10', numbers(1_000, 90), 50, FLAG_SLIDING) as number;
+  target.call(OP_FILL, 'key 10', Buffer.from('computed'), token);
+};
 const expires = (ttlMs: number) => (target: ShardUnderTest) => target.ask(OP_EXPIRE, 'key 10', '', ttlMs);
 
 /** Thousands of keys with the hash of one stripe would be rare; a thousand and more of any make a table split. */
@@ -92,6 +108,12 @@ const SCENARIOS: Record<string, Scenario> = {
   'an expiry for what has one': plain(expires(400), (target) => target.set('key 10', 'brief', 50)),
   'an expiry for what slides': plain(expires(400), (target) => target.set('key 10', 'slides', 50, FLAG_SLIDING)),
   'an expiry for what had none': plain(expires(400), (target) => target.set('key 10', 'ever')),
+  'an expiry for what has grace': plain(expires(400), (target) => fills(target)),
+  'a value that was computed': plain((target) => fills(target)),
+  'an update that keeps a grace': plain(
+    (target) => target.ask(OP_UPDATE, 'key 10', 'another', 0, FLAG_KEEP_TTL),
+    (target) => fills(target),
+  ),
   'an overwrite of what has expired': plain(
     (target) => {
       target.clock.nowMs += 0;
@@ -235,6 +257,19 @@ describe('an owner that takes over', () => {
       '4',
       '5',
     ]);
+  });
+
+  test('serves what has expired for as long as the dead one would have', () => {
+    const dead = makeShard();
+    fills(dead);
+    const { memory, clock } = dead;
+    clock.nowMs += 50;
+    const heir = openShard(memory, { limits: LIMITS, clock });
+    const serve = () => heir.ask(OP_LEASE, 'key 10', numbers(1_000, 90), 50);
+    expect([heir.get('key 10'), serve()]).toEqual([undefined, 'computed']);
+    clock.nowMs += 90;
+    expect([heir.shard.sweep(), heir.shard.entries]).toEqual([1, 0]);
+    expect(serve()).toBeLessThan(0);
   });
 
   test('finds what readers have told of the entries: their bytes, and when they last read what slides', () => {

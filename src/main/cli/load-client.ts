@@ -110,12 +110,13 @@ export class LoadClient {
   }
 
   async run(): Promise<LoadShare> {
-    const { thread, operations, intervalMs } = this.#task;
+    const { thread, threads, operations, intervalMs } = this.#task;
     const callsPerTurn = Math.max(1, Math.min(CALLS_PER_TURN, Math.floor(TURN_MS / intervalMs)));
     const clockMs = clockCost();
     await this.#control.whenBegun();
     const startedMs = performance.now();
-    this.#firstMs = startedMs;
+    // One thread after the other: calls that are all due at once would wait for each other.
+    this.#firstMs = startedMs + (thread / threads) * intervalMs;
     for (let done = 0; done < operations && !this.#isOver && !this.#control.isStopped; ) {
       const until = Math.min(operations, done + callsPerTurn);
       await this.#calls(done, until);

@@ -123,26 +123,22 @@ export class ClientMemory {
     }
   }
 
-  /** The owner's side: what was counted and not taken. */
-  addCounts(into: ClientCounts): void {
-    addNew(this.#counters, into);
-  }
-
-  /** As `addCounts`, and takes it: a client that has lost its port, and nothing else, comes back with this memory. */
+  /**
+   * The owner's side: adds what was counted since the last time. So nothing is counted twice of a client that has lost its
+   * port, and nothing else, and comes back with this memory; and little is lost of one that ends together with the owner.
+   */
   takeCounts(into: ClientCounts): void {
-    const counters = this.#counters.slice();
-    addNew(counters, into);
-    this.#counters.set(counters.subarray(HITS, HITS + TAKEN), HITS + TAKEN);
+    into.hits += this.#take(HITS);
+    into.misses += this.#take(MISSES);
+    into.filterNegatives += this.#take(NEGATIVES);
+    into.droppedTouches += this.#take(DROPPED);
   }
-}
 
-function addNew(counters: Float64Array, into: ClientCounts): void {
-  into.hits += newOf(counters, HITS);
-  into.misses += newOf(counters, MISSES);
-  into.filterNegatives += newOf(counters, NEGATIVES);
-  into.droppedTouches += newOf(counters, DROPPED);
-}
-
-function newOf(counters: Float64Array, count: number): number {
-  return (counters[count] as number) - (counters[count + TAKEN] as number);
+  #take(count: number): number {
+    const counters = this.#counters;
+    const now = counters[count] as number;
+    const before = counters[count + TAKEN] as number;
+    counters[count + TAKEN] = now;
+    return now - before;
+  }
 }

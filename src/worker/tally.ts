@@ -4,7 +4,7 @@
  *
  * All of it lies in the shard's memory, so that a new owner goes on counting where a dead one stopped:
  *
- *     cells 0-14    how often things happened; among them the reads of clients that are gone
+ *     cells 0-14    how often things happened; among them the reads that clients have counted, as far as they were taken
  *     cells 15-16   peaks
  *     cells 17-30   the zero of each count, in the order of COUNTS
  */
@@ -49,7 +49,7 @@ const COUNTS = [
   'restarts',
 ] as const satisfies readonly (keyof Counts)[];
 
-/** Counts of clients that are gone, and of reads that came by frame. */
+/** Counts that were taken from clients, and of reads that came by frame. */
 class Reads implements ClientCounts {
   readonly #cells: Float64Array;
 
@@ -172,13 +172,12 @@ export class Tally {
 
   #counts(clients: Iterable<ClientMemory>): Counts {
     const cells = this.#cells;
-    const { hits, misses, droppedTouches, filterNegatives } = this.read;
-    const read = { hits, misses, droppedTouches, filterNegatives };
     for (const client of clients) {
-      client.addCounts(read);
+      client.takeCounts(this.read);
     }
+    const { hits, misses, droppedTouches, filterNegatives } = this.read;
     return {
-      ...read,
+      ...{ hits, misses, droppedTouches, filterNegatives },
       sets: cells[SETS] as number,
       failures: cells[FAILURES] as number,
       policyFaults: cells[POLICY_FAULTS] as number,

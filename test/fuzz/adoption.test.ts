@@ -20,6 +20,6 @@ describe.each(Object.keys(policies) as PolicyName[])('%s', (policy) => {
     const filter = type && { type, falsePositiveRate: 0.01 };
     const walk = new MortalWalk({ policy, filter, limits, operations: OPERATIONS, seed: SEED });
     walk.run();
-    expect(walk.deaths).toBeGreaterThan(1);
+    expect(walk.deaths).toBeGreaterThan(0);
   });
 });

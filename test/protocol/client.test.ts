@@ -96,7 +96,8 @@ test('counters add up, beyond 32 bits, and do not touch the ring', () => {
   client.countMiss();
   client.countDropped();
   client.countNegative();
-  client.addCounts(counts);
+  client.takeCounts(counts);
+  new ClientMemory(client.buffer).takeCounts(counts);
   expect(counts).toEqual({ hits: 2 ** 40 + 2, misses: 2, droppedTouches: 1, filterNegatives: 6 });
   expect(drained(client)).toEqual([[1, 2]]);
 });

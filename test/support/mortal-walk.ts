@@ -109,8 +109,9 @@ export class MortalWalk {
       const outcome: Outcome = (old) => (isNumber ? added(old) : old);
       this.#try(key, () => this.#target.ask(OP_INCREMENT, key, numbers(1 / 3, 0), ttlMs), outcome);
     } else if (dice < 60) {
-      const outcome: Outcome = (old) =>
-        live(old) && { ...(old as Entry), expiresAtMs, slideMs: (old as Entry).slideMs > 0 && ttlMs > 0 ? ttlMs : 0 };
+      // What slides goes on sliding, by its next ttl, also when it lives for ever meanwhile.
+      const slideMs = (old: Entry) => (old.slideMs > 0 && ttlMs > 0 ? ttlMs : old.slideMs);
+      const outcome: Outcome = (old) => live(old) && { ...(old as Entry), expiresAtMs, slideMs: slideMs(old as Entry) };
       this.#try(key, () => this.#target.ask(OP_EXPIRE, key, '', ttlMs), outcome);
     } else {
       const slides = ttlMs > 0 && this.#random.oneIn(2);

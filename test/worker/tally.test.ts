@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { ClientMemory } from '../../src/protocol/client.ts';
 import { OP_METRICS, OP_RESET_METRICS, type ShardCounts } from '../../src/protocol/operations.ts';
-import { makeShard } from '../support/shard.ts';
+import { LIMITS, makeShard, openShard } from '../support/shard.ts';
 
 function busyShard() {
   const target = makeShard({ entriesMax: 100 });
@@ -72,6 +72,15 @@ test('a client that leaves takes nothing back, before a reset or after', () => {
   expect(counts()).toMatchObject({ hits: 1, misses: 0 });
   target.call(OP_RESET_METRICS);
   expect(counts()).toMatchObject({ hits: 0, misses: 0 });
+});
+
+test('a client that is gone with the owner takes back nothing that was told or reset', () => {
+  const { target, counts } = busyShard();
+  target.call(OP_RESET_METRICS);
+  target.read('k117');
+  expect(counts()).toMatchObject({ hits: 1 });
+  const heir = openShard(target.memory, { limits: LIMITS, clock: target.clock });
+  expect(heir.call(OP_METRICS)).toMatchObject({ hits: 1, misses: 0 });
 });
 
 test('a clear counts what it removed as deleted', () => {

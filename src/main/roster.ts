@@ -8,8 +8,11 @@ import { isWaiting } from '../protocol/client.ts';
 import type { ClientBuffers } from './handle.ts';
 import type { ShardThread } from './shard-thread.ts';
 
-/** How long a port that has ended waits for its owner's death to be noticed, before it gets another to the same. */
-const SECOND_LOOK_MS = 20;
+/**
+ * How long a port that has ended waits for its owner's death to be noticed, before it gets another to the same. Threads of
+ * two busy cores ended up to 22 ms after their ports; what is sent to one that is ending is lost.
+ */
+const SECOND_LOOK_MS = 200;
 /** Clients that have gone while a shard had no owner, and whose counts wait for the next. */
 const DEPARTED_MAX = 10_000;
 

@@ -27,7 +27,7 @@ import { pack, unpack } from './thrown.ts';
 
 /** What a factory gets beside its key. */
 export interface FactoryContext {
-  /** Aborts when the lease's time is over, or the cache is closed: what comes later is not stored. */
+  /** Aborts when the lease's time is over, and the next who asks computes anew; or when the cache is closed. */
   readonly signal: AbortSignal;
 }
 

@@ -73,8 +73,8 @@ export interface CacheOptions {
    */
   timeout?: number | string;
   /**
-   * How long `getOrSet` lets one computation hold its key before the next who asks may try; what comes later is not stored.
-   * Default '30s'.
+   * How long `getOrSet` lets one computation hold its key before the next who asks may try; what comes when another has begun
+   * is not stored. Default '30s'.
    */
   leaseTimeout?: number | string;
   /**

@@ -31,11 +31,12 @@ export class Hits {
     return this.#clients;
   }
 
-  connect(client: ClientMemory): void {
+  /** Takes in what a client has counted in the time of an owner that died. */
+  connect(client: ClientMemory, counts: ClientCounts): void {
     if (client.becomeKnown()) {
-      const counts = { hits: 0, misses: 0, droppedTouches: 0, filterNegatives: 0 };
-      client.addCounts(counts);
-      this.getsBefore += counts.hits + counts.misses;
+      const before = counts.hits + counts.misses;
+      client.takeCounts(counts);
+      this.getsBefore += counts.hits + counts.misses - before;
     }
     this.#clients.add(client);
   }

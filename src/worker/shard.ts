@@ -87,7 +87,7 @@ export class Shard {
   }
 
   connect(client: ClientMemory): void {
-    this.#entries.hits.connect(client);
+    this.#entries.hits.connect(client, this.#entries.tally.read);
   }
 
   disconnect(client: ClientMemory): void {

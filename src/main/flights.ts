@@ -62,6 +62,8 @@ interface Wanted {
 
 /** Whoever waits for another thread asks again after so long: its holder may have asked for less time than he has. */
 const PATIENCE_MS = 500;
+/** A value that could not be computed anew is served on for so long before the next one tries. */
+const REFRESH_PAUSE_MS = 100;
 const ASK_AGAIN: Omit<LeaseEnd, 'lease'> = {};
 
 export class Flights {
@@ -147,7 +149,8 @@ export class Flights {
         this.#waits.get(nameOf(view.shard, token))?.end(ASK_AGAIN);
         return undefined;
       }
-      const own = token > 0 ? this.#launch(wanted, view, token) : this.#out.get(nameOf(view.shard, -token));
+      const own =
+        token > 0 ? this.#launch(wanted, view, token, stored !== undefined) : this.#out.get(nameOf(view.shard, -token));
       if (stored !== undefined) {
         this.#leaveAlone(token > 0 ? own : undefined, wanted.key);
         return stored;
@@ -183,8 +186,8 @@ export class Flights {
     }
   }
 
-  #launch(wanted: Wanted, { shard }: ShardView, token: number): Promise<StoredValue> {
-    const flight = this.#compute(wanted, token);
+  #launch(wanted: Wanted, { shard }: ShardView, token: number, refreshes: boolean): Promise<StoredValue> {
+    const flight = this.#compute(wanted, token, refreshes);
     const name = nameOf(shard, token);
     this.#out.set(name, flight);
     const land = () => void this.#out.delete(name);
@@ -192,7 +195,8 @@ export class Flights {
     return flight;
   }
 
-  async #compute({ key, id, make, wish }: Wanted, token: number): Promise<StoredValue> {
+  /** One that `refreshes` a value that may still be served has nobody who waits for it. */
+  async #compute({ key, id, make, wish }: Wanted, token: number, refreshes: boolean): Promise<StoredValue> {
     const controller = new AbortController();
     const late = setTimeout(() => controller.abort(tooLong(key, wish.leaseMs)), wish.leaseMs).unref();
     this.#running.add(controller);
@@ -200,6 +204,9 @@ export class Flights {
     try {
       value = await make([...computing.chain(), id], controller.signal);
     } catch (error) {
+      if (refreshes) {
+        await new Promise((resolve) => setTimeout(resolve, REFRESH_PAUSE_MS).unref());
+      }
       await this.#giveBack(key, token, error);
       throw error;
     } finally {

@@ -294,6 +294,21 @@ describe('grace', () => {
     await expect(cache.getOrSet('k', () => Promise.reject(new Error('down')), options)).rejects.toThrow('down');
   });
 
+  test('lets a factory that fails again and again run no more than ten times a second', async () => {
+    const clock = manualClock();
+    const cache = await make({ clock, shards: 1 });
+    const options = { ttl: '1m', grace: '10m' };
+    await cache.getOrSet('k', () => 'old', options);
+    clock.advance('2m');
+    let runs = 0;
+    const failing = () => Promise.reject(new Error(`run ${++runs}`));
+    for (const endMs = performance.now() + 250; performance.now() < endMs; ) {
+      expect(await cache.getOrSet('k', failing, options)).toBe('old');
+    }
+    expect(runs).toBeGreaterThan(0);
+    expect(runs).toBeLessThan(5);
+  });
+
   test('is for who asks for it: others compute, and wait', async () => {
     const clock = manualClock();
     const cache = await make({ clock });

@@ -364,13 +364,13 @@ test('an advisor hears of no gets that came before its owner', () => {
   const open = () => new Entries({ limits, memory, createPolicy: policies.lru, clock: new HandClock() });
   const client = new ClientMemory();
   const dead = open();
-  dead.hits.connect(client);
+  dead.hits.connect(client, dead.tally.read);
   client.countHit();
   dead.tally.read.misses++;
   expect(new AdvisedEntries(dead).gets()).toBe(1);
   const heir = open();
   const advised = new AdvisedEntries(heir);
-  heir.hits.connect(client);
+  heir.hits.connect(client, heir.tally.read);
   expect([advised.gets(), heir.tally.gets(heir.hits.clients)]).toEqual([0, 2]);
   client.countMiss();
   heir.hits.disconnect(client, heir.tally.read);

@@ -2,7 +2,7 @@
 import { describe } from '../protocol/describe.ts';
 import { CacheError } from '../protocol/errors.ts';
 import { FrameReader } from '../protocol/frame.ts';
-import { isWrite } from '../protocol/operations.ts';
+import { isWide, isWrite } from '../protocol/operations.ts';
 import { type Result, readReply } from '../protocol/reply.ts';
 import type { Call } from './call.ts';
 import type { UnansweredFrame } from './own-writes.ts';
@@ -43,24 +43,42 @@ export function settle({ calls }: Flight, results: number | Result[], shard: num
   }
 }
 
+/** Keys that are written to in frames that are out, later than the record that is looked at: by the low words of hashes. */
+export interface LaterWrites {
+  readonly keys: Set<number>;
+  /** Whether one may have changed any key. */
+  every: boolean;
+}
+
 /**
- * Makes the writes of a frame that was out do nothing, and answers them: their calls, and whether anything is left that
- * somebody waits for.
+ * Takes out of a frame that was out, and nobody will answer, what must not go out again: writes, which may have been
+ * applied; and reads of keys that the client went on to write to, which would be answered with what it wrote after them.
+ * Says whose calls these are, and whether anything is left that somebody waits for. Flights are to be given last one first.
  */
-export function withoutWrites({ frame, calls }: Flight): [writes: Call[], isWorthwhile: boolean] {
+export function withdrawWrites({ frame, calls }: Flight, later: LaterWrites): [lost: Call[], isWorthwhile: boolean] {
   const reader = new FrameReader(frame);
-  const writes: Call[] = [];
-  let isWorthwhile = false;
-  for (const call of calls) {
+  const places = calls.map(() => {
     reader.next();
-    if (isWrite(reader.op)) {
-      writes.push(call);
+    return reader.place;
+  });
+  const lost: Call[] = [];
+  let isWorthwhile = false;
+  for (let i = calls.length - 1; i >= 0; i--) {
+    const call = calls[i] as Call;
+    reader.jump(places[i] as number);
+    const writes = isWrite(reader.op);
+    if (writes || later.every || later.keys.has(reader.hashLow)) {
+      lost.push(call);
       reader.blank();
     } else {
       isWorthwhile ||= !call.isSettled;
     }
+    if (writes) {
+      later.keys.add(reader.hashLow);
+      later.every ||= isWide(reader.op);
+    }
   }
-  return [writes, isWorthwhile];
+  return [lost.reverse(), isWorthwhile];
 }
 
 /** A flight as a search through it needs it. */

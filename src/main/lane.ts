@@ -24,7 +24,7 @@ import type { Result } from '../protocol/reply.ts';
 import { Backlog, type BacklogLimits } from './backlog.ts';
 import { Call, type CallBody, type CallLimits, NO_BODY, UNLIMITED } from './call.ts';
 import { Connection } from './connection.ts';
-import { type Flight, resultsOf, settle, unanswered, withoutWrites } from './flight.ts';
+import { type Flight, resultsOf, settle, unanswered, withdrawWrites } from './flight.ts';
 import { Outbox } from './outbox.ts';
 import { type OwnWrite, OwnWrites } from './own-writes.ts';
 import { type End, ended, overloaded, timedOut } from './refusals.ts';
@@ -111,8 +111,9 @@ export class Lane {
     const flights = this.#flights.splice(0);
     // Before those come back that have no writes any more.
     this.#settleWrites();
+    const later = { keys: new Set<number>(), every: false };
     for (const flight of flights.reverse()) {
-      const [lost, isWorthwhile] = withoutWrites(flight);
+      const [lost, isWorthwhile] = withdrawWrites(flight, later);
       if (isWorthwhile) this.#outbox.putBack(flight);
       else this.#forget(flight);
       for (const call of lost) {

@@ -209,6 +209,11 @@ export class FrameReader {
     this.next();
   }
 
+  /** The word at which the current record begins. */
+  get place(): number {
+    return this.#record;
+  }
+
   /** Moves to the next record. Throws RangeError where the bytes are not a record that fits the frame. */
   next(): void {
     const { words } = this;

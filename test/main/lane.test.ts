@@ -327,6 +327,24 @@ describe('own writes', () => {
     expect(lane.lane.backlog.calls).toBe(2);
   });
 
+  test('a read that its shard died over never sees what the client wrote after it', async () => {
+    const lane = makeLane();
+    const before = [errorOf(lane.call(OP_GET, 'a')), errorOf(lane.call(OP_SET, 'a', UNLIMITED, 'v'))];
+    const other = lane.call(OP_GET, 'b').catch(() => {});
+    await lane.arrived(1);
+    const after = [errorOf(lane.call(OP_GET, 'b')), errorOf(lane.call(OP_CLEAR, ''))];
+    const last = lane.call(OP_GET, 'a').catch(() => {});
+    await lane.arrived(2);
+    lane.lane.disconnect();
+    const codes = (await Promise.all([...before, ...after])).map(({ code, outcome }) => `${code} ${outcome}`);
+    expect(codes).toEqual(['SHARD_DOWN unknown', 'SHARD_DOWN unknown', 'SHARD_DOWN unknown', 'SHARD_DOWN unknown']);
+    // The get of `b` in the first frame came before the clear, too; the last get came after all of them.
+    await other;
+    expect(lane.lane.backlog.calls).toBe(3);
+    lane.end();
+    await last;
+  });
+
   test('a write that was never sent is none when its time is over, were it to all keys', async () => {
     const lane = makeLane({ timeoutMs: 20 });
     lane.lane.disconnect();

@@ -77,7 +77,9 @@ async function loadInto(cache: Cache<string, string>, options: LoadOptions): Pro
       ? `${JSON.stringify(result)}\n`
       : renderLoadReport(result, { options, config, colours });
     await new Promise((resolve) => process.stdout.write(report, resolve));
-    return isInterrupted ? EXIT_INTERRUPTED : isRight(result) ? EXIT_DONE : EXIT_FAILED;
+    // First: whoever ends a load because values are wrong wants to be told that they were.
+    if (!isRight(result)) return EXIT_FAILED;
+    return isInterrupted ? EXIT_INTERRUPTED : EXIT_DONE;
   } finally {
     process.off('SIGINT', interrupt);
     progress.end();

@@ -100,7 +100,6 @@ function factsFrom(port: CacheHandle['port']): CacheFacts {
   }
   const { facts } = first.message;
   if (Atomics.load(new Int32Array(facts.state), 0) === 1) {
-    port.close();
     throw new CacheError('CACHE_CLOSED', 'The cache was closed before this handle was used', { outcome: 'not-sent' });
   }
   return { ...facts, config: Object.freeze(facts.config) };

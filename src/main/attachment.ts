@@ -6,11 +6,10 @@
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { type Clock, monotonic, SharedClock } from '../protocol/clock.ts';
 import type { StoredValue } from '../protocol/operations.ts';
-import { type ComputeOutcome, copyOf, type ResolvedTask } from './compute.ts';
+import { type ComputeOutcome, copyOf, type ResolvedTask, valueOfOutcome } from './compute.ts';
 import type { CacheFacts, ToClient, ToOpener } from './handle.ts';
 import type { ShardView } from './shard-view.ts';
 import type { CacheHome } from './shards.ts';
-import { rebuild } from './thrown.ts';
 import { type ClientViews, createViews } from './views.ts';
 
 export class Attachment implements CacheHome {
@@ -53,7 +52,7 @@ export class Attachment implements CacheHome {
   /** By the opener, whose pool it is. The bound of the queue is kept there. */
   compute(task: ResolvedTask, chain: readonly string[], signal: AbortSignal): Promise<StoredValue> {
     const number = ++this.#tasks;
-    return new Promise((resolve, reject) => {
+    const outcome = new Promise<ComputeOutcome>((resolve, reject) => {
       const work = { ...task, args: copyOf(task.args), chain };
       const abort = () => {
         this.#computing.delete(number);
@@ -61,18 +60,14 @@ export class Attachment implements CacheHome {
         reject(signal.reason);
       };
       signal.addEventListener('abort', abort, { once: true });
-      this.#computing.set(number, (outcome) => {
+      this.#computing.set(number, (computed) => {
         signal.removeEventListener('abort', abort);
         this.#computing.delete(number);
-        if ('thrown' in outcome) {
-          reject(rebuild(outcome.thrown));
-        } else {
-          const { tag, bytes } = outcome;
-          resolve({ tag, bytes: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength) });
-        }
+        resolve(computed);
       });
       this.#tell({ is: 'compute', task: number, work });
     });
+    return outcome.then(valueOfOutcome);
   }
 
   beginClose(): void {

@@ -11,11 +11,11 @@
 import type { Piscina } from 'piscina';
 import { describeThrown } from '../protocol/describe.ts';
 import { CacheError, misuse } from '../protocol/errors.ts';
-import type { StoredValue } from '../protocol/operations.ts';
+import { type StoredValue, storedValue } from '../protocol/operations.ts';
 import { type ComputeConfig, optionError } from './options.ts';
 import { type PluginModule, type ResolvedModule, resolveModule } from './plugin.ts';
 import { isSerializerName, type Tag } from './serializers/index.ts';
-import { rebuild, type Thrown } from './thrown.ts';
+import { rebuild, type Thrown, thrownOf } from './thrown.ts';
 
 /** A function in a module, which makes a value of its arguments. It may be async. */
 export interface TaskModule extends PluginModule {
@@ -89,6 +89,25 @@ export class ComputePool {
    * OVERLOADED, CACHE_CLOSED, or COMPUTE_ERROR when the thread ends.
    */
   async run(task: ResolvedTask, chain: readonly string[], signal: AbortSignal): Promise<StoredValue> {
+    return valueOfOutcome(await this.#compute(task, chain, signal));
+  }
+
+  /** The same as data that crosses to another thread. Never rejects. */
+  async outcomeOf(task: ResolvedTask, chain: readonly string[], signal: AbortSignal): Promise<ComputeOutcome> {
+    try {
+      return await this.#compute(task, chain, signal);
+    } catch (error) {
+      return { thrown: thrownOf(error) };
+    }
+  }
+
+  /** Rejects what runs and what waits with CACHE_CLOSED, and ends the threads. */
+  close(): Promise<void> {
+    this.#closing ??= this.#shutDown();
+    return this.#closing;
+  }
+
+  async #compute(task: ResolvedTask, chain: readonly string[], signal: AbortSignal): Promise<ComputeOutcome> {
     this.#assertOpen();
     signal.throwIfAborted();
     if (typeof this.#serializer === 'string' && !isSerializerName(this.#serializer)) {
@@ -96,28 +115,16 @@ export class ComputePool {
     }
     const args = copyOf(task.args);
     await this.#turn(signal);
-    let outcome: ComputeOutcome;
     try {
       this.#pool ??= this.#start();
       const pool = await this.#pool;
       this.#assertOpen();
-      outcome = await pool.run({ ...task, args, chain }, { signal });
+      return await pool.run({ ...task, args, chain }, { signal });
     } catch (cause) {
       throw this.#reasonOf(cause, task, signal);
     } finally {
       this.#next();
     }
-    if ('thrown' in outcome) {
-      throw rebuild(outcome.thrown);
-    }
-    const { tag, bytes } = outcome;
-    return { tag, bytes: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength) };
-  }
-
-  /** Rejects what runs and what waits with CACHE_CLOSED, and ends the threads. */
-  close(): Promise<void> {
-    this.#closing ??= this.#shutDown();
-    return this.#closing;
   }
 
   async #shutDown(): Promise<void> {
@@ -209,6 +216,14 @@ export class ComputePool {
       throw closed();
     }
   }
+}
+
+/** What came of a task. Throws what it threw. */
+export function valueOfOutcome(outcome: ComputeOutcome): StoredValue {
+  if ('thrown' in outcome) {
+    throw rebuild(outcome.thrown);
+  }
+  return storedValue(outcome);
 }
 
 function closed(): CacheError {

@@ -15,8 +15,8 @@
 import type { CacheKey } from '../protocol/cache-key.ts';
 import { describe } from '../protocol/describe.ts';
 import { CacheError } from '../protocol/errors.ts';
-import { type LeaseEnd, valueOfLease } from '../protocol/lease-end.ts';
-import { FLAG_COUNTED, OP_FILL, OP_LEASE, OP_RELEASE, type StoredValue } from '../protocol/operations.ts';
+import type { Ending } from '../protocol/lease-end.ts';
+import { FLAG_COUNTED, OP_FILL, OP_LEASE, OP_RELEASE, type StoredValue, storedValue } from '../protocol/operations.ts';
 import { bodyOf, Call, type CallBody, type CallLimits, UNLIMITED } from './call.ts';
 import type { Client } from './client.ts';
 import { computing } from './computing.ts';
@@ -64,7 +64,7 @@ interface Wanted {
 const PATIENCE_MS = 500;
 /** A value that could not be computed anew is served on for so long before the next one tries. */
 const REFRESH_PAUSE_MS = 100;
-const ASK_AGAIN: Omit<LeaseEnd, 'lease'> = {};
+const ASK_AGAIN: Ending = {};
 
 export class Flights {
   readonly #client: Client;
@@ -73,10 +73,7 @@ export class Flights {
   /** The computations of this thread, by shard and token. */
   readonly #out = new Map<string, Promise<StoredValue>>();
   /** Who waits for computations of other threads, by shard and token. */
-  readonly #waits = new Map<
-    string,
-    { ended: Promise<Omit<LeaseEnd, 'lease'>>; end(how: Omit<LeaseEnd, 'lease'>): void }
-  >();
+  readonly #waits = new Map<string, { ended: Promise<Ending>; end(how: Ending): void }>();
   /** Whoever waits, and when he no longer does. */
   readonly #waiters = new Map<Call, Promise<unknown>>();
   readonly #running = new Set<AbortController>();
@@ -160,7 +157,7 @@ export class Flights {
       }
       const end = await this.#endOf(view, -token, own, wanted.wish);
       if (end.value !== undefined) {
-        return valueOfLease(end.value);
+        return storedValue(end.value);
       }
       if (end.thrown !== undefined) {
         throw unpack(end.thrown);
@@ -257,7 +254,7 @@ export class Flights {
     token: number,
     own: Promise<StoredValue> | undefined,
     { leaseMs }: LeaseWish,
-  ): Promise<Omit<LeaseEnd, 'lease'>> {
+  ): Promise<Ending> {
     const name = nameOf(shard, token);
     if (own === undefined) {
       return this.#wait(name, Math.min(leaseMs, PATIENCE_MS));
@@ -272,13 +269,13 @@ export class Flights {
   }
 
   /** Also ends when its holder's time may be over, and the next one who asks may compute. */
-  #wait(name: string, patienceMs: number): Promise<Omit<LeaseEnd, 'lease'>> {
+  #wait(name: string, patienceMs: number): Promise<Ending> {
     const there = this.#waits.get(name);
     if (there !== undefined) {
       return there.ended;
     }
-    let end: (how: Omit<LeaseEnd, 'lease'>) => void = () => {};
-    const ended = new Promise<Omit<LeaseEnd, 'lease'>>((resolve) => {
+    let end: (how: Ending) => void = () => {};
+    const ended = new Promise<Ending>((resolve) => {
       const late = setTimeout(() => end(ASK_AGAIN), patienceMs).unref();
       end = (how) => {
         clearTimeout(late);

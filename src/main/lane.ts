@@ -59,7 +59,6 @@ export class Lane {
   readonly #outbox: Outbox;
   readonly #flights: Flight[] = [];
   readonly #writes = new OwnWrites();
-
   #listener: LaneListener | undefined;
   #connection: Connection | undefined;
   #scheduled = false;
@@ -200,10 +199,10 @@ export class Lane {
     }
   }
 
-  /** Rejects every call, now and from now on. The first reason stays: false for any later one. */
-  fail(code: CacheErrorCode, message: string, cause?: unknown): boolean {
+  /** Rejects every call, now and from now on. The first reason stays. */
+  fail(code: CacheErrorCode, message: string, cause?: unknown): void {
     if (this.#end !== undefined) {
-      return false;
+      return;
     }
     this.#end = { code, message, cause };
     this.backlog.clear();
@@ -220,7 +219,6 @@ export class Lane {
     }
     this.backlog.wake();
     this.#listener?.ownerChanged();
-    return true;
   }
 
   #schedule(): void {

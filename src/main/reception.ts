@@ -3,11 +3,9 @@
  * that has attached, or one that is gone, which its port says by ending.
  */
 import type { MessagePort } from 'node:worker_threads';
-import type { ComputeOutcome, ComputePool, ComputeTask } from './compute.ts';
+import type { ComputePool, ComputeTask } from './compute.ts';
 import type { ClientBuffers, ToClient, ToOpener } from './handle.ts';
 import type { Member, Roster } from './roster.ts';
-import type { Tag } from './serializers/index.ts';
-import { thrownOf } from './thrown.ts';
 
 /** Handles that may be out without a client behind them. */
 export const HANDLES_MAX = 16_384;
@@ -84,16 +82,11 @@ export class Reception {
   ): Promise<void> {
     const controller = new AbortController();
     tasks.set(task, controller);
-    let outcome: ComputeOutcome;
-    try {
-      const { tag, bytes } = await this.#pool.run(work, chain, controller.signal);
-      outcome = { tag: tag as Tag, bytes: new Uint8Array(bytes) };
-    } catch (error) {
-      outcome = { thrown: thrownOf(error) };
-    }
+    const outcome = await this.#pool.outcomeOf(work, chain, controller.signal);
     tasks.delete(task);
     const message: ToClient = { is: 'computed', task, outcome };
-    port.postMessage(message);
+    // The bytes came from the pool's thread to be handed on: nobody else has them.
+    port.postMessage(message, 'bytes' in outcome ? [outcome.bytes.buffer] : []);
   }
 }
 

@@ -39,10 +39,6 @@ export class Roster {
     this.#places = Array.from({ length: shards }, () => ({ owner: undefined, failed: undefined, departed: [] }));
   }
 
-  get size(): number {
-    return this.#members.size;
-  }
-
   /** A client that brings no ports of its own: it gets one to each owner there is. */
   admit(member: Member): void {
     this.#members.add(member);

@@ -120,7 +120,7 @@ class OpenedCache implements CacheHome {
       buffers,
       connect: (shard, port) => views[shard]?.lane.connect(port),
       disconnect: (shard) => views[shard]?.lane.disconnect(),
-      fail: (shard, how) => void views[shard]?.lane.fail('SHARD_FAILED', how),
+      fail: (shard, how) => views[shard]?.lane.fail('SHARD_FAILED', how),
     };
     roster.admit(own);
   }

@@ -36,9 +36,9 @@ export class Supervisor {
   readonly #events: SupervisorEvents;
   readonly #header: Int32Array;
   #thread: ShardThread | undefined;
+  /** The one that takes clients in, while there is one. */
   #owner: ShardThread | undefined;
   #closed = false;
-  #failed = false;
   /** When owners died lately, oldest first. */
   #deaths: number[] = [];
   #diedYoung = 0;
@@ -52,15 +52,6 @@ export class Supervisor {
     this.#body = body;
     this.#events = events;
     this.#header = new Int32Array(body.regions.header);
-  }
-
-  /** The thread that owns the shard and takes clients in; undefined while there is none. */
-  get owner(): ShardThread | undefined {
-    return this.#owner;
-  }
-
-  get hasFailed(): boolean {
-    return this.#failed;
   }
 
   /** Starts the first owner. Rejects as `ShardThread.ready` does, and then there is none. */
@@ -157,7 +148,6 @@ export class Supervisor {
   }
 
   async #giveUp(): Promise<void> {
-    this.#failed = true;
     const mender = new ShardThread(this.#body, 'mender');
     this.#thread = mender;
     const late = setTimeout(() => void mender.terminate(), MEND_MAX_MS);

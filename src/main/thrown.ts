@@ -87,7 +87,9 @@ function propertiesOf(error: Error): object {
     }
     try {
       properties[name] = copyOf((error as unknown as Record<string, unknown>)[name]);
-    } catch {}
+    } catch {
+      // What cannot cross stays behind, as said above: the error matters more than this.
+    }
   }
   return properties;
 }

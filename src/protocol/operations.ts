@@ -100,6 +100,11 @@ export interface StoredValue {
   readonly leftMs?: number;
 }
 
+/** The same of a value that came from another thread, where a Buffer becomes an Uint8Array. */
+export function storedValue({ tag, bytes }: { readonly tag: number; readonly bytes: Uint8Array }): StoredValue {
+  return { tag, bytes: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength) };
+}
+
 /** An entry as it left a shard. Without a value where only keys were asked for, or where it is too large for a page. */
 export interface StoredEntry {
   readonly encoding: number;

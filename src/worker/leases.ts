@@ -14,7 +14,7 @@
  * known by 53 bits of their hash: two that share those wait for each other, and a write to one ends the lease of the
  * other, no more.
  */
-import type { LeaseEnd } from '../protocol/lease-end.ts';
+import type { Ending, LeaseEnd } from '../protocol/lease-end.ts';
 
 /** Computations that may be out: beyond it the oldest is forgotten, and what its holder computes is not stored. */
 export const LEASES_MAX = 65_536;
@@ -149,7 +149,7 @@ export class Leases {
     return lease?.id === idOf(key) ? lease : undefined;
   }
 
-  #end(lease: Lease, how: Omit<LeaseEnd, 'lease'>): void {
+  #end(lease: Lease, how: Ending): void {
     this.#out.delete(lease.token);
     if (this.#held.get(lease.id) === lease) {
       this.#held.delete(lease.id);

@@ -15,6 +15,7 @@ import { growth } from './growth.ts';
 import { memory } from './memory.ts';
 import { micro } from './micro/index.ts';
 import { mixed } from './mixed.ts';
+import { near } from './near.ts';
 import { ownerReads } from './owner-reads.ts';
 import { policy } from './policy.ts';
 import { set } from './set.ts';
@@ -25,6 +26,7 @@ import { threads } from './threads.ts';
 
 const benches = {
   get,
+  near,
   advise,
   growth,
   set,

@@ -5,6 +5,7 @@ import { CacheError, misuse } from '../protocol/errors.ts';
 import { Attachment } from './attachment.ts';
 import { Cache, nameOf } from './cache.ts';
 import { type CacheFacts, type CacheHandle, isHandle, type ToClient } from './handle.ts';
+import { type NearCacheOptions, resolveNearCache } from './near-options.ts';
 import { type CacheLogger, Notices } from './notices.ts';
 import { resolveLogger, unknownOption } from './options.ts';
 import { createCodec, loadSerializer, resolveSerializer } from './serializers/index.ts';
@@ -12,9 +13,11 @@ import { createCodec, loadSerializer, resolveSerializer } from './serializers/in
 export interface AttachOptions {
   /** Hears what the cache has to say beside results in this thread. Default: nobody does. */
   logger?: CacheLogger;
+  /** Whether this thread keeps what it reads often, as the option of `openCache` says. Default false. */
+  nearCache?: boolean | NearCacheOptions;
 }
 
-const KNOWN = ['logger'];
+const KNOWN = ['logger', 'nearCache'];
 
 /** The clients of this thread, by cache, each with the port that it came by. */
 const attached = new Map<string, { readonly port: CacheHandle['port']; readonly cache: Promise<Cache> }>();
@@ -37,7 +40,7 @@ export async function attachCache<V = unknown, K extends CacheKey = CacheKey>(
   handle: CacheHandle,
   options: AttachOptions = {},
 ): Promise<Cache<V, K>> {
-  const logger = loggerOf(options);
+  checkOptions(options);
   if (!isHandle(handle)) {
     const expected =
       '`handle` to be what `cache.handle()` made, sent by `postMessage({ handle }, handle.transfer)`, or as a task of Piscina ' +
@@ -60,15 +63,19 @@ export async function attachCache<V = unknown, K extends CacheKey = CacheKey>(
   const leave = () => {
     if (attached.get(cacheId) === place) attached.delete(cacheId);
   };
-  const place = { port, cache: join(handle, logger, leave) };
+  const place = { port, cache: join(handle, options, leave) };
   attached.set(cacheId, place);
   place.cache.catch(leave);
   return (await place.cache) as unknown as Cache<V, K>;
 }
 
-async function join({ port }: CacheHandle, logger: CacheLogger | undefined, leave: () => void): Promise<Cache> {
+async function join(
+  { port }: CacheHandle,
+  { logger, nearCache = false }: AttachOptions,
+  leave: () => void,
+): Promise<Cache> {
   try {
-    const facts = factsFrom(port);
+    const facts = factsFrom(port, nearCache);
     const codec = createCodec(await loadSerializer(resolveSerializer(facts.config.serializer)));
     const home = new Attachment(facts, port, leave);
     return new Cache(home, codec, home.clock, new Notices(logger, nameOf(facts.config)));
@@ -79,7 +86,7 @@ async function join({ port }: CacheHandle, logger: CacheLogger | undefined, leav
   }
 }
 
-function loggerOf(options: AttachOptions): CacheLogger | undefined {
+function checkOptions(options: AttachOptions): void {
   if (typeof options !== 'object' || options === null) {
     throw misuse('INVALID_CONFIG', 'an object of options', options, { option: 'options' });
   }
@@ -87,11 +94,12 @@ function loggerOf(options: AttachOptions): CacheLogger | undefined {
   if (stranger !== undefined) {
     throw unknownOption(stranger, KNOWN);
   }
-  return resolveLogger(options.logger);
+  resolveLogger(options.logger);
+  resolveNearCache(options.nearCache ?? false, 'shared');
 }
 
-/** What came with a handle. */
-function factsFrom(port: CacheHandle['port']): CacheFacts {
+/** What came with a handle, and what this client is to have of its own. */
+function factsFrom(port: CacheHandle['port'], nearCache: AttachOptions['nearCache']): CacheFacts {
   const first = receiveMessageOnPort(port) as { message: ToClient } | undefined;
   if (first?.message.is !== 'facts') {
     const message =
@@ -102,5 +110,6 @@ function factsFrom(port: CacheHandle['port']): CacheFacts {
   if (Atomics.load(new Int32Array(facts.state), 0) === 1) {
     throw new CacheError('CACHE_CLOSED', 'The cache was closed before this handle was used', { outcome: 'not-sent' });
   }
-  return { ...facts, config: Object.freeze(facts.config) };
+  const { config } = facts;
+  return { ...facts, config: Object.freeze({ ...config, nearCache: resolveNearCache(nearCache, config.reads) }) };
 }

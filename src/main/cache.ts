@@ -61,6 +61,7 @@ import { evictionName } from './eviction.ts';
 import { type Factory, Flights, type Maker } from './flights.ts';
 import { type CacheHandle, createHandle } from './handle.ts';
 import { type CacheMetrics, noMetrics, sumMetrics } from './metrics.ts';
+import { FORGOTTEN } from './near-cache.ts';
 import { Notices } from './notices.ts';
 import {
   type CacheConfig,
@@ -167,7 +168,7 @@ export class Cache<V = unknown, K extends CacheKey = CacheKey> {
     const { config, hashSeed, id } = home.facts;
     this.config = config;
     this.#home = home;
-    this.#client = new Client(hashSeed, home.views, codec, clock);
+    this.#client = new Client(hashSeed, home.views, codec, clock, config.nearCache);
     this.#flights = new Flights(this.#client, notices, id);
     this.#notices = notices;
     void home.gone.then(() => this.#abandon());
@@ -177,15 +178,20 @@ export class Cache<V = unknown, K extends CacheKey = CacheKey> {
   get(key: K, options?: CallOptions): Promise<V | undefined> {
     try {
       const limits = callLimits(options);
-      const view = this.#client.aim(key);
-      const seen = view.look(this.#client.key);
+      const client = this.#client;
+      const kept = client.recall(key);
+      if (kept !== FORGOTTEN) {
+        return Promise.resolve(kept as V);
+      }
+      const view = client.aim(key);
+      const seen = view.look(client.key);
       if (seen === HIT) {
-        return Promise.resolve(this.#client.take(view) as V);
+        return Promise.resolve(client.takeNear(key, view) as V);
       }
       if (seen === MISS) {
         return MISSED;
       }
-      return this.#client.ask(view, OP_GET, key, limits).then(this.#decode);
+      return client.ask(view, OP_GET, key, limits).then(this.#decode);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -198,17 +204,21 @@ export class Cache<V = unknown, K extends CacheKey = CacheKey> {
    */
   getSync(key: K): V | undefined {
     const client = this.#client;
+    const kept = client.recallSync(key);
+    if (kept !== FORGOTTEN) {
+      return kept as V;
+    }
     const view = client.aim(key);
     const own = view.lane.ownWrite(client.key);
     if (own !== undefined) {
       return this.#takeOwn(view, own);
     }
-    return view.lookSync(client.key, key) === HIT ? (client.take(view) as V) : undefined;
+    return view.lookSync(client.key, key) === HIT ? (client.takeNear(key, view) as V) : undefined;
   }
 
   /** As `get`, but rejects with KEY_NOT_FOUND, or, once after it has expired, with KEY_EXPIRED. */
   getOrThrow(key: K, options?: CallOptions): Promise<V> {
-    const take = (view: ShardView) => this.#client.take(view) as V;
+    const take = (view: ShardView) => this.#client.takeNear(key, view) as V;
     return this.#lookOrAsk(key, options, OP_DEMAND, take, this.#decode) as Promise<V>;
   }
 
@@ -310,10 +320,14 @@ export class Cache<V = unknown, K extends CacheKey = CacheKey> {
       const wish = leaseWishOf(this.config, given);
       const make = isTask ? this.#makerOf(factory) : this.#makerBy(factory as Factory<V, K>, key);
       const client = this.#client;
+      const kept = client.recall(key);
+      if (kept !== FORGOTTEN) {
+        return Promise.resolve(kept as V);
+      }
       const view = client.aim(key);
       const seen = view.look(client.key);
       if (seen === HIT) {
-        return Promise.resolve(client.take(view) as V);
+        return Promise.resolve(client.takeNear(key, view) as V);
       }
       const limits = { signal, timeoutMs: timeoutMs === 0 ? this.config.timeout : timeoutMs };
       const counted = seen === MISS ? { ...wish, flags: wish.flags | FLAG_COUNTED } : wish;
@@ -573,12 +587,17 @@ export class Cache<V = unknown, K extends CacheKey = CacheKey> {
   ): Promise<T> {
     try {
       const limits = callLimits(options);
-      const view = this.#client.aim(key);
-      const seen = view.look(this.#client.key);
+      const client = this.#client;
+      const kept = op === OP_DEMAND ? client.recall(key) : FORGOTTEN;
+      if (kept !== FORGOTTEN) {
+        return Promise.resolve(kept as T);
+      }
+      const view = client.aim(key);
+      const seen = view.look(client.key);
       if (seen === HIT) {
         return Promise.resolve(take(view));
       }
-      return this.#client.ask(view, op, key, limits, seen === MISS ? COUNTED : NO_BODY).then(read);
+      return client.ask(view, op, key, limits, seen === MISS ? COUNTED : NO_BODY).then(read);
     } catch (error) {
       return Promise.reject(error);
     }

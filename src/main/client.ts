@@ -10,6 +10,8 @@ import { decodeKey, type HashSeed, KeyEncoder, shardOf } from '../protocol/key.t
 import type { StoredValue } from '../protocol/operations.ts';
 import type { Result } from '../protocol/reply.ts';
 import { type CallBody, type CallLimits, NO_BODY } from './call.ts';
+import { FORGOTTEN, NearCache } from './near-cache.ts';
+import type { NearCacheConfig } from './near-options.ts';
 import type { ValueCodec } from './serializers/index.ts';
 import type { ShardView } from './shard-view.ts';
 
@@ -20,18 +22,28 @@ export class Client {
   readonly codec: ValueCodec;
   /** The time of the cache. */
   readonly clock: Clock;
+  /** What this client keeps of what it reads; undefined where it keeps nothing. */
+  near: NearCache | undefined;
   #closed = false;
 
-  constructor(hashSeed: HashSeed, views: readonly ShardView[], codec: ValueCodec, clock: Clock) {
+  constructor(
+    hashSeed: HashSeed,
+    views: readonly ShardView[],
+    codec: ValueCodec,
+    clock: Clock,
+    near: NearCacheConfig | false,
+  ) {
     this.views = views;
     this.codec = codec;
     this.clock = clock;
     this.key = new KeyEncoder(hashSeed);
+    this.near = near === false ? undefined : new NearCache(this, near);
   }
 
   /** From now on every call throws CACHE_CLOSED. */
   close(): void {
     this.#closed = true;
+    this.near = undefined;
   }
 
   assertOpen(): void {
@@ -108,6 +120,21 @@ export class Client {
   /** The value that the view's reader has just found. */
   take({ reader }: ShardView): unknown {
     return this.codec.decode(reader.tag, reader.bytes, reader.length);
+  }
+
+  /** The value that was kept of a key, as `get` would find it now; or FORGOTTEN. */
+  recall(key: CacheKey): unknown {
+    return this.near === undefined ? FORGOTTEN : this.near.recall(key);
+  }
+
+  /** As `recall`, for `getSync`. */
+  recallSync(key: CacheKey): unknown {
+    return this.near === undefined ? FORGOTTEN : this.near.recallSync(key);
+  }
+
+  /** As `take`, of the key that was aimed at; the value is kept if it is worth it. */
+  takeNear(key: CacheKey, view: ShardView): unknown {
+    return this.near === undefined ? this.take(view) : this.near.take(key, view);
   }
 
   valueOf({ tag, bytes }: StoredValue): unknown {

@@ -34,6 +34,7 @@ export {
 export type { Factory, FactoryContext } from './flights.ts';
 export type { CacheHandle } from './handle.ts';
 export type { CacheMetrics, ShardMetrics } from './metrics.ts';
+export type { NearCacheConfig, NearCacheOptions } from './near-options.ts';
 export type { CacheLogger } from './notices.ts';
 export type { AdviseConfig, CacheConfig, CacheOptions, ComputeConfig, FilterConfig } from './options.ts';
 export type { ScanOptions } from './pages.ts';

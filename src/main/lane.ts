@@ -135,14 +135,15 @@ export class Lane {
     return this.#end !== undefined;
   }
 
-  /** Whether this client wrote to the key and does not know the outcome yet. May be mistaken towards yes. */
-  hasWrite(key: KeyEncoder): boolean {
-    return this.#writes.mayHold(key);
+  /** Whether this client wrote to a key of this hash and does not know the outcome yet. May be mistaken towards yes. */
+  hasWrite(hashLow: number): boolean {
+    // Most clients read while nothing of theirs is out: one word says so, where the table is 64 KiB.
+    return this.backlog.calls > 0 && this.#writes.mayHold(hashLow);
   }
 
   /** The last unacknowledged write of this client to the key, undefined where there is none. */
   ownWrite(key: KeyEncoder): OwnWrite | undefined {
-    return this.#writes.mayHold(key)
+    return this.#writes.mayHold(key.hashLow)
       ? this.#writes.last(key, [...this.#flights.map(unanswered), ...this.#outbox.frames()])
       : undefined;
   }

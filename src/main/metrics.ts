@@ -44,6 +44,8 @@ export interface ShardMetrics {
   /** Misses that the filter answered in the place of the owner, and misses that it could not rule out. */
   readonly filterNegatives: number;
   readonly filterFalsePositives: number;
+  /** Hits that were answered with what a near cache had kept. */
+  readonly nearHits: number;
   /** Frames that crossed to the shard, and the calls in them. */
   readonly messages: number;
   readonly calls: number;
@@ -80,6 +82,7 @@ const NOTHING: ShardCounts = {
   calls: 0,
   droppedTouches: 0,
   filterNegatives: 0,
+  nearHits: 0,
   filterFalsePositives: 0,
   restarts: 0,
   clients: 0,
@@ -137,6 +140,7 @@ function metricsOf(counts: ShardCounts): Omit<ShardMetrics, 'shard'> {
     memoryBytes: counts.bytes,
     payloadBytes: counts.payloadBytes,
     filterNegatives: counts.filterNegatives,
+    nearHits: counts.nearHits,
     filterFalsePositives: counts.filterFalsePositives,
     messages: counts.frames,
     calls: counts.calls,

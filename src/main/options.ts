@@ -10,6 +10,7 @@ import { SHARD_BYTES_MAX, type ShardLimits } from '../protocol/memory.ts';
 import type { AdviseSpec } from '../protocol/spec.ts';
 import { type EvictionConfig, type EvictionOption, resolveEviction } from './eviction.ts';
 import { ManualClock } from './manual-clock.ts';
+import { type NearCacheConfig, type NearCacheOptions, resolveNearCache } from './near-options.ts';
 import { type CacheLogger, LEVELS } from './notices.ts';
 import type { ResolvedModule } from './plugin.ts';
 import { type ResolvedSerializer, resolveSerializer, type SerializerOption } from './serializers/index.ts';
@@ -49,6 +50,11 @@ export interface CacheOptions {
    * thread that owns the shard.
    */
   reads?: 'shared' | 'owner';
+  /**
+   * Whether this thread keeps what it reads often, so that it need not look for it again: see `NearCacheOptions`. Never is it
+   * stale. Default false. For another thread, it is an option of `attachCache`.
+   */
+  nearCache?: boolean | NearCacheOptions;
   /**
    * The memory of what has expired is given back this often at most: milliseconds or '1s' (the default), from 10 ms; false
    * leaves it until somebody writes to the key or room is needed. Never is an expired value returned, either way.
@@ -115,6 +121,7 @@ export interface CacheConfig {
   readonly serializer: string | ResolvedModule;
   readonly filter: FilterConfig | false;
   readonly reads: 'shared' | 'owner';
+  readonly nearCache: NearCacheConfig | false;
   /** Milliseconds. */
   readonly cleanupInterval: number | false;
   readonly metrics: boolean;
@@ -176,6 +183,7 @@ const KNOWN = [
   'serializer',
   'filter',
   'reads',
+  'nearCache',
   'cleanupInterval',
   'metrics',
   'advise',
@@ -215,6 +223,7 @@ export function resolveOptions(options: CacheOptions = {}): CacheConfig {
       maxBytes,
     );
   }
+  const reads = choice('reads', options.reads ?? 'shared', ['shared', 'owner'] as const);
   return Object.freeze({
     shards,
     maxBytes,
@@ -224,7 +233,8 @@ export function resolveOptions(options: CacheOptions = {}): CacheConfig {
     eviction: resolveEviction(options.eviction ?? 'as3-fifo'),
     serializer: nameOf(resolveSerializer(options.serializer)),
     filter: filter(options.filter ?? true),
-    reads: choice('reads', options.reads ?? 'shared', ['shared', 'owner'] as const),
+    reads,
+    nearCache: resolveNearCache(options.nearCache ?? false, reads),
     cleanupInterval: cleanupInterval(options.cleanupInterval ?? DEFAULT_CLEANUP_MS),
     metrics: flag('metrics', options.metrics ?? true),
     advise: advise(options.advise ?? false),

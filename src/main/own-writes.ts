@@ -47,7 +47,7 @@ export class OwnWrites {
     if (isWide(op)) {
       this.#wideFrame = frame;
     } else if (isWrite(op)) {
-      const bucket = bucketOf(key);
+      const bucket = bucketOf(key.hashLow);
       this.#frames[bucket] = frame;
       this.#places[bucket] = place;
     }
@@ -64,8 +64,8 @@ export class OwnWrites {
   }
 
   /** Whether a write to the key is in flight. May be mistaken towards yes. */
-  mayHold(key: KeyEncoder): boolean {
-    return (this.#frames[bucketOf(key)] as number) > this.#answered || this.#wideFrame > this.#answered;
+  mayHold(hashLow: number): boolean {
+    return (this.#frames[bucketOf(hashLow)] as number) > this.#answered || this.#wideFrame > this.#answered;
   }
 
   /** The last write to the key in the frames without an answer, given oldest first; undefined where there is none. */
@@ -77,7 +77,7 @@ export class OwnWrites {
   }
 
   #find(key: KeyEncoder, unanswered: readonly UnansweredFrame[]): OwnWrite | undefined {
-    const bucket = bucketOf(key);
+    const bucket = bucketOf(key.hashLow);
     const noted = unanswered.find(({ id }) => id === this.#frames[bucket]);
     if (noted !== undefined && this.#wideFrame <= this.#answered) {
       noted.frame.jump(this.#places[bucket] as number);
@@ -119,6 +119,6 @@ function writeOf({ frame, openedMs }: UnansweredFrame): OwnWrite | undefined {
   return frame.op === OP_DELETE || frame.op === OP_POP ? 'absent' : undefined;
 }
 
-function bucketOf(key: KeyEncoder): number {
-  return (key.hashLow >>> 5) & (BUCKETS - 1);
+function bucketOf(hashLow: number): number {
+  return (hashLow >>> 5) & (BUCKETS - 1);
 }

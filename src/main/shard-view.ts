@@ -71,12 +71,38 @@ export class ShardView {
         return BUSY;
       }
       this.client.countHit();
-      this.#sample(key, true);
+      this.#sample(key.hashLow, key.hashHigh, true, key);
     } else if (seen === MISS) {
       this.client.countMiss();
-      this.#sample(key, false);
+      this.#sample(key.hashLow, key.hashHigh, false, key);
     }
     return seen;
+  }
+
+  /**
+   * A hit of an entry that was seen before and still stands. False where the owner should be asked instead by whoever
+   * `canAsk`: it takes a `look`. `key` may be any that was encoded.
+   */
+  useAgain(slot: number, seqLow: number, key: KeyEncoder, canAsk: boolean): boolean {
+    if (!this.#tell(slot, seqLow, key)) {
+      if (!canAsk) {
+        this.client.countDropped();
+      } else if (!this.#letsGo()) {
+        return false;
+      }
+    }
+    this.client.countHit();
+    this.client.countNear();
+    return true;
+  }
+
+  /** Whether some gets are followed: then those that were a `useAgain` are to be told with `sampleAgain`. */
+  get isFollowed(): boolean {
+    return this.#samples !== undefined;
+  }
+
+  sampleAgain(hashLow: number, hashHigh: number, key: KeyEncoder): void {
+    this.#sample(hashLow, hashHigh, true, key);
   }
 
   /** As `look`, but nobody counts or hears of it. */
@@ -103,13 +129,13 @@ export class ShardView {
     const seen = looked === BUSY ? this.#readPatiently(key, given) : looked;
     if (seen === MISS) {
       this.client.countMiss();
-      this.#sample(key, false);
+      this.#sample(key.hashLow, key.hashHigh, false, key);
     } else {
       if (!this.#touch(key)) {
         this.client.countDropped();
       }
       this.client.countHit();
-      this.#sample(key, true);
+      this.#sample(key.hashLow, key.hashHigh, true, key);
     }
     return seen;
   }
@@ -129,7 +155,7 @@ export class ShardView {
   /** What the memory says; BUSY where it may not be asked, or would not answer. */
   #see(key: KeyEncoder, copies: boolean): number {
     // Where there is no owner to be asked any more, the memory is all there is.
-    if ((!this.#looks && !this.lane.hasEnded) || this.lane.hasWrite(key)) {
+    if ((!this.#looks && !this.lane.hasEnded) || this.lane.hasWrite(key.hashLow)) {
       return BUSY;
     }
     return copies ? this.reader.read(key) : this.reader.probe(key);
@@ -141,7 +167,7 @@ export class ShardView {
    */
   #isRuledOut(key: KeyEncoder): boolean {
     const { filter } = this;
-    return filter?.rulesOut(key.hashLow, key.hashHigh) === true && !this.lane.hasWrite(key);
+    return filter?.rulesOut(key.hashLow, key.hashHigh) === true && !this.lane.hasWrite(key.hashLow);
   }
 
   /** Apart from `lookSync`, which reads no clock while the stripe is even: a miss at 10 k entries took 185 ns with it, 142 without. */
@@ -164,23 +190,28 @@ export class ShardView {
   #touch(key: KeyEncoder): boolean {
     const { reader } = this;
     reader.slide();
+    return this.#tell(reader.slot, reader.seqLow, key);
+  }
+
+  /** Tells the policy that an entry was used. False when the ring has no room for it. */
+  #tell(slot: number, seqLow: number, key: KeyEncoder): boolean {
     if (this.#hits === 'none') {
       return true;
     }
     if (this.#hits === 'byte') {
-      reader.touchByte();
+      this.reader.touchByte(slot);
       return true;
     }
-    const waiting = this.client.push(reader.slot, reader.seqLow);
+    const waiting = this.client.push(slot, seqLow);
     if ((waiting === RING_FULL || waiting > RING_NUDGE) && !this.#nudging) {
       this.#nudge(key);
     }
     return waiting !== RING_FULL;
   }
 
-  /** Tells the shard of a get that was counted, if it is one of those that are followed. */
-  #sample(key: KeyEncoder, hit: boolean): void {
-    if (this.#samples?.offer(key.hashLow, key.hashHigh, hit) === true && !this.#nudging) {
+  /** Tells the shard of a get that was counted, if it is one of those that are followed. `key` may be any. */
+  #sample(hashLow: number, hashHigh: number, hit: boolean, key: KeyEncoder): void {
+    if (this.#samples?.offer(hashLow, hashHigh, hit) === true && !this.#nudging) {
       this.#nudge(key);
     }
   }

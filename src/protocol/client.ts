@@ -4,9 +4,9 @@
  * taken, which are the owner's.
  *
  *   words 0-15   [ tail | head | waiting | known | ... ] tail, waiting: client, head, known: owner
- *   words 16-23  counters, as float64                    client
- *   words 24-31  how far they were taken                 owner
- *   words 32-    RING_RECORDS x [ slot | seq low ]        client
+ *   words 16-27  counters, as float64                    client
+ *   words 28-39  how far they were taken                 owner
+ *   words 40-    RING_RECORDS x [ slot | seq low ]        client
  *
  * Ordered policies (LRU and its kin) need hits in order. A reader appends them here, and the owner drains every ring
  * before each write that it applies, so one client that awaits its writes sees the policy's exact order. A record
@@ -17,8 +17,9 @@ const HEAD = 1;
 const WAITING = 2;
 const KNOWN = 3;
 const COUNTERS_AT = 8;
-const COUNTERS = 8;
-const RECORDS_AT = 32;
+/** Six, and how far each was taken. */
+const COUNTERS = 12;
+const RECORDS_AT = 40;
 /** 4,096 records, 32 KiB: at 68 ns a record the longest drain holds a write for 0.3 ms. */
 export const RING_RECORDS = 4096;
 const RING_MASK = RING_RECORDS - 1;
@@ -28,7 +29,8 @@ const HITS = COUNTERS_AT;
 const MISSES = COUNTERS_AT + 1;
 const DROPPED = COUNTERS_AT + 2;
 const NEGATIVES = COUNTERS_AT + 3;
-const TAKEN = 4;
+const NEAR = COUNTERS_AT + 4;
+const TAKEN = 6;
 
 export interface ClientCounts {
   hits: number;
@@ -37,6 +39,8 @@ export interface ClientCounts {
   droppedTouches: number;
   /** Misses that the filter answered: they are among `misses`. */
   filterNegatives: number;
+  /** Hits that a near cache answered: they are among `hits`. */
+  nearHits: number;
 }
 
 /** Whether a client, by its memory, waits for an answer of its shard. */
@@ -74,6 +78,10 @@ export class ClientMemory {
 
   countNegative(): void {
     (this.#counters[NEGATIVES] as number)++;
+  }
+
+  countNear(): void {
+    (this.#counters[NEAR] as number)++;
   }
 
   /** The owner's side: whether an owner has known this client before. Asked once, since from then on one has. */
@@ -132,6 +140,7 @@ export class ClientMemory {
     into.misses += this.#take(MISSES);
     into.filterNegatives += this.#take(NEGATIVES);
     into.droppedTouches += this.#take(DROPPED);
+    into.nearHits += this.#take(NEAR);
   }
 
   #take(count: number): number {

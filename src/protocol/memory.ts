@@ -102,8 +102,8 @@ export const SEQ_HIGH_MASK = (1 << SEQ_HIGH_BITS) - 1;
 
 export const TOUCHED_MAX = 3;
 
-/** Float64s in the tally: 31, and one to spare. */
-export const TALLY_CELLS = 32;
+/** Float64s in the tally: 33, and some to spare. */
+export const TALLY_CELLS = 40;
 
 /** What an entry costs outside its block: bucket 8, slot 4, touched 1, policy links 8, filter 3. */
 export const ENTRY_COLUMN_BYTES = 24;

@@ -154,6 +154,7 @@ export interface ShardCounts {
   /** Misses that the filter answered, and misses that reached the owner though it has a filter. */
   filterNegatives: number;
   filterFalsePositives: number;
+  nearHits: number;
   /** How often a new owner took over from one that had died. */
   restarts: number;
   /** Clients that are connected. */

@@ -18,6 +18,7 @@ import {
   BLOCK_HASH,
   BLOCK_META,
   BLOCK_NEXT,
+  BLOCK_SEQ_HIGH,
   BLOCK_SEQ_LOW,
   BLOCK_SLIDE,
   BLOCK_SLOT,
@@ -65,7 +66,10 @@ export class Reader {
   readonly #scratchWords: Int32Array;
   #slot = 0;
   #seqLow = 0;
+  #seqHigh = 0;
   #meta = 0;
+  /** The lock of the stripe at the last look that could be believed. */
+  #lock = 0;
   /** Of the last entry that had an expiry: when it was looked at, and when it dies. */
   #nowMs = 0;
   #expiresAtMs = 0;
@@ -103,6 +107,36 @@ export class Reader {
     return this.#seqLow;
   }
 
+  /** The word of the last hit that has the high part of its write sequence. */
+  get seqHigh(): number {
+    return this.#seqHigh;
+  }
+
+  /** Whether the last hit expires later by being read. */
+  get slides(): boolean {
+    return (this.#meta & META_SLIDES) !== 0;
+  }
+
+  /** The time by which entries expire. */
+  get nowMs(): number {
+    return this.#clock.now();
+  }
+
+  /** When the last hit expires, by the clock; Infinity for never. */
+  get expiresAtMs(): number {
+    return (this.#meta & META_EXPIRES) === 0 ? Number.POSITIVE_INFINITY : this.#expiresAtMs;
+  }
+
+  /** The lock of the last look's stripe: as long as it `isStill` that, all that was seen there is so. */
+  get lock(): number {
+    return this.#lock;
+  }
+
+  /** Whether nothing has changed in the stripe of this hash since its lock was `lock`. */
+  isStill(lock: number, hashLow: number): boolean {
+    return Atomics.load(this.#memory.header, STRIPES_AT + (hashLow & STRIPE_MASK)) === lock;
+  }
+
   /** Looks the encoded key up: MISS, HIT (then `bytes`, `length` and `tag` hold the value) or BUSY. */
   read(key: KeyEncoder): number {
     return this.#consistent(key, true);
@@ -123,12 +157,12 @@ export class Reader {
     }
   }
 
-  /** Tells a policy that counts by bytes that the last hit was used. Unlocked: a lost count is a lost count. */
-  touchByte(): void {
+  /** Tells a policy that counts by bytes that the entry of a slot was used. Unlocked: a lost count is a lost count. */
+  touchByte(slot: number): void {
     const touched = this.#memory.touched;
-    const count = touched[this.#slot] as number;
+    const count = touched[slot] as number;
     if (count < TOUCHED_MAX) {
-      touched[this.#slot] = count + 1;
+      touched[slot] = count + 1;
     }
   }
 
@@ -153,6 +187,7 @@ export class Reader {
         Atomics.add(this.#fence, 0, 1);
       }
       if (Atomics.load(header, stripe) === before && seen !== TORN) {
+        this.#lock = before;
         return seen;
       }
     }
@@ -215,6 +250,7 @@ export class Reader {
     }
     this.#slot = slot;
     this.#seqLow = words[block + BLOCK_SEQ_LOW] as number;
+    this.#seqHigh = words[block + BLOCK_SEQ_HIGH] as number;
     this.#meta = meta;
     this.length = length;
     if (!copies) {

@@ -19,6 +19,7 @@ import {
   STRIPE_MASK,
   STRIPES,
   STRIPES_AT,
+  TALLY_CELLS,
   TOUCHED_MAX,
   tagOf,
   wordsFor,
@@ -85,7 +86,7 @@ describe('regions', () => {
       touched: 101,
       lastRead: 101 * 8,
       filter: 0,
-      tally: 32 * 8,
+      tally: TALLY_CELLS * 8,
       arena: 1024 * 1024,
     });
   });

@@ -23,6 +23,7 @@ const COUNTS: ShardCounts = {
   validEntries: 15,
   validPeak: 16,
   filterNegatives: 17,
+  nearHits: 19,
   filterFalsePositives: 18,
   restarts: 19,
   clients: 20,

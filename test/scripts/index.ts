@@ -9,13 +9,11 @@ import { golden } from './golden.ts';
 import { goldenShards } from './golden-shards.ts';
 import { goldenTtl } from './golden-ttl.ts';
 import { keys } from './keys.ts';
-
 import { kills } from './kills.ts';
-
 import { linearizability } from './linearizability.ts';
-
 import { loads } from './loads.ts';
 import { model } from './model.ts';
+import { near } from './near.ts';
 import { occupancy } from './occupancy.ts';
 import { torture } from './torture.ts';
 import { values } from './values.ts';
@@ -34,6 +32,7 @@ const SCRIPTS = {
   linearizability,
   loads,
   model,
+  near,
   occupancy,
   torture,
   values,

@@ -1,5 +1,5 @@
 /**
- * npm run long -- linearizability [--histories 10000] [--kill] [--kill-every 50] [--reads owner] [--seed n]
+ * npm run long -- linearizability [--histories 10000] [--kill] [--kill-every 50] [--reads owner] [--near] [--seed n]
  *
  * Is there, for each of three keys that four threads work on at once, an order of all calls that explains what each of
  * them saw? With --kill the threads of shards die meanwhile.
@@ -17,6 +17,7 @@ export async function linearizability(args: string[]): Promise<boolean> {
       histories: { type: 'string', default: '10000' },
       kill: { type: 'boolean', default: false },
       'kill-every': { type: 'string', default: '50' },
+      near: { type: 'boolean', default: false },
       reads: { type: 'string', default: 'shared' },
       seed: { type: 'string', default: `${SEED}` },
     },
@@ -26,13 +27,16 @@ export async function linearizability(args: string[]): Promise<boolean> {
   const reads = values.reads === 'owner' ? 'owner' : 'shared';
   const seed = Number(values.seed);
   const kills = crashEveryMs === undefined ? 'no kills' : `a kill every ${crashEveryMs} ms`;
-  console.log(`${histories} histories, reads ${reads}, ${kills}, seed ${seed}`);
+  console.log(
+    `${histories} histories, reads ${reads}, ${values.near ? 'near caches' : 'no near cache'}, ${kills}, seed ${seed}`,
+  );
   const beganMs = performance.now();
   const report = await runHistories({
     histories,
     seed,
     crashEveryMs,
     reads,
+    nearCache: values.near,
     onBatch: ({ histories, violations }) => {
       if (histories % PROGRESS_EVERY === 0) {
         const seconds = ((performance.now() - beganMs) / 1_000).toFixed(0);

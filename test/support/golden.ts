@@ -171,7 +171,7 @@ function hitRatio({ name, options }: Golden, entriesMax: number, keys: Int32Arra
     if (readsByte ? reader.probe(key) === HIT : shard.get(record) !== 0) {
       hits++;
       if (readsByte) {
-        reader.touchByte();
+        reader.touchByte(reader.slot);
       }
     } else {
       shard.set(record);

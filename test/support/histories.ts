@@ -24,6 +24,8 @@ export interface HistoriesOptions {
   /** Whether computations are judged as if leases could be lost, as they can where shards crash. */
   readonly lossy?: boolean;
   readonly reads?: CacheOptions['reads'];
+  /** What every thread keeps of what it reads. */
+  readonly nearCache?: CacheOptions['nearCache'];
   readonly onBatch?: (report: HistoriesReport) => void;
 }
 
@@ -76,9 +78,9 @@ export async function runHistories(options: HistoriesOptions): Promise<Histories
   }
 }
 
-function startThreads({ seed, bug }: HistoriesOptions): Worker[] {
+function startThreads({ seed, bug, nearCache }: HistoriesOptions): Worker[] {
   const arrivals = new Int32Array(new SharedArrayBuffer(4));
-  const facts = { clients: CLIENTS, seed, bug, arrivals, keys: KEYS, operations: OPERATIONS };
+  const facts = { clients: CLIENTS, seed, bug, nearCache, arrivals, keys: KEYS, operations: OPERATIONS };
   return Array.from({ length: CLIENTS }, (_, client) => {
     const file = new URL('test/support/history-thread.mjs', packageRoot());
     return new Worker(file, { workerData: { ...facts, client } });

@@ -155,7 +155,7 @@ export function openShard(memory: ShardMemory, setup: ShardSetup): ShardUnderTes
       if (shard.policy.hits === 'ring') {
         client.push(reader.slot, reader.seqLow);
       } else if (shard.policy.hits === 'byte') {
-        reader.touchByte();
+        reader.touchByte(reader.slot);
       }
       return textOf({ tag: reader.tag, bytes: Buffer.from(reader.value) });
     },

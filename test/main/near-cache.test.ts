@@ -10,13 +10,14 @@ import { Random, SEED } from '../support/random.ts';
 function nearOf(options: object, byteLength = 10) {
   const reader = { lock: 2, length: byteLength, slot: 1, seqLow: 1, seqHigh: 0, slides: false, expiresAtMs: Infinity };
   const view = {
+    shard: 0,
+    isFollowed: false,
     reader: { ...reader, nowMs: 0, isStill: () => true },
     lane: { hasWrite: () => false },
     useAgain: () => true,
-    useAgainSync: () => {},
   };
   const key = { hashLow: 0, hashHigh: 0 };
-  const client = { key, aim: () => view, take: () => key.hashLow };
+  const client = { key, views: [view], aim: () => view, take: () => key.hashLow };
   const config = resolveNearCache(options, 'shared');
   if (config === false) throw new Error('a near cache was asked for');
   const near = new NearCache(client as unknown as Client, config);

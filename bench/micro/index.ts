@@ -12,12 +12,13 @@ import { paceOf } from '../support/rounds.ts';
 import { arena } from './arena.ts';
 import { filter } from './filter.ts';
 import { frame } from './frame.ts';
+import { hit } from './hit.ts';
 import { key } from './key.ts';
 import { reader } from './reader.ts';
 import type { PrepareSubject } from './subject.ts';
 import { wheel } from './wheel.ts';
 
-const subjects = { key, reader, filter, arena, wheel, frame } satisfies Record<string, PrepareSubject>;
+const subjects = { key, reader, hit, filter, arena, wheel, frame } satisfies Record<string, PrepareSubject>;
 
 export const micro: Bench = {
   question: 'What does each part of the library take by itself, and how far is that from what the machine asks for?',

@@ -8,7 +8,7 @@
  */
 import { misuse } from '../../protocol/errors.ts';
 import { TAG_NUMBER } from '../../protocol/operations.ts';
-import { decodeBuffer, decodeNumber } from './bare-values.ts';
+import { decodeNumber, decodeUint8Array } from './bare-values.ts';
 import { failed, TAG_CUSTOM, unknownTag, type ValueCodec } from './codec.ts';
 
 interface Named {
@@ -76,7 +76,7 @@ export class CustomCodec implements ValueCodec {
     try {
       return serializer.binary === false
         ? serializer.decode(bytes.toString('utf8', 0, byteLength))
-        : serializer.decode(decodeBuffer(bytes, byteLength));
+        : serializer.decode(Buffer.from(decodeUint8Array(bytes, byteLength).buffer));
     } catch (cause) {
       throw failed(`The serializer '${this.name}' cannot decode what it stored`, cause);
     }

@@ -214,6 +214,18 @@ describe('the policy hears of every read', () => {
     },
   );
 
+  test('advice is given by these reads, too', async () => {
+    const cache = await open({ shards: 1, advise: true, nearCache: true });
+    await cache.setMany(pairs(50));
+    for (let i = 0; i < 30_000; i++) {
+      cache.getSync(i % 2 === 0 ? 'k7' : `k${i % 50}`);
+      if (i % 500 === 0) await cache.has('k7');
+    }
+    const { hotKeys } = await cache.advise();
+    expect(hotKeys[0]?.key).toBe('k7');
+    expect((await cache.metrics()).nearHits).toBeGreaterThan(29_000);
+  });
+
   test('a ring without room: a getSync that cannot be told is counted, a get asks the owner', async () => {
     const cache = await open({ shards: 1, eviction: 'lru', nearCache: true });
     await cache.set('k', 1);

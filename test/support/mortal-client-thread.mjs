@@ -4,7 +4,7 @@ import { attachCache } from 'shardstash';
 import { MortalClient } from './mortal-client.mjs';
 
 const { handle, me, clients } = workerData;
-const cache = await attachCache(handle);
+const cache = await attachCache(handle, { nearCache: me === 0 });
 const client = new MortalClient(cache, me, clients, Math.random);
 client.start();
 parentPort.once('message', async () => {

@@ -85,7 +85,7 @@ describe('regions', () => {
       touched: 101,
       lastRead: 101 * 8,
       filter: 0,
-      tally: 32 * 8,
+      tally: 34 * 8,
       arena: 1024 * 1024,
     });
   });

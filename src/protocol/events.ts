@@ -50,6 +50,8 @@ export class EventBatchWriter {
   readonly #droppedSince = new Float64Array(KINDS_COUNT);
   #length = HEAD_WORDS;
   #events = 0;
+  /** When one of them was dropped, others that would fit must not get before it. */
+  #isClosed = false;
 
   /** Whether there is nothing to tell, not even that something could not be. */
   get isEmpty(): boolean {
@@ -60,10 +62,10 @@ export class EventBatchWriter {
   addRemoval(kind: number, keyMeta: number, from: Int32Array, at: number): boolean {
     const words = this.#words;
     const length = wordsFor(keyMeta & KEY_BYTES_MAX);
-    let to = this.#length;
-    if (this.#events === BATCH_EVENTS_MAX || to + 1 + length > BATCH_WORDS) {
+    if (!this.#admits(1 + length)) {
       return false;
     }
+    let to = this.#length;
     words[to++] = keyMeta | (kind << META_TAG_SHIFT);
     for (let i = 0; i < length; i++) {
       words[to++] = from[at + i] as number;
@@ -75,7 +77,7 @@ export class EventBatchWriter {
 
   /** So many entries left at once. False when there is no room. */
   addClear(entries: number): boolean {
-    if (this.#events === BATCH_EVENTS_MAX || this.#length + 2 > BATCH_WORDS) {
+    if (!this.#admits(2)) {
       return false;
     }
     this.#words[this.#length++] = KINDS.clear << META_TAG_SHIFT;
@@ -86,7 +88,8 @@ export class EventBatchWriter {
 
   /** An event has been given up. */
   drop(kind: number): void {
-    const dropped = this.#events === 0 ? this.#dropped : this.#droppedSince;
+    this.#isClosed = this.#events > 0;
+    const dropped = this.#isClosed ? this.#droppedSince : this.#dropped;
     (dropped[kind] as number)++;
   }
 
@@ -97,7 +100,12 @@ export class EventBatchWriter {
     this.#droppedSince.fill(0);
     this.#length = HEAD_WORDS;
     this.#events = 0;
+    this.#isClosed = false;
     return batch;
+  }
+
+  #admits(words: number): boolean {
+    return !this.#isClosed && this.#events < BATCH_EVENTS_MAX && this.#length + words <= BATCH_WORDS;
   }
 }
 

@@ -8,7 +8,7 @@
 import { parseArgs } from 'node:util';
 import { eventStorm } from '../support/event-storm.ts';
 
-/** What waits for one listener: 2 MiB in the ports of two shards, 4 MiB in its queue. The rest is what the runtime leaves about. */
+/** What waits for one listener: 6 MiB in the ports of two shards, 4 MiB in its queue. The rest is what the runtime leaves about. */
 const GROWTH_MAX_MIB = 64;
 
 export async function events(args: string[]): Promise<boolean> {

@@ -28,10 +28,13 @@ export interface StormReport {
 /** The listener sleeps for so long after each batch; undefined for no listener. */
 export async function eventStorm(evictions: number, sleepMs: number | undefined): Promise<StormReport> {
   const cache = await openCache({ shards: 2, maxEntries: ENTRIES, maxBytes: '64mb', eviction: 'fifo' });
-  const thread = sleepMs === undefined ? undefined : await startListener(cache, sleepMs);
+  const awake = new Int32Array(new SharedArrayBuffer(4));
+  const thread = sleepMs === undefined ? undefined : await startListener(cache, sleepMs, awake);
   try {
     const report = await storm(cache, evictions);
     const { evictions: evicted, droppedEvents } = await cache.metrics();
+    Atomics.store(awake, 0, 1);
+    Atomics.notify(awake, 0);
     const heard = thread === undefined ? { told: 0, dropped: 0 } : await hearFrom(thread, evicted);
     return { ...report, evicted, droppedEvents, ...heard };
   } finally {
@@ -53,11 +56,11 @@ async function storm(cache: Cache, evictions: number): Promise<Pick<StormReport,
   return { failed, slowestMs, rss: { before, peak, after: process.memoryUsage.rss() } };
 }
 
-async function startListener(cache: Cache, sleepMs: number): Promise<Worker> {
+async function startListener(cache: Cache, sleepMs: number, awake: Int32Array): Promise<Worker> {
   const handle = cache.handle();
   const thread = new Worker(LISTENER, {
     execArgv: [],
-    workerData: { handle, sleepMs },
+    workerData: { handle, sleepMs, awake },
     transferList: [...handle.transfer],
   });
   await once(thread, 'message');

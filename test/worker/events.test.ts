@@ -201,6 +201,15 @@ describe('a batch leaves', () => {
     expect(listener.take()).toHaveLength(10);
   });
 
+  test('no later, however fast others follow', () => {
+    const { target, listener } = tinyShard();
+    for (const i of range(FLUSH_MS + 2)) {
+      target.set(`k${i}`, 'v');
+      vi.advanceTimersByTime(1);
+    }
+    expect(listener.take()).toHaveLength(FLUSH_MS);
+  });
+
   test('when it has its number of events, without waiting', () => {
     const { target, listener } = tinyShard();
     for (const i of range(BATCH_EVENTS_MAX + 2)) target.set(`k${i}`, 'v');
@@ -366,6 +375,16 @@ describe('who listens', () => {
     expect(announceClear).not.toHaveBeenCalled();
     expect(listener.takeLater()).toEqual([]);
     expect(vi.getTimerCount()).toBe(0);
+  });
+
+  test('that stops and begins again is not told of what waited before', () => {
+    const { target, listener } = tinyShard();
+    for (const key of ['a', 'b']) target.set(key, 'v');
+    listener.want(target, 0);
+    target.set('c', 'v');
+    listener.want(target, EVERYTHING);
+    target.set('d', 'v');
+    expect(listener.takeLater()).toEqual(['evict c']);
   });
 
   test('is forgotten when it is gone', () => {

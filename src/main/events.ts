@@ -60,13 +60,17 @@ export type CacheListener<E extends CacheEventName, K = unknown> = (event: Cache
 
 const KIND_NAMES = Object.keys(KINDS) as EventKind[];
 const NAMES: readonly CacheEventName[] = [...KIND_NAMES, 'shard:down', 'shard:up', 'shard:failed'];
+/** By kind. */
 const channels: readonly Channel[] = KIND_NAMES.map((name) => channel(`shardstash:${name}`));
 
 export class Events {
   readonly #views: readonly ShardView[];
   /** By shard: where clients say that they listen to other events than before. */
   readonly #headers: readonly Int32Array[];
-  readonly #notices: Notices;
+  /** How the cache calls itself. */
+  readonly #cache: string;
+  /** By kind: none where another client of this thread tells them. */
+  readonly #channels: readonly Channel[];
   readonly #listeners = new Map<string, Map<unknown, Subscription>>(NAMES.map((name) => [name, new Map()]));
   /** The bits of kinds that have listeners; and those that the shards know of, subscribers of channels counted in. */
   #listened = 0;
@@ -76,7 +80,8 @@ export class Events {
   constructor({ regions }: CacheFacts, views: readonly ShardView[], notices: Notices) {
     this.#views = views;
     this.#headers = regions.map(({ header }) => new Int32Array(header));
-    this.#notices = notices;
+    this.#cache = notices.cache;
+    this.#channels = notices.isEcho ? [] : channels;
     for (const view of views) {
       view.lane.audience = { told: (batch) => this.#take(view, batch), turnBegins: () => this.#look() };
     }
@@ -144,13 +149,13 @@ export class Events {
     }
   }
 
-  /** The bits of kinds whose channel has subscribers in this thread that this client has to tell. */
+  /** The bits of kinds whose channel has subscribers in this thread. */
   #subscribed(): number {
     let kinds = 0;
-    for (let kind = 0; kind < channels.length; kind++) {
-      if ((channels[kind] as Channel).hasSubscribers) kinds |= 1 << kind;
+    for (let kind = 0; kind < this.#channels.length; kind++) {
+      if (this.#channels[kind]?.hasSubscribers === true) kinds |= 1 << kind;
     }
-    return this.#notices.isEcho ? 0 : kinds;
+    return kinds;
   }
 
   /** Takes a batch out of the port, and hands on what is in it. */
@@ -173,10 +178,9 @@ export class Events {
   }
 
   #publish(batch: EventBatch): void {
-    const { isEcho, cache } = this.#notices;
-    const to = channels[KINDS[batch.event as EventKind]];
-    if (to?.hasSubscribers === true && !isEcho && !this.#closed) {
-      to.publish({ cache, ...batch.open(0) });
+    const to = this.#channels[KINDS[batch.event as EventKind]];
+    if (to?.hasSubscribers === true && !this.#closed) {
+      to.publish({ cache: this.#cache, ...batch.open(0) });
     }
   }
 }

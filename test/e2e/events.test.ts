@@ -280,31 +280,51 @@ describe('threads of shards', () => {
     expect((await heardIn(thread, 2)).map(({ event }) => event)).toEqual(['shard:down', 'shard:failed']);
   });
 
-  test('that end with their cache are not heard of, nor is what left last', async () => {
+  test('that end with their cache are not heard of, whatever a thread that was blocked meanwhile hears of first', async () => {
     const cache = await make({ shards: 2 });
     const thread = await join(cache);
     await listenIn(thread);
     const heard: unknown[] = [];
-    for (const name of ['shard:down', 'shard:failed', 'delete', 'clear'] as const) {
-      cache.on(name, (event) => heard.push(event));
-    }
-    await cache.set('k', 1);
-    await Promise.all([cache.delete('k'), cache.close()]);
+    cache.on('shard:down', (event) => heard.push(event)).on('shard:failed', (event) => heard.push(event));
+    const blocked = thread.run(() => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 150));
+    await cache.close();
+    await blocked;
     expect(heard).toEqual([]);
     const told = await thread.run(async (c) => {
-      const { heard } = globalThis as unknown as { heard: { event: string }[] };
       while ((await c.size().catch(({ code }) => code)) !== 'CACHE_CLOSED');
-      await new Promise((resolve) => setTimeout(resolve, 20));
-      return heard.filter(({ event }) => event.startsWith('shard:'));
+      return (globalThis as unknown as { heard: unknown[] }).heard;
     });
     expect(told).toEqual([]);
   });
 });
 
+test('when a cache is being closed its listeners are handed nothing more, not what waits either', async () => {
+  const cache = await make({ shards: 1 });
+  const heard: unknown[] = [];
+  let done = () => {};
+  cache.on('delete', ({ keys }) => {
+    heard.push(...keys);
+    return new Promise<void>((resolve) => {
+      done = resolve;
+    });
+  });
+  const other = new Heard(cache, 'delete');
+  for (const key of ['a', 'b']) {
+    await cache.set(key, 1);
+    await cache.delete(key);
+    await other.all(key === 'a' ? 1 : 2);
+  }
+  const closing = cache.close();
+  done();
+  await closing;
+  expect([heard, other.keys]).toEqual([['a'], ['a', 'b']]);
+});
+
 describe('channels', () => {
   test('tell of what left, once a thread, from the turn on in which the client next asks a shard', async () => {
     const cache = await make({ shards: 1, maxEntries: 2, eviction: 'fifo' });
-    await attachCache(cache.handle());
+    const second = await attachCache(cache.handle());
+    const beside = new Heard(second, 'delete');
     const messages: object[] = [];
     const hear = (message: unknown) => messages.push(message as object);
     const names = ['evict', 'delete', 'clear'].map((name) => `shardstash:${name}`);
@@ -313,6 +333,7 @@ describe('channels', () => {
       await cache.setMany(pairs(3));
       await cache.delete('k1');
       await cache.clear();
+      await beside.all(1);
       expect(await heardOf(messages, 3)).toEqual([
         { cache: `${cache}`, event: 'evict', shard: 0, keys: ['k0'], dropped: 0 },
         { cache: `${cache}`, event: 'delete', shard: 0, keys: ['k1'], dropped: 0 },

@@ -9,6 +9,7 @@ import { type NearCacheOptions, resolveNearCache } from './near-options.ts';
 import { type CacheLogger, Notices } from './notices.ts';
 import { resolveLogger, unknownOption } from './options.ts';
 import { createCodec, loadSerializer, resolveSerializer } from './serializers/index.ts';
+import { isOpenedHere } from './shards.ts';
 
 export interface AttachOptions {
   /** Hears what the cache has to say beside results in this thread. Default: nobody does. */
@@ -77,8 +78,9 @@ async function join(
   try {
     const facts = factsFrom(port, nearCache);
     const codec = createCodec(await loadSerializer(resolveSerializer(facts.config.serializer)));
-    const home = new Attachment(facts, port, leave);
-    return new Cache(home, codec, home.clock, new Notices(logger, nameOf(facts.config)));
+    const notices = new Notices(logger, nameOf(facts.config), isOpenedHere(facts.id));
+    const home = new Attachment(facts, port, notices, leave);
+    return new Cache(home, codec, home.clock, notices);
   } catch (error) {
     // So that the opener does not wait for it.
     port.close();

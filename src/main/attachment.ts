@@ -8,6 +8,7 @@ import { type Clock, monotonic, SharedClock } from '../protocol/clock.ts';
 import type { StoredValue } from '../protocol/operations.ts';
 import { type ComputeOutcome, copyOf, type ResolvedTask, valueOfOutcome } from './compute.ts';
 import type { CacheFacts, ToClient, ToOpener } from './handle.ts';
+import type { Notices } from './notices.ts';
 import type { ShardView } from './shard-view.ts';
 import type { CacheHome } from './shards.ts';
 import { type ClientViews, createViews } from './views.ts';
@@ -18,23 +19,28 @@ export class Attachment implements CacheHome {
   readonly gone: Promise<void>;
   readonly clock: Clock;
   readonly #port: MessagePort;
+  readonly #notices: Notices;
   readonly #onLeaving: () => void;
   /** Ports that the opener has sent, by shard. */
   readonly #received: number[];
+  /** Shards that have no owner, as far as this client has heard. */
+  readonly #down = new Set<number>();
   #tasks = 0;
   readonly #computing = new Map<number, (outcome: ComputeOutcome) => void>();
   #leave: () => void = () => {};
 
   /** `port` is the handle's. `onLeaving` is told when there are to be no more calls. */
-  constructor(facts: CacheFacts, port: MessagePort, onLeaving: () => void) {
+  constructor(facts: CacheFacts, port: MessagePort, notices: Notices, onLeaving: () => void) {
     this.facts = facts;
     this.#port = port;
+    this.#notices = notices;
     this.#onLeaving = onLeaving;
     this.gone = new Promise((resolve) => {
       this.#leave = resolve;
     });
     this.clock = facts.time === undefined ? monotonic : new SharedClock(facts.time);
     const made = createViews(facts, this.clock, (shard) => {
+      this.#sayDown(shard);
       this.#tell({ is: 'lost', shard, ports: this.#received[shard] as number });
     });
     this.views = made.views;
@@ -92,16 +98,34 @@ export class Attachment implements CacheHome {
     switch (message.is) {
       case 'port':
         (this.#received[message.shard] as number)++;
+        // The end of the last connection may not have been heard of yet.
+        this.#sayDown(message.shard);
         this.views[message.shard]?.lane.connect(message.port);
+        this.#sayUp(message.shard);
         break;
       case 'failed':
         this.views[message.shard]?.lane.fail('SHARD_FAILED', message.how);
+        this.#notices.tellOfShard('shard:failed', `Shard ${message.shard} ${message.how}`, message.shard);
         break;
       case 'computed':
         this.#computing.get(message.task)?.(message.outcome);
         break;
       case 'closed':
         this.#end('was closed');
+    }
+  }
+
+  /** Not of a cache that is being closed: its shards end because they are to. */
+  #sayDown(shard: number): void {
+    if (!this.#down.has(shard) && Atomics.load(new Int32Array(this.facts.state), 0) === 0) {
+      this.#down.add(shard);
+      this.#notices.tellOfShard('shard:down', `Shard ${shard} has ended, as far as this thread can see`, shard);
+    }
+  }
+
+  #sayUp(shard: number): void {
+    if (this.#down.delete(shard)) {
+      this.#notices.tellOfShard('shard:up', `Shard ${shard} has a new owner`, shard);
     }
   }
 

@@ -57,6 +57,7 @@ import {
   ttlOf,
   type UpdateOptions,
 } from './entry-options.ts';
+import { type CacheEventName, type CacheListener, Events } from './events.ts';
 import { evictionName } from './eviction.ts';
 import { type Factory, Flights, type Maker } from './flights.ts';
 import { type CacheHandle, createHandle } from './handle.ts';
@@ -158,6 +159,7 @@ export class Cache<V = unknown, K extends CacheKey = CacheKey> {
   readonly #client: Client;
   readonly #home: CacheHome;
   readonly #flights: Flights;
+  readonly #events: Events;
   readonly #notices: Notices;
   /** The shard that the next popItem asks first. */
   #popAt = 0;
@@ -170,6 +172,7 @@ export class Cache<V = unknown, K extends CacheKey = CacheKey> {
     this.#home = home;
     this.#client = new Client(hashSeed, home.views, codec, clock, config.nearCache);
     this.#flights = new Flights(this.#client, notices, id);
+    this.#events = new Events(home.facts, home.views, notices);
     this.#notices = notices;
     void home.gone.then(() => this.#abandon());
   }
@@ -518,6 +521,29 @@ export class Cache<V = unknown, K extends CacheKey = CacheKey> {
   }
 
   /**
+   * Lets `listener` hear of entries that leave, whoever's call it was, or of shards' threads that come and go. It is handed
+   * batches: the keys of one shard that left for one reason, in order, a few milliseconds after they did. Nobody waits for a
+   * listener: one that is too slow, or whose thread is busy, misses events, and is told how many. Where it returns a
+   * promise, its next batch waits until that settles. What it throws is an uncaught exception. It does not keep the process
+   * alive. Throws INVALID_CONFIG and CACHE_CLOSED.
+   *
+   * @example
+   * cache.on('evict', ({ keys, dropped }) => console.log(`${keys.length} had to go, ${dropped} more nobody told us of`));
+   */
+  on<E extends CacheEventName>(event: E, listener: CacheListener<E, K>): this {
+    this.#client.assertOpen();
+    this.#events.on(event, listener);
+    return this;
+  }
+
+  /** Lets `listener` hear of that event no more. Throws INVALID_CONFIG and CACHE_CLOSED. */
+  off<E extends CacheEventName>(event: E, listener: CacheListener<E, K>): this {
+    this.#client.assertOpen();
+    this.#events.off(event, listener);
+    return this;
+  }
+
+  /**
    * What another thread needs to join this cache with `attachCache`: one for each client, to be sent with
    * `handle.transfer` in the transfer list. Throws CACHE_CLOSED, OVERLOADED when too many were made and never used, and
    * INVALID_CONFIG where the cache has a serializer that other threads cannot load.
@@ -668,6 +694,7 @@ export class Cache<V = unknown, K extends CacheKey = CacheKey> {
 
   async #shutDown(timeoutMs: number): Promise<void> {
     this.#client.close();
+    this.#events.close();
     this.#home.beginClose();
     const idle = Promise.all([...this.#client.views.map(({ lane }) => lane.drained()), this.#flights.drained()]);
     let timer: NodeJS.Timeout | undefined;
@@ -684,6 +711,7 @@ export class Cache<V = unknown, K extends CacheKey = CacheKey> {
   /** Somebody else has closed the cache. */
   #abandon(): void {
     this.#client.close();
+    this.#events.close();
     this.#closing ??= Promise.resolve();
     this.#flights.fail(new CacheError('CACHE_CLOSED', 'The cache was closed before the value was computed'));
   }

@@ -5,6 +5,7 @@
 import type { MessagePort } from 'node:worker_threads';
 import { type Endpoint, wrap } from 'comlink';
 import { type ComlinkEndpoint, endpointOf } from '../protocol/endpoint.ts';
+import { isEventMessage } from '../protocol/events.ts';
 import { isLeaseEnd, type LeaseEnd } from '../protocol/lease-end.ts';
 
 export interface ConnectionEvents {
@@ -12,6 +13,8 @@ export interface ConnectionEvents {
   lost(how: string, cause: unknown): void;
   /** A computation that somebody here waits for has ended. */
   leaseEnded(end: LeaseEnd): void;
+  /** Entries have left: see protocol/events.ts. */
+  told(batch: Uint8Array): void;
 }
 
 export class Connection {
@@ -55,6 +58,10 @@ export class Connection {
   #admit(message: unknown): unknown {
     if (isLeaseEnd(message)) {
       this.#events.leaseEnded(message);
+      return undefined;
+    }
+    if (isEventMessage(message)) {
+      this.#events.told(message.events);
       return undefined;
     }
     return message;

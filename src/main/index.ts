@@ -23,6 +23,7 @@ export { type Cache, type Lookup, openCache } from './cache.ts';
 export type { CallOptions } from './call.ts';
 export type { TaskModule } from './compute.ts';
 export type { ComputeOptions, IncrementOptions, SetOptions, TaskOptions, UpdateOptions } from './entry-options.ts';
+export type { CacheEventName, CacheEvents, CacheListener } from './events.ts';
 export {
   type EvictionConfig,
   type EvictionModule,

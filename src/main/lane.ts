@@ -19,12 +19,12 @@ import type { ClientMemory } from '../protocol/client.ts';
 import type { CacheErrorCode, Outcome } from '../protocol/errors.ts';
 import { FRAME_HEAD_BYTES, recordBytes } from '../protocol/frame.ts';
 import type { KeyEncoder } from '../protocol/key.ts';
-import type { LeaseEnd } from '../protocol/lease-end.ts';
 import type { Result } from '../protocol/reply.ts';
 import { Backlog, type BacklogLimits } from './backlog.ts';
 import { Call, type CallBody, type CallLimits, NO_BODY, UNLIMITED } from './call.ts';
 import { Connection } from './connection.ts';
 import { type Flight, resultsOf, settle, unanswered, withdrawWrites } from './flight.ts';
+import type { LaneAudience, LaneListener } from './lane-listener.ts';
 import { Outbox } from './outbox.ts';
 import { type OwnWrite, OwnWrites } from './own-writes.ts';
 import { type End, ended, overloaded, timedOut } from './refusals.ts';
@@ -43,15 +43,10 @@ export interface LaneLimits extends BacklogLimits {
   readonly timeoutMs: number;
 }
 
-/** Hears what a lane has to say beside answers. */
-export interface LaneListener {
-  /** Whatever an owner had promised is void: there is another one, or will be none. */
-  ownerChanged(): void;
-  leaseEnded(end: LeaseEnd): void;
-}
-
 export class Lane {
   readonly backlog: Backlog;
+  listener: LaneListener | undefined;
+  audience: LaneAudience | undefined;
   readonly #shard: number;
   readonly #limits: LaneLimits;
   readonly #memory: ClientMemory;
@@ -59,7 +54,6 @@ export class Lane {
   readonly #outbox: Outbox;
   readonly #flights: Flight[] = [];
   readonly #writes = new OwnWrites();
-  #listener: LaneListener | undefined;
   #connection: Connection | undefined;
   #scheduled = false;
   #deadline: NodeJS.Timeout | undefined;
@@ -75,10 +69,6 @@ export class Lane {
     this.backlog = new Backlog(limits);
   }
 
-  set listener(listener: LaneListener) {
-    this.#listener = listener;
-  }
-
   /** Takes a port to the shard's owner, in the place of the one there was. */
   connect(port: MessagePort): void {
     if (this.#end !== undefined) {
@@ -88,7 +78,8 @@ export class Lane {
     this.disconnect('was replaced', undefined);
     const connection: Connection = new Connection(port, {
       lost: (how, cause) => this.#lose(connection, how, cause),
-      leaseEnded: (end) => this.#listener?.leaseEnded(end),
+      leaseEnded: (end) => this.listener?.leaseEnded(end),
+      told: (batch) => this.audience?.told(batch),
     });
     this.#connection = connection;
     this.#deadline?.unref();
@@ -96,7 +87,7 @@ export class Lane {
       connection.hold(true);
       this.#depart();
     }
-    this.#listener?.ownerChanged();
+    this.listener?.ownerChanged();
   }
 
   /** There is no owner, for now. Of writes that are out the outcome is unknown: they reject. What only reads goes out again. */
@@ -219,11 +210,12 @@ export class Lane {
       call.reject(ended(this.#shard, call, 'not-sent', this.#end as End));
     }
     this.backlog.wake();
-    this.#listener?.ownerChanged();
+    this.listener?.ownerChanged();
   }
 
   #schedule(): void {
     this.#scheduled = true;
+    this.audience?.turnBegins();
     this.#deadline ??= this.#armDeadline(this.#outbox.deadlineMs);
     this.#hold();
     // A tick runs when the microtasks of the turn are done, so every call they make joins the frame.

@@ -51,6 +51,8 @@ export interface ShardMetrics {
   readonly calls: number;
   /** Hits of which an ordered policy never heard, because getSync found the ring full. */
   readonly droppedTouches: number;
+  /** Events that a listener missed because it, or its thread, was too slow: each counted once for each that missed it. */
+  readonly droppedEvents: number;
   /** How often a new thread took over the memory of a shard whose thread had died. */
   readonly restarts: number;
   /** Threads that use the cache, the one that opened it included. */
@@ -81,6 +83,7 @@ const NOTHING: ShardCounts = {
   frames: 0,
   calls: 0,
   droppedTouches: 0,
+  droppedEvents: 0,
   filterNegatives: 0,
   nearHits: 0,
   filterFalsePositives: 0,
@@ -145,6 +148,7 @@ function metricsOf(counts: ShardCounts): Omit<ShardMetrics, 'shard'> {
     messages: counts.frames,
     calls: counts.calls,
     droppedTouches: counts.droppedTouches,
+    droppedEvents: counts.droppedEvents,
     restarts: counts.restarts,
     clients: counts.clients,
   };

@@ -9,6 +9,9 @@
  *     shardstash:shard:down     { cache, shard, cause }        error, an owner has died
  *     shardstash:shard:up       { cache, shard }               info, there is one again
  *     shardstash:shard:failed   { cache, shard }               error, there will be none any more
+ *
+ * What becomes of shards is told once a thread, however many clients that has. Entries that leave have channels, too, but no
+ * logger: see events.ts.
  */
 import { type Channel, channel } from 'node:diagnostics_channel';
 
@@ -28,25 +31,46 @@ const levels = {
 } as const satisfies Record<string, (typeof LEVELS)[number]>;
 
 type NoticeName = keyof typeof levels;
+type ShardNotice = Extract<NoticeName, `shard:${string}`>;
 
 const channels = Object.fromEntries(
   Object.keys(levels).map((name) => [name, channel(`shardstash:${name}`)]),
 ) as unknown as Record<NoticeName, Channel>;
 
 export class Notices {
+  /** How the cache calls itself. */
+  readonly cache: string;
+  /** Whether another client in this thread tells the channels what happens to all clients alike. */
+  readonly isEcho: boolean;
+  /** Hears what becomes of shards. */
+  onShard: ((name: ShardNotice, shard: number, cause: unknown) => void) | undefined;
   readonly #logger: CacheLogger | undefined;
-  readonly #cache: string;
 
-  /** `cache` is how the cache calls itself. */
-  constructor(logger: CacheLogger | undefined, cache: string) {
+  constructor(logger: CacheLogger | undefined, cache: string, isEcho = false) {
     this.#logger = logger;
-    this.#cache = cache;
+    this.cache = cache;
+    this.isEcho = isEcho;
+  }
+
+  /** Of a shard: it is down, up again, or has failed. */
+  tellOfShard(
+    name: ShardNotice,
+    message: string,
+    shard: number,
+    details: { code?: number; cause?: unknown } = {},
+  ): void {
+    this.#tell(name, message, { shard, ...details }, !this.isEcho);
+    this.onShard?.(name, shard, details.cause);
+  }
+
+  tell(name: Exclude<NoticeName, ShardNotice>, message: string, details: object = {}): void {
+    this.#tell(name, message, details, true);
   }
 
   /** A logger that throws is a warning of the process: it must not stand between a call and its answer. */
-  tell(name: NoticeName, message: string, details: object = {}): void {
-    const whole = { cache: this.#cache, message, ...details };
-    channels[name].publish(whole);
+  #tell(name: NoticeName, message: string, details: object, publishes: boolean): void {
+    const whole = { cache: this.cache, message, ...details };
+    if (publishes) channels[name].publish(whole);
     try {
       this.#logger?.[levels[name]](message, whole);
     } catch (cause) {

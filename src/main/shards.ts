@@ -41,6 +41,14 @@ export interface CacheHome {
   close(): Promise<void>;
 }
 
+/** Caches that were opened in this thread. */
+const opened = new Set<string>();
+
+/** Whether the cache of this id was opened in this thread, and is open. */
+export function isOpenedHere(id: string): boolean {
+  return opened.has(id);
+}
+
 /** Opens all shards or none. */
 export async function openShards(
   config: CacheConfig,
@@ -55,15 +63,15 @@ export async function openShards(
     return new Supervisor(body, {
       serving: (owner, isFirst) => {
         roster.serve(shard, owner);
-        if (!isFirst) notices.tell('shard:up', `Shard ${shard} has a new owner`, { shard });
+        if (!isFirst) notices.tellOfShard('shard:up', `Shard ${shard} has a new owner`, shard);
       },
       down: (how, { code, cause }) => {
         roster.unserve(shard);
-        notices.tell('shard:down', `Shard ${shard} ${how}`, { shard, code, cause });
+        notices.tellOfShard('shard:down', `Shard ${shard} ${how}`, shard, { code, cause });
       },
       failed: (how) => {
         roster.fail(shard, how);
-        notices.tell('shard:failed', `Shard ${shard} ${how}`, { shard });
+        notices.tellOfShard('shard:failed', `Shard ${shard} ${how}`, shard);
       },
     });
   });
@@ -123,6 +131,7 @@ class OpenedCache implements CacheHome {
       fail: (shard, how) => views[shard]?.lane.fail('SHARD_FAILED', how),
     };
     roster.admit(own);
+    opened.add(facts.id);
   }
 
   expect(port: MessagePort): void {
@@ -145,6 +154,7 @@ class OpenedCache implements CacheHome {
   }
 
   async close(): Promise<void> {
+    opened.delete(this.facts.id);
     this.#watchdog.close();
     for (const { lane } of this.views) {
       lane.fail('CACHE_CLOSED', 'is closed: the cache was closed');

@@ -3,10 +3,10 @@
  * counters and the ring of its hits. Only the client writes it, but for the head of the ring and the counts that were
  * taken, which are the owner's.
  *
- *   words 0-15   [ tail | head | waiting | known | ... ] tail, waiting: client, head, known: owner
- *   words 16-27  counters, as float64                    client
- *   words 28-39  how far they were taken                 owner
- *   words 40-    RING_RECORDS x [ slot | seq low ]        client
+ *   words 0-5    [ tail | head | waiting | known | wanted | batches ]   head, known: owner, the others: client
+ *   words 12-23  counters, as float64                                   client
+ *   words 24-35  how far they were taken                                owner
+ *   words 36-    RING_RECORDS x [ slot | seq low ]                      client
  *
  * Ordered policies (LRU and its kin) need hits in order. A reader appends them here, and the owner drains every ring
  * before each write that it applies, so one client that awaits its writes sees the policy's exact order. A record
@@ -16,10 +16,12 @@ const TAIL = 0;
 const HEAD = 1;
 const WAITING = 2;
 const KNOWN = 3;
-const COUNTERS_AT = 8;
-/** Six, and how far each was taken. */
+const WANTED = 4;
+const BATCHES = 5;
+const WORDS = 12;
+const COUNTERS_AT = WORDS / 2;
 const COUNTERS = 12;
-const RECORDS_AT = 40;
+const RECORDS_AT = WORDS + COUNTERS * 2;
 /** 4,096 records, 32 KiB: at 68 ns a record the longest drain holds a write for 0.3 ms. */
 export const RING_RECORDS = 4096;
 const RING_MASK = RING_RECORDS - 1;
@@ -29,14 +31,17 @@ const HITS = COUNTERS_AT;
 const MISSES = COUNTERS_AT + 1;
 const DROPPED = COUNTERS_AT + 2;
 const NEGATIVES = COUNTERS_AT + 3;
-const NEAR = COUNTERS_AT + 4;
-const TAKEN = 6;
+const EVENTS_DROPPED = COUNTERS_AT + 4;
+const NEAR = COUNTERS_AT + 5;
+const TAKEN = COUNTERS / 2;
 
 export interface ClientCounts {
   hits: number;
   misses: number;
   /** Hits that the policy never heard of, because the ring was full and the reader could not wait. */
   droppedTouches: number;
+  /** Events that somebody listened to and was not told of, because he, or his thread, was too slow. */
+  droppedEvents: number;
   /** Misses that the filter answered: they are among `misses`. */
   filterNegatives: number;
   /** Hits that a near cache answered: they are among `hits`. */
@@ -45,7 +50,7 @@ export interface ClientCounts {
 
 /** Whether a client, by its memory, waits for an answer of its shard. */
 export function isWaiting(buffer: SharedArrayBuffer): boolean {
-  return Atomics.load(new Int32Array(buffer, 0, COUNTERS_AT), WAITING) > 0;
+  return Atomics.load(new Int32Array(buffer, 0, WORDS), WAITING) > 0;
 }
 
 export class ClientMemory {
@@ -82,6 +87,28 @@ export class ClientMemory {
 
   countNear(): void {
     (this.#counters[NEAR] as number)++;
+  }
+
+  countDroppedEvents(events: number): void {
+    (this.#counters[EVENTS_DROPPED] as number) += events;
+  }
+
+  /** One bit for each kind of event that the client listens to, see events.ts: it outlives owners, as the memory does. */
+  get wanted(): number {
+    return Atomics.load(this.#words, WANTED);
+  }
+
+  set wanted(kinds: number) {
+    Atomics.store(this.#words, WANTED, kinds);
+  }
+
+  /** Batches of events that the client has taken out of its port since it was born; wraps. */
+  get batches(): number {
+    return Atomics.load(this.#words, BATCHES);
+  }
+
+  countBatch(): void {
+    Atomics.add(this.#words, BATCHES, 1);
   }
 
   /** The owner's side: whether an owner has known this client before. Asked once, since from then on one has. */
@@ -141,6 +168,7 @@ export class ClientMemory {
     into.filterNegatives += this.#take(NEGATIVES);
     into.droppedTouches += this.#take(DROPPED);
     into.nearHits += this.#take(NEAR);
+    into.droppedEvents += this.#take(EVENTS_DROPPED);
   }
 
   #take(count: number): number {

@@ -2,13 +2,13 @@
  * The memory of one shard: eight regions of shared memory that its owner writes and every thread reads. They outlive the
  * owner: the next one mends what it left half done (worker/mend.ts) and goes on from there.
  *
- *   header   words 0-15, of the owner but for the first; words 16 up: one sequence lock per stripe
+ *   header   words 0-15, for the owner but for the first; words 16 up: one sequence lock per stripe
  *
- *              0         1         2          3       4         5       6      7        8    9       10-13
- *            +---------+---------+----------+-------+---------+-------+------+--------+----+-------+-----------+
- *            | buckets | seq low | seq high | slots | move to | epoch | beat | change | at | words | new words |
- *            |         |         |          | used  |         |       |      | block  |    |       |           |
- *            +---------+---------+----------+-------+---------+-------+------+--------+----+-------+-----------+
+ *              0         1         2          3       4         5       6      7        8    9       10-13       14
+ *            +---------+---------+----------+-------+---------+-------+------+--------+----+-------+-----------+--------+
+ *            | buckets | seq low | seq high | slots | move to | epoch | beat | change | at | words | new words | wishes |
+ *            |         |         |          | used  |         |       |      | block  |    |       |           |        |
+ *            +---------+---------+----------+-------+---------+-------+------+--------+----+-------+-----------+--------+
  *
  *   heads    one pair of words per bucket: [ first block | tags ]
  *   slots    one word per slot: the entry's block, 0 or less while the slot is free (the free list runs through it). It
@@ -62,6 +62,8 @@ export const HEADER_CHANGE_BLOCK = 7;
 export const HEADER_CHANGE_AT = 8;
 export const HEADER_CHANGE_LENGTH = 9;
 export const HEADER_CHANGE_WORDS = 10;
+/** Counted up by a client that listens to other events than before: the one word that it writes, and the owner reads. */
+export const HEADER_WISHES = 14;
 /** An expiry that slides: two float64. */
 export const CHANGE_WORDS_MAX = 4;
 const HEADER_WORDS = 16;
@@ -102,8 +104,8 @@ export const SEQ_HIGH_MASK = (1 << SEQ_HIGH_BITS) - 1;
 
 export const TOUCHED_MAX = 3;
 
-/** Float64s in the tally: 33, and some to spare. */
-export const TALLY_CELLS = 40;
+/** Float64s in the tally: 35, and one to spare. */
+export const TALLY_CELLS = 36;
 
 /** What an entry costs outside its block: bucket 8, slot 4, touched 1, policy links 8, filter 3. */
 export const ENTRY_COLUMN_BYTES = 24;

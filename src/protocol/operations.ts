@@ -151,6 +151,8 @@ export interface ShardCounts {
   frames: number;
   calls: number;
   droppedTouches: number;
+  /** Events that a client listened to and was not told of. */
+  droppedEvents: number;
   /** Misses that the filter answered, and misses that reached the owner though it has a filter. */
   filterNegatives: number;
   filterFalsePositives: number;

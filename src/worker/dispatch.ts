@@ -44,7 +44,7 @@ export class Dispatch {
     }
     // What readers did before this frame was sent comes before what it does.
     this.#shard.advisor?.drain();
-    this.#shard.countFrame(reader.count);
+    this.#shard.beginFrame(reader.count);
     this.#answers.begin(asker);
     try {
       for (let i = 0; i < reader.count; i++) {

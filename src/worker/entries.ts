@@ -9,6 +9,7 @@
  * it needs for itself nothing is believed that the dead owner has left; it is all made anew of the live blocks.
  */
 
+import type { ClientMemory } from '../protocol/client.ts';
 import type { Clock } from '../protocol/clock.ts';
 import type { ErrorRecord } from '../protocol/errors.ts';
 import { FilterReader } from '../protocol/filter.ts';
@@ -17,6 +18,7 @@ import type { EvictionPolicy, PolicyContext, PolicyFactory, RemovalCause } from 
 import type { ShardSpec } from '../protocol/spec.ts';
 import { Arena, type Relocate } from './arena.ts';
 import { Blocks, type EntrySource, type Expiry, type KeySource, keyMeta, metaOf } from './blocks.ts';
+import { Events, type SendBatch } from './events.ts';
 import { Expiries } from './expiries.ts';
 import type { MembershipFilter } from './filter/filter.ts';
 import { filters } from './filter/index.ts';
@@ -66,6 +68,8 @@ export class Entries {
   readonly epoch: number;
   readonly expiries: Expiries;
   readonly hits: Hits;
+  /** Hears of everything that leaves, while anybody wants to know. */
+  readonly events: Events;
   readonly #limits: ShardLimits;
   readonly #memory: ShardMemory;
   readonly #map: ShardMap;
@@ -88,6 +92,7 @@ export class Entries {
     mend(memory);
     const survivors = new Survivors(memory);
     this.tally = new Tally(memory.tally);
+    this.events = new Events(memory, this.tally.read);
     this.#map = new ShardMap(memory, survivors.blocks.length);
     const relocate: Relocate = (from, to, length) => this.#map.relocate(from, to, length);
     this.#arena = new Arena(memory.words, relocate, survivors.blocks);
@@ -104,6 +109,19 @@ export class Entries {
       this.#introduce(survivors.slotsByAge());
       this.tally.countRestart();
     }
+  }
+
+  /** A client: `send` is the way to it for events, where there is one. */
+  connect(client: ClientMemory, send: SendBatch | undefined): void {
+    this.hits.connect(client, this.tally.read);
+    if (send !== undefined) {
+      this.events.connect(client, send);
+    }
+  }
+
+  disconnect(client: ClientMemory): void {
+    this.hits.disconnect(client, this.tally.read);
+    this.events.disconnect(client);
   }
 
   get count(): number {
@@ -228,6 +246,7 @@ export class Entries {
       // First: it may ask about the entry. It may be a user's, too, and throw.
       this.policy.remove(slot, cause);
     } finally {
+      if (this.events.wanted !== 0) this.events.announce(block, cause);
       this.#release(block, slot);
       this.tally.countRemoved(cause);
     }
@@ -267,6 +286,7 @@ export class Entries {
     this.#columnBytes = 0;
     this.#payloadBytes = 0;
     this.tally.countRemoved('clear', entries);
+    if (this.events.wanted !== 0 && entries > 0) this.events.announceClear(entries);
     // Last: it may be a user's, and throw.
     this.policy.clear();
     return entries;
@@ -275,6 +295,7 @@ export class Entries {
   /** Removes at most `budget` expired entries, and says how many. There may be more to remove while `expiries.isDue`. */
   sweep(budget: number): number {
     this.#memory.beat();
+    this.events.heed();
     this.expiries.advance(budget);
     let removed = 0;
     while (removed < budget && this.#removeExpired()) {
@@ -352,7 +373,7 @@ export class Entries {
     }
   }
 
-  /** Whoever the policy does not take leaves, as if it had been evicted. */
+  /** Whoever the policy does not take leaves, as if it had been evicted; but no client is here yet that could be told. */
   #introduce(slots: Int32Array): void {
     const hashOf = (slot: number) => this.blocks.hashLowOf(this.#slots.blockOf(slot));
     introduce(this.policy, slots, hashOf, (slot) => {
@@ -376,7 +397,10 @@ export class Entries {
     let admitted = false;
     try {
       admitted = this.policy.add(slot, hash);
-      this.tally.countRemoved('evict', admitted ? 0 : 1);
+      if (!admitted) {
+        this.tally.countRemoved('evict');
+        if (this.events.wanted !== 0) this.events.announce(block, 'evict');
+      }
     } finally {
       if (!admitted) {
         this.#release(block, slot);

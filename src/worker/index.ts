@@ -8,6 +8,7 @@ import { ClientMemory } from '../protocol/client.ts';
 import { monotonic, SharedClock } from '../protocol/clock.ts';
 import { thrownText } from '../protocol/describe.ts';
 import { endpointOf } from '../protocol/endpoint.ts';
+import type { EventMessage } from '../protocol/events.ts';
 import { ShardMemory } from '../protocol/memory.ts';
 import type { PolicyFactory } from '../protocol/policy.ts';
 import { SampleRing } from '../protocol/samples.ts';
@@ -73,7 +74,7 @@ function serve(shard: Shard): void {
     const { connect, client, samples } = message;
     const clientMemory = new ClientMemory(client);
     const asker: Asker = { tell: (end) => connect.postMessage(end) };
-    shard.connect(clientMemory);
+    shard.connect(clientMemory, (events) => connect.postMessage({ events } satisfies EventMessage, [events.buffer]));
     connect.on('close', () => {
       shard.disconnect(clientMemory);
       shard.abandon(asker);

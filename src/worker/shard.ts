@@ -19,6 +19,7 @@ import type { Arena } from './arena.ts';
 import type { Blocks, Expiry } from './blocks.ts';
 import { Deadlines } from './deadlines.ts';
 import { Entries, type EntriesSetup } from './entries.ts';
+import type { SendBatch } from './events.ts';
 import { type Asker, Leases } from './leases.ts';
 
 /** Entries that one sweep removes at most: 1 to 2 ms, then whoever waits has his turn. */
@@ -86,12 +87,13 @@ export class Shard {
     return this.#entries.expiries.soonestMs;
   }
 
-  connect(client: ClientMemory): void {
-    this.#entries.hits.connect(client, this.#entries.tally.read);
+  /** `send` is the way to a client that may listen to events. */
+  connect(client: ClientMemory, send?: SendBatch): void {
+    this.#entries.connect(client, send);
   }
 
   disconnect(client: ClientMemory): void {
-    this.#entries.hits.disconnect(client, this.#entries.tally.read);
+    this.#entries.disconnect(client);
   }
 
   /** A client is gone, and computes nothing any more. */
@@ -300,8 +302,9 @@ export class Shard {
   }
 
   /** A frame of so many calls came. */
-  countFrame(calls: number): void {
+  beginFrame(calls: number): void {
     this.#entries.tally.countFrame(calls);
+    this.#entries.events.heed();
   }
 
   countFailure(): void {

@@ -4,9 +4,9 @@
  *
  * All of it lies in the shard's memory, so that a new owner goes on counting where a dead one stopped:
  *
- *     cells 0-15    how often things happened; among them the reads that clients have counted, as far as they were taken
- *     cells 16-17   peaks
- *     cells 18-32   the zero of each count, in the order of COUNTS
+ *     cells 0-16    how often things happened; among them what clients have counted, as far as that was taken
+ *     cells 17-18   peaks
+ *     cells 19-34   the zero of each count, in the order of COUNTS
  */
 import type { ClientCounts, ClientMemory } from '../protocol/client.ts';
 import type { ShardCounts } from '../protocol/operations.ts';
@@ -29,10 +29,11 @@ const DROPPED_TOUCHES = 11;
 const FILTER_NEGATIVES = 12;
 const FALSE_POSITIVES = 13;
 const RESTARTS = 14;
-const NEAR_HITS = 15;
-const ENTRIES_PEAK = 16;
-const VALID_PEAK = 17;
-const ZERO = 18;
+const DROPPED_EVENTS = 15;
+const NEAR_HITS = 16;
+const ENTRIES_PEAK = 17;
+const VALID_PEAK = 18;
+const ZERO = 19;
 const COUNTS = [
   'hits',
   'misses',
@@ -45,13 +46,14 @@ const COUNTS = [
   'frames',
   'calls',
   'droppedTouches',
+  'droppedEvents',
   'filterNegatives',
   'filterFalsePositives',
   'restarts',
   'nearHits',
 ] as const satisfies readonly (keyof Counts)[];
 
-/** Counts that were taken from clients, and of reads that came by frame. */
+/** Counts that were taken from clients, of reads that came by frame, and of events that no client had room for. */
 class Reads implements ClientCounts {
   readonly #cells: Float64Array;
 
@@ -81,6 +83,14 @@ class Reads implements ClientCounts {
 
   set droppedTouches(count: number) {
     this.#cells[DROPPED_TOUCHES] = count;
+  }
+
+  get droppedEvents(): number {
+    return this.#cells[DROPPED_EVENTS] as number;
+  }
+
+  set droppedEvents(count: number) {
+    this.#cells[DROPPED_EVENTS] = count;
   }
 
   get filterNegatives(): number {
@@ -185,9 +195,9 @@ export class Tally {
     for (const client of clients) {
       client.takeCounts(this.read);
     }
-    const { hits, misses, droppedTouches, filterNegatives, nearHits } = this.read;
+    const { hits, misses, droppedTouches, droppedEvents, filterNegatives, nearHits } = this.read;
     return {
-      ...{ hits, misses, droppedTouches, filterNegatives, nearHits },
+      ...{ hits, misses, droppedTouches, droppedEvents, filterNegatives, nearHits },
       sets: cells[SETS] as number,
       failures: cells[FAILURES] as number,
       policyFaults: cells[POLICY_FAULTS] as number,

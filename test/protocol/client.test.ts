@@ -89,7 +89,7 @@ describe('the ring of hits', () => {
 
 test('counters add up, beyond 32 bits, and do not touch the ring', () => {
   const client = new ClientMemory();
-  const counts = { hits: 2 ** 40, misses: 1, droppedTouches: 0, filterNegatives: 5, nearHits: 2 };
+  const counts = { hits: 2 ** 40, misses: 1, droppedTouches: 0, droppedEvents: 3, filterNegatives: 5, nearHits: 2 };
   client.push(1, 2);
   client.countHit();
   client.countHit();
@@ -97,8 +97,16 @@ test('counters add up, beyond 32 bits, and do not touch the ring', () => {
   client.countDropped();
   client.countNegative();
   client.countNear();
+  client.countDroppedEvents(7);
   client.takeCounts(counts);
   new ClientMemory(client.buffer).takeCounts(counts);
-  expect(counts).toEqual({ hits: 2 ** 40 + 2, misses: 2, droppedTouches: 1, filterNegatives: 6, nearHits: 3 });
+  expect(counts).toEqual({
+    hits: 2 ** 40 + 2,
+    misses: 2,
+    droppedTouches: 1,
+    droppedEvents: 10,
+    filterNegatives: 6,
+    nearHits: 3,
+  });
   expect(drained(client)).toEqual([[1, 2]]);
 });

@@ -17,6 +17,7 @@ const COUNTS: ShardCounts = {
   frames: 10,
   calls: 11,
   droppedTouches: 12,
+  droppedEvents: 22,
   failures: 13,
   policyFaults: 21,
   entriesPeak: 14,

@@ -3,6 +3,7 @@
  */
 import { adopt } from './adopt.ts';
 import { clients } from './clients.ts';
+import { events } from './events.ts';
 import { filter } from './filter.ts';
 import { filterClasses } from './filter-classes.ts';
 import { golden } from './golden.ts';
@@ -22,6 +23,7 @@ import { values } from './values.ts';
 const SCRIPTS = {
   adopt,
   clients,
+  events,
   kills,
   filter,
   'filter-classes': filterClasses,

@@ -2,7 +2,9 @@
 import {
   type Cache,
   type CacheAdvice,
+  type CacheEvents,
   type CacheKey,
+  type CacheListener,
   type EvictionPolicy,
   type HitMode,
   type Lookup,
@@ -54,6 +56,17 @@ export async function typed(): Promise<void> {
   advice.ready = true;
   // @ts-expect-error it is true, false or an object
   await openCache({ advise: 'yes' });
+
+  users.on('evict', ({ keys, dropped }) => keys.map((id) => id + dropped) satisfies number[]);
+  users.on('clear', async ({ entries }) => entries satisfies number).off('shard:up', ({ shard }) => shard);
+  const onDown: CacheListener<'shard:down'> = ({ cause }) => cause;
+  users.on('shard:down', onDown);
+  // @ts-expect-error there is no such event
+  users.on('evicted', () => {});
+  // @ts-expect-error keys of this cache are numbers
+  users.on('delete', ({ keys }: CacheEvents<string>['delete']) => keys);
+  // @ts-expect-error what is shared with other listeners is not to be changed
+  users.on('expire', ({ keys }) => keys.pop());
 
   const lookup = await users.lookup(7);
   if (lookup.status === 'hit') {

@@ -125,7 +125,7 @@ export class ShardMap {
     }
   }
 
-  /** Puts `block` where `old`, a block of the same key, stands: readers see one or the other. */
+  /** Puts `block` where `old`, a block of the same key and slot, stands: readers see one or the other. */
   replace(old: number, block: number): void {
     const { words, slots } = this.#memory;
     const hash = words[block + BLOCK_HASH] as number;
@@ -133,7 +133,6 @@ export class ShardMap {
     words[block + BLOCK_NEXT] = words[old + BLOCK_NEXT] as number;
     this.#point(old, block, hash);
     slots[words[block + BLOCK_SLOT] as number] = block;
-    slots[words[old + BLOCK_SLOT] as number] = 0;
     this.unlock(hash);
   }
 

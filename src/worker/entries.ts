@@ -25,14 +25,13 @@ import { GuardedPolicy, PolicyFault } from './guarded-policy.ts';
 import { Hits } from './hits.ts';
 import { introduce } from './introduction.ts';
 import { LiveHashes } from './live-hashes.ts';
+import { Lookahead } from './lookahead.ts';
 import { ShardMap } from './map.ts';
 import { mend } from './mend.ts';
 import { NO_SLOT, Slots } from './slots.ts';
 import { Survivors } from './survivors.ts';
 import { type Gauges, Tally } from './tally.ts';
 
-/** Entries whose memory is loaded before the calls that will evict them. */
-const WARM_VICTIMS = 64;
 /**
  * Timers that are sorted out at most before an eviction, so that the expired go before the living: 0.5 ms. It seldom
  * takes more than a few; but when time reaches a bucket of minutes, those that are due may lie behind many that are not.
@@ -74,10 +73,10 @@ export class Entries {
   readonly #filter: MembershipFilter;
   /** Undefined without a filter. */
   readonly #ruling: FilterReader | undefined;
+  readonly #lookahead: Lookahead;
   #columnBytes = 0;
   #payloadBytes = 0;
   #popAt = 0;
-  readonly #victims = new Int32Array(WARM_VICTIMS);
   #evictedAtWarm = 0;
 
   constructor({ limits, memory, createPolicy, clock, seed = 0, filter = false, onPolicyFault }: EntriesSetup) {
@@ -99,6 +98,7 @@ export class Entries {
     this.#ruling = filter === false ? undefined : new FilterReader(memory.filter);
     const policy = createPolicy(this.#contextFor(seed));
     this.policy = onPolicyFault === undefined ? policy : this.#guard(policy, onPolicyFault);
+    this.#lookahead = new Lookahead(memory, this.policy);
     this.hits = new Hits(this.policy, this.blocks, this.#slots, memory.touched, clock);
     if (this.epoch > 1) {
       this.#introduce(survivors.slotsByAge());
@@ -290,19 +290,17 @@ export class Entries {
     return this.#ruling?.rulesOut(hashLow, hashHigh) === false;
   }
 
-  /** Loads the memory of the filter that an insert of this key would need. The result means nothing. */
-  warmFilter(hashLow: number): number {
-    return this.#filter.touch(hashLow, 0);
-  }
-
-  /** Loads the memory that the next evictions will need. The result means nothing. */
-  warmVictims(): number {
-    const { evicted } = this.tally;
-    if (evicted === this.#evictedAtWarm || this.policy.ahead === undefined) {
-      return 0;
+  /** Loads the memory that storing keys of the hashes `from` to `to` would need. The result means nothing. */
+  warm(hashes: Int32Array, from: number, to: number): number {
+    let warmed = this.#lookahead.overwrites(hashes, from, to);
+    for (let i = from; i < to; i++) {
+      warmed ^= this.#filter.touch(hashes[i] as number, 0);
     }
-    this.#evictedAtWarm = evicted;
-    return this.#map.warm(this.#victims, this.policy.ahead(this.#victims));
+    if (this.tally.evicted === this.#evictedAtWarm) {
+      return warmed;
+    }
+    this.#evictedAtWarm = this.tally.evicted;
+    return warmed ^ this.#lookahead.victims();
   }
 
   gauges(): Gauges {

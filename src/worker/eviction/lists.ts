@@ -53,6 +53,20 @@ export class SlotLists {
     return count;
   }
 
+  /** Loads what it takes to move the first `count` slots: their links, then those of their neighbours. The result means nothing. */
+  warm(slots: Int32Array, count: number): number {
+    const links = this.#links;
+    let warmed = 0;
+    for (let i = 0; i < count; i++) {
+      warmed ^= links[(slots[i] as number) << 1] as number;
+    }
+    for (let i = 0; i < count; i++) {
+      const at = (slots[i] as number) << 1;
+      warmed ^= (links[links[at] as number] as number) ^ (links[links[at + NEWER] as number] as number);
+    }
+    return warmed;
+  }
+
   push(slot: number, list = 0): void {
     this.#insert(slot << 1, this.#ends + (list << 1));
   }

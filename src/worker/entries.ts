@@ -293,8 +293,10 @@ export class Entries {
   /** Loads the memory that storing keys of the hashes `from` to `to` would need. The result means nothing. */
   warm(hashes: Int32Array, from: number, to: number): number {
     let warmed = this.#lookahead.overwrites(hashes, from, to);
+    const { slots } = this.#lookahead;
     for (let i = from; i < to; i++) {
-      warmed ^= this.#filter.touch(hashes[i] as number, 0);
+      // An overwrite sets no bits: looking for them as well took 1.1 of the time. Slot 0 passes for none.
+      if (slots[i - from] === 0) warmed ^= this.#filter.touch(hashes[i] as number, 0);
     }
     if (this.tally.evicted === this.#evictedAtWarm) {
       return warmed;

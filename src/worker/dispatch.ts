@@ -4,8 +4,8 @@
  * The frame is read twice. The first pass checks every record, so that a damaged frame changes nothing, and touches the
  * bucket of each; the second applies them, LOOKAHEAD_CALLS at a time, after it has touched what their entries will need and the
  * entries that will have to go. Loads made for no other reason do not wait for each other, while those of the calls
- * themselves would: at 1 M entries an overwrite takes 0.57 of the time that it takes when only the first block of each
- * bucket is touched, with as3-fifo, and 0.60 with lru (512 in a frame, 100 bytes, the core alone).
+ * themselves would: at 1 M entries an overwrite takes 0.6 of the time that it takes when only the first block of each bucket
+ * is touched, with as3-fifo as with lru (512 in a frame, 100 bytes, the core alone).
  */
 import { FRAME_CALLS_MAX, FrameReader } from '../protocol/frame.ts';
 import { bucketOf, HEADER_BUCKETS, type ShardMemory } from '../protocol/memory.ts';

@@ -159,11 +159,8 @@ export function s3Fifo(context: PolicyContext, small: SmallQueue): WarmingPolicy
     hit: () => {},
     update(slot, previous) {
       const queue = queueOf[previous] as number;
-      // An overwrite keeps its slot, and needs not to load its neighbours.
-      if (slot !== previous) {
-        queues.replace(slot, previous);
-        queueOf[slot] = queue;
-      }
+      queues.replace(slot, previous);
+      queueOf[slot] = queue;
       weigh(queue, -weights.of(previous));
       weigh(queue, weights.note(slot));
       touched[slot] = Math.min(USES_MAX, (touched[slot] as number) + 1);

@@ -21,8 +21,9 @@ export interface Ratio extends Goals {
   readonly unit: Unit;
   readonly ours: number;
   readonly theirs: number;
-  /** Ours over theirs. */
+  /** Ours over theirs: the median of the rounds' ratios. */
   readonly ratio: number;
+  readonly rounds: readonly number[];
   readonly verdict: Verdict;
 }
 
@@ -33,7 +34,8 @@ export interface Comparison extends Goals {
 }
 
 export function compare(ours: Figure, theirs: Figure, { what, against, reach, andThen }: Comparison): Ratio {
-  const ratio = median(ours.rounds.map((each, round) => each / (theirs.rounds[round] ?? Number.NaN)));
+  const rounds = ours.rounds.map((each, round) => each / (theirs.rounds[round] ?? Number.NaN));
+  const ratio = median(rounds);
   return {
     what,
     against: against ?? theirs.name,
@@ -41,6 +43,7 @@ export function compare(ours: Figure, theirs: Figure, { what, against, reach, an
     ours: ours.median,
     theirs: theirs.median,
     ratio,
+    rounds,
     ...(reach === undefined ? {} : { reach }),
     ...(andThen === undefined ? {} : { andThen }),
     verdict: verdictOf(ratio, reach, andThen),

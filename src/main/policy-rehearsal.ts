@@ -75,7 +75,7 @@ export class Rehearsal {
     return this.#insert(slot, hash, weight);
   }
 
-  /** A new entry in each of the first slots that has none: as many as there is room for. One slot is spare, as in a shard. */
+  /** A new entry in each of the first slots that has none: as many as there is room for. One slot is spare, for an overwrite. */
   fill(entries = SLOTS - 1): void {
     for (let slot = 0; slot < entries; slot++) {
       if (!this.isLive(slot)) {

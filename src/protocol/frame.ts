@@ -17,6 +17,7 @@
  * Written in place into one reused buffer and sent as one exact-size copy: packing arrays of small buffers with msgpackr
  * costs three times as much. Any msgpack reader can decode a frame.
  */
+import { exactCopy, ValueCopier } from './copies.ts';
 import { isKeyShape, type KeyEncoder } from './key.ts';
 import { KEY_BYTES_MAX, wordsFor } from './memory.ts';
 
@@ -49,6 +50,7 @@ export class FrameWriter {
   #words = new Int32Array(this.#bytes.buffer);
   #length = FRAME_HEAD_WORDS;
   #count = 0;
+  readonly #values = new ValueCopier();
 
   /** Records in the frame. */
   get count(): number {
@@ -104,12 +106,7 @@ export class FrameWriter {
     words[to++] = BIN32;
     words[to++] = swap(valueBytes);
     if (valueBytes > 0) {
-      const first = to * 4;
-      if (valueBytes === value.length) {
-        this.#bytes.set(value, first);
-      } else {
-        this.#bytes.set(value.subarray(0, valueBytes), first);
-      }
+      this.#values.copy(value, valueBytes, this.#bytes, words, to);
       to += wordsFor(valueBytes);
       pad(words, to, valueBytes);
     }
@@ -120,7 +117,7 @@ export class FrameWriter {
   /** An exact-size copy of the frame, and an empty writer. */
   seal(): Uint8Array {
     this.#close();
-    const frame = this.#bytes.slice(0, this.#length * 4);
+    const frame = exactCopy(this.#bytes, this.#length * 4);
     this.#length = FRAME_HEAD_WORDS;
     this.#count = 0;
     if (this.#bytes.length > FRAME_BYTES_MAX * 2) {

@@ -158,9 +158,9 @@ export function reserveShard(limits: ShardLimits, filter: FilterSpec | false = f
   };
 }
 
-/** One slot more than entries fit: an overwrite takes a new slot before it gives the old one back. */
+/** As many as entries fit: an overwrite keeps its slot. */
 function slotsFor({ bytesMax, entriesMax }: ShardLimits): number {
-  return Math.min(entriesMax, Math.floor(bytesMax / (BLOCK_BYTES_MIN + ENTRY_COLUMN_BYTES)) + 1) + 1;
+  return Math.min(entriesMax, Math.floor(bytesMax / (BLOCK_BYTES_MIN + ENTRY_COLUMN_BYTES)) + 1);
 }
 
 /** Typed views over the regions of a shard; every thread builds its own. */

@@ -68,7 +68,8 @@ export interface EvictionPolicy {
   hit(slot: number): void;
   /**
    * The entry was overwritten and lives in `slot` now; `previous` is no longer its slot. Its count in
-   * `touched` moved with it. `slot` may equal `previous`: an entry changed in place.
+   * `touched` moved with it. `slot` may equal `previous`, and in a shard it does: overwritten or changed in place, an entry
+   * keeps its slot.
    */
   update(slot: number, previous: number): void;
   /** The entry leaves, whoever chose it. */

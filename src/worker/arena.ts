@@ -51,6 +51,8 @@ export interface Moves {
 }
 
 export class Arena {
+  /** Bytes that live blocks may take before the arena needs more room to move in. */
+  readonly bytesMax: number;
   readonly #words: Int32Array;
   readonly #relocate: Relocate;
   readonly #bins = new Int32Array(LEVELS * BINS);
@@ -66,17 +68,13 @@ export class Arena {
     this.#words = words;
     this.#relocate = relocate;
     this.#end = (words.length - 2) & ~1;
+    const bytes = (this.#end - FIRST) * 4;
+    this.bytesMax = Math.floor((bytes - bytes / HEADROOM) / 8) * 8;
     this.#fill(live);
   }
 
   get liveBytes(): number {
     return this.#liveGranules * 8;
-  }
-
-  /** Bytes that live blocks may take before the arena needs more room to move in. */
-  get bytesMax(): number {
-    const bytes = (this.#end - FIRST) * 4;
-    return Math.floor((bytes - bytes / HEADROOM) / 8) * 8;
   }
 
   /** What was moved since birth to make holes meet. */

@@ -89,7 +89,7 @@ export class Blocks {
 
   /** Writes everything but the size and the link. `meta` is what `metaOf` makes of source and expiry. */
   write(block: number, slot: number, source: EntrySource, meta: number, { atMs, slideMs, graceMs }: Expiry): void {
-    const { words, bytes, doubles, lastRead } = this.#memory;
+    const { words, bytes, doubles, slots, lastRead } = this.#memory;
     this.nextSequence();
     words[block + BLOCK_SLOT] = slot;
     words[block + BLOCK_HASH] = source.hashLow;
@@ -101,7 +101,8 @@ export class Blocks {
       doubles[(block + BLOCK_EXPIRES_AT) >> 1] = atMs;
       if ((meta & META_SLIDES) !== 0) {
         doubles[(block + BLOCK_SLIDE) >> 1] = slideMs;
-        lastRead[slot] = Number.NEGATIVE_INFINITY;
+        // Not of an entry that is being overwritten: that one is read until this one is there.
+        if ((slots[slot] as number) <= 0) lastRead[slot] = Number.NEGATIVE_INFINITY;
       }
       if ((meta & META_GRACE) !== 0) {
         doubles[graceAt(block, meta)] = graceMs;
@@ -143,9 +144,7 @@ export class Blocks {
   redo(): void {
     const { header, words, lastRead } = this.#memory;
     const block = header[HEADER_CHANGE_BLOCK] as number;
-    if (block === 0) {
-      return;
-    }
+    if (block === 0) return;
     const at = header[HEADER_CHANGE_AT] as number;
     const length = header[HEADER_CHANGE_LENGTH] as number;
     for (let i = 0; i < length; i++) {

@@ -1,26 +1,24 @@
 /**
  * A frame in, a reply out.
  *
- * The frame is read twice. The first pass checks every record, so that a damaged frame changes nothing, and notes the
- * bucket of each; the second applies them, WARM_CALLS at a time, after it has touched the first block of each of their
- * buckets and the entries that will have to go. Loads made for no other reason do not wait for each other, while those of
- * the calls themselves would: at 1 M entries a set takes 1.03 us instead of 1.13.
+ * The frame is read twice. The first pass checks every record, so that a damaged frame changes nothing, and touches the
+ * bucket of each; the second applies them, LOOKAHEAD_CALLS at a time, after it has touched what their entries will need and the
+ * entries that will have to go. Loads made for no other reason do not wait for each other, while those of the calls
+ * themselves would: at 1 M entries an overwrite takes 0.6 of the time that it takes when only the first block of each bucket
+ * is touched, with as3-fifo as with lru (512 in a frame, 100 bytes, the core alone).
  */
 import { FRAME_CALLS_MAX, FrameReader } from '../protocol/frame.ts';
 import { bucketOf, HEADER_BUCKETS, type ShardMemory } from '../protocol/memory.ts';
 import { Answers, NOBODY } from './answers.ts';
 import type { FrameClock } from './frame-clock.ts';
+import { LOOKAHEAD_CALLS } from './lookahead.ts';
 import type { Shard } from './shard.ts';
-
-/** Calls whose blocks are touched ahead: more would push each other out of the first-level cache. */
-const WARM_CALLS = 64;
 
 export class Dispatch {
   readonly #shard: Shard;
   readonly #memory: ShardMemory;
   readonly #clock: FrameClock;
   readonly #answers: Answers;
-  readonly #buckets = new Int32Array(FRAME_CALLS_MAX);
   readonly #hashes = new Int32Array(FRAME_CALLS_MAX);
   /** Where loads leave what they found, so that no compiler may leave them out. */
   warmed = 0;
@@ -48,8 +46,8 @@ export class Dispatch {
     this.#answers.begin(asker);
     try {
       for (let i = 0; i < reader.count; i++) {
-        if (i % WARM_CALLS === 0) {
-          this.#warm(i, Math.min(reader.count, i + WARM_CALLS));
+        if (i % LOOKAHEAD_CALLS === 0) {
+          this.warmed ^= this.#shard.warm(this.#hashes, i, Math.min(reader.count, i + LOOKAHEAD_CALLS));
           this.#clock.hold();
           this.#memory.beat();
         }
@@ -77,22 +75,10 @@ export class Dispatch {
     }
     for (let i = 0; i < reader.count; i++) {
       reader.next();
-      const bucket = bucketOf(reader.hashLow, buckets) << 1;
-      this.#buckets[i] = bucket;
       this.#hashes[i] = reader.hashLow;
-      this.warmed ^= heads[bucket] as number;
+      this.warmed ^= heads[bucketOf(reader.hashLow, buckets) << 1] as number;
     }
     reader.rewind();
     return reader;
-  }
-
-  #warm(from: number, to: number): void {
-    const { heads, words } = this.#memory;
-    let warmed = 0;
-    for (let i = from; i < to; i++) {
-      warmed ^= words[heads[this.#buckets[i] as number] as number] as number;
-      warmed ^= this.#shard.warmFilter(this.#hashes[i] as number);
-    }
-    this.warmed ^= warmed ^ this.#shard.warmVictims();
   }
 }

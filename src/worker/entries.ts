@@ -27,14 +27,13 @@ import { GuardedPolicy, PolicyFault } from './guarded-policy.ts';
 import { Hits } from './hits.ts';
 import { introduce } from './introduction.ts';
 import { LiveHashes } from './live-hashes.ts';
+import { Lookahead } from './lookahead.ts';
 import { ShardMap } from './map.ts';
 import { mend } from './mend.ts';
 import { NO_SLOT, Slots } from './slots.ts';
 import { Survivors } from './survivors.ts';
 import { type Gauges, Tally } from './tally.ts';
 
-/** Entries whose memory is loaded before the calls that will evict them. */
-const WARM_VICTIMS = 64;
 /**
  * Timers that are sorted out at most before an eviction, so that the expired go before the living: 0.5 ms. It seldom
  * takes more than a few; but when time reaches a bucket of minutes, those that are due may lie behind many that are not.
@@ -78,10 +77,10 @@ export class Entries {
   readonly #filter: MembershipFilter;
   /** Undefined without a filter. */
   readonly #ruling: FilterReader | undefined;
+  readonly #lookahead: Lookahead;
   #columnBytes = 0;
   #payloadBytes = 0;
   #popAt = 0;
-  readonly #victims = new Int32Array(WARM_VICTIMS);
   #evictedAtWarm = 0;
 
   constructor({ limits, memory, createPolicy, clock, seed = 0, filter = false, onPolicyFault }: EntriesSetup) {
@@ -104,6 +103,7 @@ export class Entries {
     this.#ruling = filter === false ? undefined : new FilterReader(memory.filter);
     const policy = createPolicy(this.#contextFor(seed));
     this.policy = onPolicyFault === undefined ? policy : this.#guard(policy, onPolicyFault);
+    this.#lookahead = new Lookahead(memory, this.policy);
     this.hits = new Hits(this.policy, this.blocks, this.#slots, memory.touched, clock);
     if (this.epoch > 1) {
       this.#introduce(survivors.slotsByAge());
@@ -196,13 +196,14 @@ export class Entries {
     if (block === 0) {
       return this.#full();
     }
-    const slot = this.#slots.take();
-    this.blocks.write(block, slot, source, meta, expiry);
     // Making room may have evicted the old entry, or moved it.
     const replaced = this.#slots.blockOf(previous);
     if (replaced !== 0) {
-      this.#replace(replaced, previous, block, slot);
+      this.blocks.write(block, previous, source, meta, expiry);
+      this.#replace(replaced, block, previous);
     } else {
+      const slot = this.#slots.take();
+      this.blocks.write(block, slot, source, meta, expiry);
       this.#insert(block, slot);
     }
     return undefined;
@@ -310,19 +311,19 @@ export class Entries {
     return this.#ruling?.rulesOut(hashLow, hashHigh) === false;
   }
 
-  /** Loads the memory of the filter that an insert of this key would need. The result means nothing. */
-  warmFilter(hashLow: number): number {
-    return this.#filter.touch(hashLow, 0);
-  }
-
-  /** Loads the memory that the next evictions will need. The result means nothing. */
-  warmVictims(): number {
-    const { evicted } = this.tally;
-    if (evicted === this.#evictedAtWarm || this.policy.ahead === undefined) {
-      return 0;
+  /** Loads the memory that storing keys of the hashes `from` to `to` would need. The result means nothing. */
+  warm(hashes: Int32Array, from: number, to: number): number {
+    let warmed = this.#lookahead.overwrites(hashes, from, to);
+    const { slots } = this.#lookahead;
+    for (let i = from; i < to; i++) {
+      // An overwrite sets no bits: looking for them as well took 1.1 of the time. Slot 0 passes for none.
+      if (slots[i - from] === 0) warmed ^= this.#filter.touch(hashes[i] as number, 0);
     }
-    this.#evictedAtWarm = evicted;
-    return this.#map.warm(this.#victims, this.policy.ahead(this.#victims));
+    if (this.tally.evicted === this.#evictedAtWarm) {
+      return warmed;
+    }
+    this.#evictedAtWarm = this.tally.evicted;
+    return warmed ^ this.#lookahead.victims();
   }
 
   gauges(): Gauges {
@@ -409,9 +410,11 @@ export class Entries {
     this.tally.rise(this.count, this.validCount);
   }
 
-  /** Publishes an entry in the place of one with the same key. */
-  #replace(old: number, previous: number, block: number, slot: number): void {
-    this.#memory.touched[slot] = this.#memory.touched[previous] as number;
+  /**
+   * Publishes an entry in the place of one with the same key, whose slot it takes over: so the policy has nothing to link anew,
+   * and an overwrite at 1 M entries of as3-fifo takes 0.81 of the time that it takes with a slot of its own.
+   */
+  #replace(old: number, block: number, slot: number): void {
     this.#account(old, -1);
     this.#account(block, 1);
     this.expiries.deschedule(old);
@@ -427,8 +430,7 @@ export class Entries {
     this.#map.replace(old, block);
     this.expiries.schedule(block);
     this.#arena.free(old);
-    this.#slots.give(previous);
-    this.policy.update(slot, previous);
+    this.policy.update(slot, slot);
   }
 
   #overwritten(block: number): void {

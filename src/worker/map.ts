@@ -27,9 +27,6 @@ import {
   wordsFor,
 } from '../protocol/memory.ts';
 
-/** A cache line of 64 bytes: a block of a small entry spans two. */
-const LINE_WORDS = 16;
-
 /** The part of a key's source that finding takes. */
 export interface KeyWords {
   readonly hashLow: number;
@@ -85,29 +82,6 @@ export class ShardMap {
     return block;
   }
 
-  /**
-   * Loads what removing the entries of the first `count` slots will need, and what the next entry will be written over.
-   * Each kind is loaded for all slots before the next, so that no load waits for another. Overwrites `slots`. The result
-   * means nothing; it keeps the loads from being left out.
-   */
-  warm(slots: Int32Array, count: number): number {
-    const { heads, words, slots: blocks, header } = this.#memory;
-    const buckets = header[HEADER_BUCKETS] as number;
-    let warmed = 0;
-    for (let i = 0; i < count; i++) {
-      slots[i] = blocks[slots[i] as number] as number;
-    }
-    for (let i = 0; i < count; i++) {
-      const block = slots[i] as number;
-      slots[i] = words[block + BLOCK_HASH] as number;
-      warmed ^= words[block + LINE_WORDS] as number;
-    }
-    for (let i = 0; i < count; i++) {
-      warmed ^= heads[bucketOf(slots[i] as number, buckets) << 1] as number;
-    }
-    return warmed;
-  }
-
   /** Publishes a whole block under its hash and slot, and grows the table by one bucket when it is full. */
   link(block: number): void {
     const { heads, words, slots, header } = this.#memory;
@@ -125,7 +99,7 @@ export class ShardMap {
     }
   }
 
-  /** Puts `block` where `old`, a block of the same key, stands: readers see one or the other. */
+  /** Puts `block` where `old`, a block of the same key and slot, stands: readers see one or the other. */
   replace(old: number, block: number): void {
     const { words, slots } = this.#memory;
     const hash = words[block + BLOCK_HASH] as number;
@@ -133,7 +107,6 @@ export class ShardMap {
     words[block + BLOCK_NEXT] = words[old + BLOCK_NEXT] as number;
     this.#point(old, block, hash);
     slots[words[block + BLOCK_SLOT] as number] = block;
-    slots[words[old + BLOCK_SLOT] as number] = 0;
     this.unlock(hash);
   }
 

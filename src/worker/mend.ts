@@ -7,35 +7,27 @@
  *     a change      HEADER_CHANGE_BLOCK names the block that was to be changed in place: it is changed again
  *     a chain       the stripe is odd: its chains are made anew of the live slots whose hash it covers, even last
  *
- * A slot is live only if its block is whole, so that is all there is to ask. Within an odd stripe both slots of an overwrite
- * may be live, and the later write wins. Elsewhere chains and slots agree: no two stripes are ever odd at a time, and whatever
- * changes a chain or the word of a live slot does so while its stripe is. Those chains are left alone, for they are being
- * read, and to take one apart for a moment would tell readers of misses that are none.
+ * A slot is live only if its block is whole, and an overwrite keeps its slot, so that is all there is to ask. Outside the odd
+ * stripe chains and slots agree: no two stripes are ever odd at a time, and whatever changes a chain or the word of a live
+ * slot does so while its stripe is. Those chains are left alone, for they are being read, and to take one apart for a moment
+ * would tell readers of misses that are none.
  *
  * Whoever mends may die as well: each step leaves what says that it is due until it is done, and may be done twice. Memory
  * that is whole, or was never used, is left as it is.
  */
 import {
   BLOCK_HASH,
-  BLOCK_META,
   BLOCK_NEXT,
-  BLOCK_SEQ_HIGH,
-  BLOCK_SEQ_LOW,
   BLOCK_SLOT,
   bucketOf,
   HEADER_BUCKETS,
   HEADER_MOVE_TO,
   HEADER_SLOTS_USED,
-  headWords,
-  KEY_BYTES_MAX,
-  META_KEY_MASK,
-  SEQ_HIGH_MASK,
   type ShardMemory,
   STRIPE_MASK,
   STRIPES,
   STRIPES_AT,
   tagOf,
-  wordsFor,
 } from '../protocol/memory.ts';
 import { isFree } from './arena.ts';
 import { Blocks } from './blocks.ts';
@@ -80,50 +72,8 @@ function relink(memory: ShardMemory, stripe: number): void {
       continue;
     }
     const head = bucketOf(hash, buckets) << 1;
-    const twin = twinOf(words, block, heads[head] as number);
-    if (twin !== 0) {
-      // It can only be one, and to begin again is simpler than to take it out of its chain.
-      slots[words[isLater(words, block, twin) ? twin + BLOCK_SLOT : block + BLOCK_SLOT] as number] = 0;
-      relink(memory, stripe);
-      return;
-    }
     words[block + BLOCK_NEXT] = heads[head] as number;
     heads[head] = block;
     (heads[head + 1] as number) |= tagOf(hash);
   }
-}
-
-/** The block of a chain with the same key, 0 when there is none. */
-function twinOf(words: Int32Array, block: number, first: number): number {
-  for (let other = first; other !== 0; other = words[other + BLOCK_NEXT] as number) {
-    if (haveOneKey(words, block, other)) {
-      return other;
-    }
-  }
-  return 0;
-}
-
-function haveOneKey(words: Int32Array, block: number, other: number): boolean {
-  const meta = words[block + BLOCK_META] as number;
-  const otherMeta = words[other + BLOCK_META] as number;
-  if (words[block + BLOCK_HASH] !== words[other + BLOCK_HASH] || ((meta ^ otherMeta) & META_KEY_MASK) !== 0) {
-    return false;
-  }
-  const at = block + headWords(meta);
-  const otherAt = other + headWords(otherMeta);
-  const count = wordsFor(meta & KEY_BYTES_MAX);
-  for (let i = 0; i < count; i++) {
-    if (words[at + i] !== words[otherAt + i]) {
-      return false;
-    }
-  }
-  return true;
-}
-
-function isLater(words: Int32Array, block: number, other: number): boolean {
-  const high = (words[block + BLOCK_SEQ_HIGH] as number) & SEQ_HIGH_MASK;
-  const otherHigh = (words[other + BLOCK_SEQ_HIGH] as number) & SEQ_HIGH_MASK;
-  const low = (words[block + BLOCK_SEQ_LOW] as number) >>> 0;
-  const otherLow = (words[other + BLOCK_SEQ_LOW] as number) >>> 0;
-  return high === otherHigh ? low > otherLow : high > otherHigh;
 }

@@ -286,14 +286,9 @@ export class Shard {
       : this.#leases.release(record, record.argument, record.value);
   }
 
-  /** Loads the memory of the filter that an insert of this key would need. The result means nothing. */
-  warmFilter(hashLow: number): number {
-    return this.#entries.warmFilter(hashLow);
-  }
-
-  /** Loads the memory that the next evictions will need. The result means nothing. */
-  warmVictims(): number {
-    return this.#entries.warmVictims();
+  /** Loads the memory that storing keys of the hashes `from` to `to` would need. The result means nothing. */
+  warm(hashes: Int32Array, from: number, to: number): number {
+    return this.#entries.warm(hashes, from, to);
   }
 
   /** Hands the readers' hits to the policy, in order. */

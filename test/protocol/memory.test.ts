@@ -78,13 +78,13 @@ describe('regions', () => {
     return Object.fromEntries(Object.entries(regions).map(([name, region]) => [name, region.byteLength]));
   };
 
-  test('have one slot more than entries fit, so that an overwrite at capacity evicts nobody', () => {
+  test('have a slot for each entry that fits', () => {
     expect(sizes({ bytesMax: 1024 * 1024, entriesMax: 100 })).toEqual({
       header: (STRIPES_AT + STRIPES) * 4,
       heads: BUCKETS_MIN * 8,
-      slots: 101 * 4,
-      touched: 101,
-      lastRead: 101 * 8,
+      slots: 100 * 4,
+      touched: 100,
+      lastRead: 100 * 8,
       filter: 0,
       tally: TALLY_CELLS * 8,
       arena: 1024 * 1024,

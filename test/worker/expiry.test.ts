@@ -321,6 +321,24 @@ describe('grace', () => {
 });
 
 describe('an entry that slides', () => {
+  test('is read until what overwrites it is there, and that begins anew', () => {
+    const target = makeShard();
+    target.set('k', 'v', 100, FLAG_SLIDING);
+    target.clock.nowMs += 60;
+    target.read('k');
+    target.key.encode('k');
+    const readAt = target.memory.lastRead[target.reader.slot];
+    target.clock.nowMs += 60;
+    target.set('k', 'w', 100, FLAG_SLIDING);
+    // Whoever reads the old value now finds the last read of it, and not an entry that has expired.
+    expect(target.memory.lastRead[target.reader.slot]).toBe(readAt);
+    expect(target.ask(OP_TTL, 'k')).toBe(100);
+    target.clock.nowMs += 99;
+    expect(isThere(target, 'k')).toBe(true);
+    target.clock.nowMs += 1;
+    expect(isThere(target, 'k')).toBe(false);
+  });
+
   const USES: Record<string, (target: ShardUnderTest) => unknown> = {
     'a read through shared memory': (target) => target.read('k'),
     'a get by frame': (target) => target.get('k'),

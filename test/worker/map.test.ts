@@ -86,31 +86,31 @@ describe('the table', () => {
   test('agrees with a Map over random links, replacements, moves and unlinks', () => {
     const { map, memory, block, find } = makeMap();
     const random = seededRandom('map');
-    const model = new Map<number, { hash: number; at: number; slot: number }>();
-    const free = Array.from({ length: 3_000 }, (_, i) => i);
+    const model = new Map<number, { hash: number; at: number; slot: number; place: number }>();
+    const slots = Array.from({ length: 3_000 }, (_, i) => i);
+    const places = Array.from({ length: 3_000 }, (_, i) => 2 + i * BLOCK_STEP);
     for (let step = 0; step < 20_000; step++) {
       const key = random.below(1_500);
       const known = model.get(key);
       if (known === undefined) {
-        const slot = free.pop() as number;
+        const place = places.pop() as number;
         // Few hashes, so that chains are long and tags shared.
-        const entry = { hash: Math.imul(key % 300, 0x9e37_79b1), slot, at: 0 };
-        entry.at = block(slot, entry.hash, key);
-        map.link(entry.at);
+        const entry = { hash: Math.imul(key % 300, 0x9e37_79b1), slot: slots.pop() as number, at: place, place };
+        map.link(block(entry.slot, entry.hash, key, place));
         model.set(key, entry);
       } else if (random.oneIn(3)) {
         map.unlink(known.at);
-        free.unshift(known.slot);
+        slots.unshift(known.slot);
+        places.unshift(known.place);
         model.delete(key);
       } else if (random.oneIn(2)) {
-        const slot = free.pop() as number;
-        const at = block(slot, known.hash, key);
-        map.replace(known.at, at);
-        free.unshift(known.slot);
-        model.set(key, { hash: known.hash, slot, at });
+        const place = places.pop() as number;
+        map.replace(known.at, block(known.slot, known.hash, key, place));
+        places.unshift(known.place);
+        model.set(key, { ...known, at: place, place });
       } else {
         // Back and forth by less than the block is long: the copy overlaps itself.
-        const to = known.at === 2 + known.slot * BLOCK_STEP ? known.at + 2 : known.at - 2;
+        const to = known.at === known.place ? known.at + 2 : known.at - 2;
         map.relocate(known.at, to, BLOCK_WORDS + 1);
         known.at = to;
       }

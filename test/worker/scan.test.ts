@@ -100,7 +100,7 @@ describe('a walk', () => {
           for (let i = 0; i < 20 && first < from; i++) {
             target.delete(`k${first++}`);
           }
-          // An overwrite gives a key another slot and block, an expired one is not told.
+          // An overwrite gives a key another block, an expired one is not told.
           target.set(`k${from + random.below(500)}`, 'again');
           target.set(`brief ${random.below(50)}`, 'v', 1);
           target.clock.nowMs += 1;

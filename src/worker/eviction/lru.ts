@@ -5,10 +5,11 @@
  * than the cache, where it hits nothing.
  */
 
-import type { EvictionPolicy, PolicyContext } from '../../protocol/policy.ts';
+import type { PolicyContext } from '../../protocol/policy.ts';
 import { SlotLists } from './lists.ts';
+import type { WarmingPolicy } from './warming.ts';
 
-export function createLru({ slots }: PolicyContext): EvictionPolicy {
+export function createLru({ slots }: PolicyContext): WarmingPolicy {
   const list = new SlotLists(slots);
   return {
     hits: 'ring',
@@ -24,6 +25,7 @@ export function createLru({ slots }: PolicyContext): EvictionPolicy {
     remove: (slot) => list.remove(slot),
     clear: () => list.clear(),
     victim: () => list.oldest(),
+    warm: (slots, count) => list.warm(slots, count),
     ahead: (into) => list.oldestInto(into),
   };
 }

@@ -18,6 +18,7 @@
 import type { EvictionPolicy, PolicyContext } from '../../protocol/policy.ts';
 import { Ghosts } from './ghosts.ts';
 import { SlotLists } from './lists.ts';
+import type { WarmingPolicy } from './warming.ts';
 import { checkWeight, weightsOf } from './weights.ts';
 
 export interface S3FifoOptions {
@@ -72,7 +73,7 @@ export interface SmallQueue {
 }
 
 /** Both queues and the ghosts, for whoever decides how long the small one is. */
-export function s3Fifo(context: PolicyContext, small: SmallQueue): EvictionPolicy {
+export function s3Fifo(context: PolicyContext, small: SmallQueue): WarmingPolicy {
   const { slots, entriesMax, touched, hashOf } = context;
   const weights = weightsOf(context);
   const queues = new SlotLists(slots, 2);
@@ -205,6 +206,14 @@ export function s3Fifo(context: PolicyContext, small: SmallQueue): EvictionPolic
         named = isMainOver ? oldestUnusedOfSmall() : oldestUnusedOfMain();
       }
       return named;
+    },
+    warm(slots, count) {
+      let warmed = 0;
+      for (let i = 0; i < count; i++) {
+        const slot = slots[i] as number;
+        warmed ^= (queueOf[slot] as number) ^ weights.of(slot);
+      }
+      return warmed;
     },
     ahead(into) {
       const count = queues.oldestInto(into, SMALL);

@@ -43,7 +43,7 @@ export interface MembershipFilter {
    * next `add`.
    */
   add(hashLow: number, hashHigh: number): void;
-  /** An entry was overwritten, or is about to be: its key stays, in another slot. Before the next `add`. */
+  /** An entry was overwritten, or is about to be: its key stays, perhaps in another slot. Before the next `add`. */
   renew(hashLow: number, hashHigh: number): void;
   /** An entry left. */
   removed(hashLow: number, hashHigh: number): void;

@@ -75,7 +75,7 @@ export class Rehearsal {
     return this.#insert(slot, hash, weight);
   }
 
-  /** A new entry in each of the first slots that has none: as many as there is room for. One slot is spare, for an overwrite. */
+  /** A new entry in each of the first slots that has none. One slot is left: an overwrite here may take a new one. */
   fill(entries = SLOTS - 1): void {
     for (let slot = 0; slot < entries; slot++) {
       if (!this.isLive(slot)) {

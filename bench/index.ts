@@ -13,6 +13,7 @@ import { evictingOwner } from './evicting-owner.ts';
 import { filter } from './filter.ts';
 import { get } from './get.ts';
 import { growth } from './growth.ts';
+import { hitRatio } from './hit-ratio.ts';
 import { memory } from './memory.ts';
 import { micro } from './micro/index.ts';
 import { mixed } from './mixed.ts';
@@ -40,6 +41,7 @@ const benches = {
   threads,
   filter,
   policy,
+  'hit-ratio': hitRatio,
   delay,
   memory,
   micro,

@@ -9,7 +9,7 @@ export interface Figure {
 }
 
 /** Less is better, in all of them. */
-export type Unit = 'ns an operation' | 'ns' | 'bytes an entry' | 'times as long';
+export type Unit = 'ns an operation' | 'ns' | 'bytes an entry' | 'times as long' | 'misses a request';
 
 export function figure(name: string, unit: Unit, rounds: readonly number[]): Figure {
   return { name, unit, median: median(rounds), rounds };

@@ -64,6 +64,7 @@ const WORDS = {
   ns: { less: 'less', more: 'as much', notMore: 'no more' },
   'bytes an entry': { less: 'less', more: 'as much', notMore: 'no more' },
   'times as long': { less: 'less', more: 'as much', notMore: 'no more' },
+  'misses a request': { less: 'fewer', more: 'as many', notMore: 'no more' },
 } satisfies Record<Unit, { less: string; more: string; notMore: string }>;
 
 const COLUMNS: readonly Column<Ratio>[] = [

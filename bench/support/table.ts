@@ -40,6 +40,8 @@ export function formatAmount(amount: number, unit: Unit): string {
       return `${threeFigures(amount)} B`;
     case 'times as long':
       return `${threeFigures(amount)}x`;
+    case 'misses a request':
+      return amount.toFixed(6);
     default:
       return formatNs(amount);
   }

@@ -13,7 +13,7 @@ import { BareComlink } from './peers/bare-comlink.ts';
 import { RawPort } from './peers/raw-port.ts';
 import { Shardstash } from './peers/shardstash.ts';
 import type { Bench, Report, RunOptions } from './support/bench.ts';
-import { pick } from './support/figure.ts';
+import { type Figure, pick } from './support/figure.ts';
 import { at, keyOf, keysOf, uniformIds } from './support/keys.ts';
 import { inFlight, type Load, measureLoads } from './support/load.ts';
 import { compare } from './support/ratio.ts';
@@ -28,19 +28,20 @@ export const awaitedSet: Bench = {
 
   async run(options: RunOptions): Promise<Report> {
     const ours = await Shardstash.open<string>({});
+    const woken = await Shardstash.open<string>({ lane: 'wake' }, "shardstash, lane: 'wake'");
     const comlink = new BareComlink();
     const port = new RawPort();
     try {
-      await ours.fill(keysOf(ENTRIES), () => TEXT_100_BYTES);
+      for (const each of [ours, woken]) await each.fill(keysOf(ENTRIES), () => TEXT_100_BYTES);
       const ids = uniformIds(ENTRIES);
       const bytes = frameOfOneSet();
       let cursor = 0;
       const loads: Load[] = [
-        {
-          name: 'awaited set: shardstash',
-          run: (operations) =>
-            inFlight(ONE_AT_A_TIME, operations, () => ours.set(keyOf(at(ids, cursor++)), TEXT_100_BYTES)),
-        },
+        ...[ours, woken].map((each) => ({
+          name: `awaited set: ${each.name}`,
+          run: (operations: number) =>
+            inFlight(ONE_AT_A_TIME, operations, () => each.set(keyOf(at(ids, cursor++)), TEXT_100_BYTES)),
+        })),
         ...[comlink, port].map((echo) => ({
           name: echo.name,
           run: (operations: number) => inFlight(ONE_AT_A_TIME, operations, () => echo.call(bytes)),
@@ -48,8 +49,12 @@ export const awaitedSet: Bench = {
       ];
       options.progress('measuring');
       const figures = await measureLoads(loads, paceOf(options));
-      const set = pick(figures, 'awaited set: shardstash');
+      const [set, wokenSet] = [ours, woken].map(({ name }) => pick(figures, `awaited set: ${name}`)) as [
+        Figure,
+        Figure,
+      ];
       const what = 'awaited set, one at a time';
+      const whatWoken = `${what}, lane: 'wake'`;
       return {
         setup: {
           entries: ENTRIES,
@@ -61,12 +66,15 @@ export const awaitedSet: Bench = {
         figures,
         ratios: [
           compare(set, pick(figures, comlink.name), { what, reach: 1.3 }),
-          compare(set, pick(figures, port.name), { what, andThen: 1 }),
+          compare(set, pick(figures, port.name), { what }),
+          compare(wokenSet, pick(figures, comlink.name), { what: whatWoken }),
+          compare(wokenSet, pick(figures, port.name), { what: whatWoken, andThen: 1 }),
         ],
         notes: [],
       };
     } finally {
       await ours.close();
+      await woken.close();
       await comlink.close();
       await port.close();
     }

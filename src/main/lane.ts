@@ -23,7 +23,7 @@ import type { LeaseEnd } from '../protocol/lease-end.ts';
 import type { Result } from '../protocol/reply.ts';
 import { Backlog, type BacklogLimits } from './backlog.ts';
 import { Call, type CallBody, type CallLimits, NO_BODY, UNLIMITED } from './call.ts';
-import { Connection } from './connection.ts';
+import { byPort, type Connection, type Way } from './connection.ts';
 import { type Flight, resultsOf, settle, unanswered, withdrawWrites } from './flight.ts';
 import { Outbox } from './outbox.ts';
 import { type OwnWrite, OwnWrites } from './own-writes.ts';
@@ -56,6 +56,7 @@ export class Lane {
   readonly #limits: LaneLimits;
   readonly #memory: ClientMemory;
   readonly #onLost: () => void;
+  readonly #way: Way;
   readonly #outbox: Outbox;
   readonly #flights: Flight[] = [];
   readonly #writes = new OwnWrites();
@@ -65,13 +66,17 @@ export class Lane {
   #deadline: NodeJS.Timeout | undefined;
   #end: End | undefined;
 
-  /** `memory` is where the client tells that it waits; `onLost` hears of a connection that has ended by itself. */
-  constructor(shard: number, limits: LaneLimits, memory: ClientMemory, onLost: () => void) {
+  /**
+   * `memory` is where the client tells that it waits; `onLost` hears of a connection that has ended by itself; `way` is
+   * what frames travel by.
+   */
+  constructor(shard: number, limits: LaneLimits, memory: ClientMemory, onLost: () => void, way: Way = byPort) {
     this.#shard = shard;
     this.#limits = limits;
     this.#memory = memory;
     this.#onLost = onLost;
-    this.#outbox = new Outbox(limits.timeoutMs);
+    this.#way = way;
+    this.#outbox = new Outbox(limits.timeoutMs, way.pool);
     this.backlog = new Backlog(limits);
   }
 
@@ -86,7 +91,7 @@ export class Lane {
       return;
     }
     this.disconnect('was replaced', undefined);
-    const connection: Connection = new Connection(port, {
+    const connection: Connection = this.#way.connect(port, {
       lost: (how, cause) => this.#lose(connection, how, cause),
       leaseEnded: (end) => this.#listener?.leaseEnded(end),
     });
@@ -249,8 +254,13 @@ export class Lane {
       flight.sentMs = performance.now();
       this.#flights.push(flight);
       this.#memory.waiting = this.#flights.length;
-      connection.send(flight.frame).then(
-        (reply) => this.#land(connection, flight, reply),
+      const reply = connection.send(flight.frame, this.#flights.length === 1);
+      if (!(reply instanceof Promise)) {
+        this.#land(connection, flight, reply);
+        continue;
+      }
+      reply.then(
+        (late) => this.#land(connection, flight, late),
         (cause) => this.#lose(connection, 'could not answer', cause),
       );
     }

@@ -50,6 +50,12 @@ export interface CacheOptions {
    */
   reads?: 'shared' | 'owner';
   /**
+   * How a call reaches the thread that owns its shard. 'comlink' (default): by a message. 'wake': through shared memory where
+   * that thread has just answered and still waits, otherwise by a message; the thread that calls waits in place for some
+   * microseconds. A call that is awaited before the next one is made takes half the time, and many at a time the same.
+   */
+  lane?: 'comlink' | 'wake';
+  /**
    * The memory of what has expired is given back this often at most: milliseconds or '1s' (the default), from 10 ms; false
    * leaves it until somebody writes to the key or room is needed. Never is an expired value returned, either way.
    */
@@ -115,6 +121,7 @@ export interface CacheConfig {
   readonly serializer: string | ResolvedModule;
   readonly filter: FilterConfig | false;
   readonly reads: 'shared' | 'owner';
+  readonly lane: 'comlink' | 'wake';
   /** Milliseconds. */
   readonly cleanupInterval: number | false;
   readonly metrics: boolean;
@@ -176,6 +183,7 @@ const KNOWN = [
   'serializer',
   'filter',
   'reads',
+  'lane',
   'cleanupInterval',
   'metrics',
   'advise',
@@ -225,6 +233,7 @@ export function resolveOptions(options: CacheOptions = {}): CacheConfig {
     serializer: nameOf(resolveSerializer(options.serializer)),
     filter: filter(options.filter ?? true),
     reads: choice('reads', options.reads ?? 'shared', ['shared', 'owner'] as const),
+    lane: choice('lane', options.lane ?? 'comlink', ['comlink', 'wake'] as const),
     cleanupInterval: cleanupInterval(options.cleanupInterval ?? DEFAULT_CLEANUP_MS),
     metrics: flag('metrics', options.metrics ?? true),
     advise: advise(options.advise ?? false),

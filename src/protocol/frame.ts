@@ -17,6 +17,7 @@
  * Written in place into one reused buffer and sent as one exact-size copy: packing arrays of small buffers with msgpackr
  * costs three times as much. Any msgpack reader can decode a frame.
  */
+import type { FramePool } from './frame-pool.ts';
 import { isKeyShape, type KeyEncoder } from './key.ts';
 import { KEY_BYTES_MAX, wordsFor } from './memory.ts';
 
@@ -45,10 +46,16 @@ const number = new Float64Array(1);
 const numberWords = new Int32Array(number.buffer);
 
 export class FrameWriter {
+  readonly #pool: FramePool | undefined;
   #bytes = new Uint8Array(INITIAL_BYTES);
   #words = new Int32Array(this.#bytes.buffer);
   #length = FRAME_HEAD_WORDS;
   #count = 0;
+
+  /** `pool`: for frames that need no buffer of their own. */
+  constructor(pool?: FramePool) {
+    this.#pool = pool;
+  }
 
   /** Records in the frame. */
   get count(): number {
@@ -120,7 +127,7 @@ export class FrameWriter {
   /** An exact-size copy of the frame, and an empty writer. */
   seal(): Uint8Array {
     this.#close();
-    const frame = this.#bytes.slice(0, this.#length * 4);
+    const frame = this.#pool?.copy(this.#words, this.#length) ?? this.#bytes.slice(0, this.#length * 4);
     this.#length = FRAME_HEAD_WORDS;
     this.#count = 0;
     if (this.#bytes.length > FRAME_BYTES_MAX * 2) {

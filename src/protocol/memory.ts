@@ -2,13 +2,13 @@
  * The memory of one shard: eight regions of shared memory that its owner writes and every thread reads. They outlive the
  * owner: the next one mends what it left half done (worker/mend.ts) and goes on from there.
  *
- *   header   words 0-15, of the owner but for the first; words 16 up: one sequence lock per stripe
+ *   header   words 0-15, of the owner, but that clients write `caller`, too; words 16 up: one sequence lock per stripe
  *
- *              0         1         2          3       4         5       6      7        8    9       10-13
- *            +---------+---------+----------+-------+---------+-------+------+--------+----+-------+-----------+
- *            | buckets | seq low | seq high | slots | move to | epoch | beat | change | at | words | new words |
- *            |         |         |          | used  |         |       |      | block  |    |       |           |
- *            +---------+---------+----------+-------+---------+-------+------+--------+----+-------+-----------+
+ *              0         1         2          3       4         5       6      7        8    9       10-13       14       15
+ *            +---------+---------+----------+-------+---------+-------+------+--------+----+-------+-----------+--------+-------+
+ *            | buckets | seq low | seq high | slots | move to | epoch | beat | change | at | words | new words | caller | seats |
+ *            |         |         |          | used  |         |       |      | block  |    |       |           |        |       |
+ *            +---------+---------+----------+-------+---------+-------+------+--------+----+-------+-----------+--------+-------+
  *
  *   heads    one pair of words per bucket: [ first block | tags ]
  *   slots    one word per slot: the entry's block, 0 or less while the slot is free (the free list runs through it). It
@@ -64,6 +64,10 @@ export const HEADER_CHANGE_LENGTH = 9;
 export const HEADER_CHANGE_WORDS = 10;
 /** An expiry that slides: two float64. */
 export const CHANGE_WORDS_MAX = 4;
+/** Where the owner is to be called, or who calls it: see wake.ts. */
+export const HEADER_CALLER = 14;
+/** How many seats owners have given to clients, ever. */
+export const HEADER_SEATS = 15;
 const HEADER_WORDS = 16;
 
 /** Stripes: `hash & STRIPE_MASK`. Bucket counts are multiples of it at birth, so a chain lies in one stripe for ever. */

@@ -37,6 +37,7 @@ const config: CacheConfig = {
   serializer: 'msgpack',
   filter: false,
   reads: 'shared',
+  lane: 'comlink',
   cleanupInterval: 1_000,
   metrics: true,
   advise: false,

@@ -7,7 +7,7 @@ import { type Endpoint, wrap } from 'comlink';
 import { type ComlinkEndpoint, endpointOf } from '../protocol/endpoint.ts';
 import type { FramePool } from '../protocol/frame-pool.ts';
 import { isLeaseEnd, type LeaseEnd } from '../protocol/lease-end.ts';
-import { isPostedReply } from '../protocol/wake.ts';
+import { isWakeMessage, type WakeMessage } from '../protocol/wake.ts';
 
 export interface Connection {
   /**
@@ -32,8 +32,8 @@ export interface ConnectionEvents {
   lost(how: string, cause: unknown): void;
   /** A computation that somebody here waits for has ended. */
   leaseEnded(end: LeaseEnd): void;
-  /** A reply to what has not come by the port. */
-  replied?(reply: number | Uint8Array): void;
+  /** The owner has told what only the lane 'wake' has use for. */
+  told?(message: WakeMessage): void;
 }
 
 export class PortConnection implements Connection {
@@ -77,8 +77,8 @@ export class PortConnection implements Connection {
       this.#events.leaseEnded(message);
       return undefined;
     }
-    if (isPostedReply(message)) {
-      this.#events.replied?.(message.reply);
+    if (isWakeMessage(message)) {
+      this.#events.told?.(message);
       return undefined;
     }
     return message;

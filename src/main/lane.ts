@@ -24,7 +24,7 @@ import type { Result } from '../protocol/reply.ts';
 import { Backlog, type BacklogLimits } from './backlog.ts';
 import { Call, type CallBody, type CallLimits, NO_BODY, UNLIMITED } from './call.ts';
 import { byPort, type Connection, type Way } from './connection.ts';
-import { type Flight, resultsOf, settle, unanswered, withdrawWrites } from './flight.ts';
+import { type Flight, resultsOf, settle, timeOut, unanswered, withdrawWrites } from './flight.ts';
 import { Outbox } from './outbox.ts';
 import { type OwnWrite, OwnWrites } from './own-writes.ts';
 import { type End, ended, overloaded, timedOut } from './refusals.ts';
@@ -66,10 +66,7 @@ export class Lane {
   #deadline: NodeJS.Timeout | undefined;
   #end: End | undefined;
 
-  /**
-   * `memory` is where the client tells that it waits; `onLost` hears of a connection that has ended by itself; `way` is
-   * what frames travel by.
-   */
+  /** `memory` tells that the client waits; `onLost` hears of a connection that has ended by itself; frames go by `way`. */
   constructor(shard: number, limits: LaneLimits, memory: ClientMemory, onLost: () => void, way: Way = byPort) {
     this.#shard = shard;
     this.#limits = limits;
@@ -255,15 +252,16 @@ export class Lane {
       this.#flights.push(flight);
       this.#memory.waiting = this.#flights.length;
       const reply = connection.send(flight.frame, this.#flights.length === 1);
-      if (!(reply instanceof Promise)) {
-        this.#land(connection, flight, reply);
-        continue;
-      }
-      reply.then(
-        (late) => this.#land(connection, flight, late),
-        (cause) => this.#lose(connection, 'could not answer', cause),
-      );
+      if (reply instanceof Promise) this.#await(connection, flight, reply);
+      else this.#land(connection, flight, reply);
     }
+  }
+
+  #await(connection: Connection, flight: Flight, reply: Promise<unknown>): void {
+    reply.then(
+      (late) => this.#land(connection, flight, late),
+      (cause) => this.#lose(connection, 'could not answer', cause),
+    );
   }
 
   #land(connection: Connection, flight: Flight, reply: unknown): void {
@@ -330,13 +328,13 @@ export class Lane {
     const nowMs = performance.now();
     for (const flight of this.#outbox.takeExpired(nowMs)) {
       this.#forget(flight);
-      this.#timeOut(flight, 'not-sent');
+      timeOut(flight, this.#shard, this.#limits.timeoutMs, 'not-sent');
     }
     this.#settleWrites();
     let next = this.#outbox.deadlineMs;
     for (const flight of this.#flights) {
       if (flight.deadlineMs <= nowMs) {
-        this.#timeOut(flight, 'unknown');
+        timeOut(flight, this.#shard, this.#limits.timeoutMs, 'unknown');
       } else {
         next = Math.min(next, flight.deadlineMs);
       }
@@ -347,11 +345,5 @@ export class Lane {
       this.#connection?.hold(false);
     }
     this.backlog.wake();
-  }
-
-  #timeOut({ calls }: Flight, outcome: Outcome): void {
-    for (const call of calls) {
-      call.reject(timedOut(this.#shard, call, this.#limits.timeoutMs, outcome));
-    }
   }
 }

@@ -7,13 +7,15 @@
  */
 import type { MessagePort } from 'node:worker_threads';
 import { FramePool } from '../protocol/frame-pool.ts';
-import { summon, WAKE_BYTES_MAX, type WakeMemory } from '../protocol/wake.ts';
+import { summon, WAKE_BYTES_MAX, type WakeMemory, type WakeMessage } from '../protocol/wake.ts';
 import { type Connection, type ConnectionEvents, PortConnection, type Way } from './connection.ts';
 
 /** So long the thread waits at most. Mostly 5 us; for less than this a system may have to set a timer (worker/linger.ts). */
 const WAIT_MS = 5;
 /** So often it waits in one turn of its event loop: 0.3 ms. */
 const WAITS_MAX = 64;
+/** Until the owner has given one. */
+const NO_SEAT = 0;
 
 /** The way of a client to the shard whose header this is. */
 export function byWake(memory: WakeMemory, header: Int32Array): Way {
@@ -27,18 +29,19 @@ class WakeConnection implements Connection {
   readonly #port: PortConnection;
   readonly #memory: WakeMemory;
   readonly #header: Int32Array;
+  #seat = NO_SEAT;
   /** Waits in this turn of the event loop. */
   #waits = 0;
   #replied: (reply: number | Uint8Array) => void = () => {};
 
   constructor(port: MessagePort, events: ConnectionEvents, memory: WakeMemory, header: Int32Array) {
-    this.#port = new PortConnection(port, { ...events, replied: (reply) => this.#replied(reply) });
+    this.#port = new PortConnection(port, { ...events, told: (message) => this.#hear(message) });
     this.#memory = memory;
     this.#header = header;
   }
 
   send(frame: Uint8Array, isAlone: boolean): Promise<unknown> | number | Uint8Array {
-    if (isAlone && frame.length <= WAKE_BYTES_MAX && this.#memory.call(this.#header, frame)) {
+    if (isAlone && this.#calls(frame)) {
       return this.#answer();
     }
     // Of a part of the pool a message would take all.
@@ -53,6 +56,11 @@ class WakeConnection implements Connection {
 
   close(): void {
     this.#port.close();
+  }
+
+  #calls(frame: Uint8Array): boolean {
+    const seat = this.#seat;
+    return seat !== NO_SEAT && frame.length <= WAKE_BYTES_MAX && this.#memory.call(this.#header, seat, frame);
   }
 
   #answer(): Promise<unknown> | number | Uint8Array {
@@ -75,6 +83,11 @@ class WakeConnection implements Connection {
       this.#waits = WAITS_MAX;
     }
     return !this.#memory.fallAsleep();
+  }
+
+  #hear(message: WakeMessage): void {
+    if (message.is === 'seat') this.#seat = message.seat;
+    else this.#replied(message.reply);
   }
 
   readonly #beginTurn = (): void => {

@@ -20,17 +20,18 @@
  *          +------------------------------ nobody came, or a message was posted -------------------------+
  *
  * Only clients put a seat there, only in the place of SOON or HERE, and only one at a time: so there is one caller, and the
- * owner answers it before anything else that it does. Seats are never given twice, by whatever owner: a client that has not
- * heard that its owner died calls for one that the next owner does not know, and is not answered.
+ * owner answers it before anything else that it does. A seat belongs to one connection, is told by a message over it, and is never
+ * given again, by whatever owner: a client that has not heard yet that its owner died calls with a seat that the next one
+ * does not know. It is not answered, and hears of the death by its port.
  *
  * What they hand each other lies in the client's memory:
  *
- *     word 0       1        2         3        4                8                       4104
- *       +---------+--------+---------+--------+--------+- - - -+-----------------------+-----------------------+
- *       | seat    | state  | request | reply  | reply  |       | request               | reply                 |
- *       |         |        | bytes   | bytes  | number |       |                       |                       |
- *       +---------+--------+---------+--------+--------+- - - -+-----------------------+-----------------------+
- *        owner     both     client    owner    owner            client                  owner
+ *     word 0      1         2        3                8                       4104
+ *       +--------+---------+--------+--------+- - - -+-----------------------+-----------------------+
+ *       | state  | request | reply  | reply  |       | request               | reply                 |
+ *       |        | bytes   | bytes  | number |       |                       |                       |
+ *       +--------+---------+--------+--------+- - - -+-----------------------+-----------------------+
+ *        both     client    owner    owner            client                  owner
  *
  *     state = 4 * number of the call + CALLING    the client waits on this word
  *                                      ASLEEP     it has waited for long enough, and is to be told by a message
@@ -51,11 +52,10 @@ const SUMMONED = 1 << 30;
 /** A longer frame goes by the port, and so does a longer reply: it takes so long anyway that nobody should wait for it. */
 export const WAKE_BYTES_MAX = 16 * 1024;
 
-const SEAT = 0;
-const STATE = 1;
-const REQUEST_BYTES = 2;
-const REPLY_BYTES = 3;
-const REPLY_NUMBER = 4;
+const STATE = 0;
+const REQUEST_BYTES = 1;
+const REPLY_BYTES = 2;
+const REPLY_NUMBER = 3;
 const REQUEST_AT_WORD = 8;
 const REQUEST_AT = REQUEST_AT_WORD * 4;
 const REPLY_AT = REQUEST_AT + WAKE_BYTES_MAX;
@@ -70,14 +70,15 @@ const IS_POSTED = -2;
 
 const NOTHING = new Uint8Array(0);
 
-/** A reply that goes by the port: the client sleeps, or the memory has no room for it. */
-export interface PostedReply {
-  readonly reply: number | Uint8Array;
-}
+/** What an owner says over a client's port beside answers to what has come by it. */
+export type WakeMessage =
+  | { readonly is: 'seat'; readonly seat: number }
+  /** To a client that sleeps, or where the memory has no room for it. */
+  | { readonly is: 'reply'; readonly reply: number | Uint8Array };
 
 /** Tells such a message from those of Comlink. */
-export function isPostedReply(message: unknown): message is PostedReply {
-  return typeof message === 'object' && message !== null && 'reply' in message;
+export function isWakeMessage(message: unknown): message is WakeMessage {
+  return typeof message === 'object' && message !== null && 'is' in message;
 }
 
 /** The owner's side: whether this word of the shard is a client's, and not a place of the owner's. */
@@ -122,17 +123,11 @@ export class WakeMemory {
     this.#bytes = new Uint8Array(buffer);
   }
 
-  /** The owner's side. */
-  set seat(seat: number) {
-    Atomics.store(this.#words, SEAT, seat);
-  }
-
-  /** The client's side: puts the frame there and calls. False when the owner is not there to be called. */
-  call(header: Int32Array, frame: Uint8Array): boolean {
+  /** The client's side: puts the frame there and calls from its seat. False when the owner is not there to be called. */
+  call(header: Int32Array, seat: number, frame: Uint8Array): boolean {
     const place = Atomics.load(header, HEADER_CALLER);
     const words = this.#words;
-    const seat = Atomics.load(words, SEAT);
-    if ((place !== HERE && place !== SOON) || seat === 0) {
+    if (place !== HERE && place !== SOON) {
       return false;
     }
     this.#bytes.set(frame, REQUEST_AT);

@@ -12,11 +12,11 @@ import {
   HERE,
   isCaller,
   nextSeat,
-  type PostedReply,
   SOON,
   seatOf,
   WAKE_BYTES_MAX,
   type WakeMemory,
+  type WakeMessage,
 } from '../protocol/wake.ts';
 
 /** Calls that come faster than this make it worth waiting for the next. */
@@ -52,11 +52,11 @@ export class Linger {
     Atomics.store(header, HEADER_CALLER, AWAY);
   }
 
-  /** Gives a client a seat, and says which. `answer` answers its frames, and `port` leads to it. */
+  /** Gives a client a seat, and says which, also to the client. `answer` answers its frames, and `port` leads to it. */
   admit(memory: WakeMemory, answer: Answer, port: MessagePort): number {
     const seat = nextSeat(this.#header);
     this.#clients.set(seat, { memory, answer, port });
-    memory.seat = seat;
+    tell(port, { is: 'seat', seat });
     return seat;
   }
 
@@ -73,13 +73,14 @@ export class Linger {
     }
     const reply = answer(frame);
     const nowMs = performance.now();
-    if (nowMs - this.#calledMs < CLOSE_MS && (frame as Uint8Array).length <= WAKE_BYTES_MAX) {
+    if (nowMs - this.#calledMs < CLOSE_MS && frame instanceof Uint8Array && frame.length <= WAKE_BYTES_MAX) {
       this.#stayNext();
     }
     this.#calledMs = nowMs;
     return reply;
   }
 
+  /** Answers whoever calls, until nobody does. */
   readonly #stay = (): void => {
     this.#isDue = false;
     const header = this.#header;
@@ -88,8 +89,7 @@ export class Linger {
       Atomics.wait(header, HEADER_CALLER, HERE, WAIT_MS);
       const caller = Atomics.compareExchange(header, HEADER_CALLER, HERE, AWAY);
       if (!isCaller(caller)) {
-        // Nobody came, or somebody has summoned it. If there were calls, the last was just now, or WAIT_MS ago.
-        if (calls > 1 && caller !== HERE) this.#calledMs = performance.now();
+        // Nobody came, or somebody has summoned it.
         return;
       }
       this.#serve(caller, calls < CALLS_MAX ? HERE : SOON);
@@ -107,8 +107,7 @@ export class Linger {
       Atomics.store(this.#header, HEADER_CALLER, AWAY);
     }
     if (client !== undefined && reply !== undefined && !client.memory.giveReply(reply)) {
-      const posted: PostedReply = { reply };
-      client.port.postMessage(posted);
+      tell(client.port, { is: 'reply', reply });
     }
   }
 
@@ -120,4 +119,8 @@ export class Linger {
     // Not where somebody calls already.
     Atomics.compareExchange(this.#header, HEADER_CALLER, AWAY, SOON);
   }
+}
+
+function tell(port: MessagePort, message: WakeMessage): void {
+  port.postMessage(message);
 }

@@ -30,6 +30,7 @@ describe('options', () => {
       ttl: Number.POSITIVE_INFINITY,
       eviction: 'as3-fifo',
       reads: 'shared',
+      lane: 'comlink',
       timeout: 30_000,
       leaseTimeout: 30_000,
       stallTimeout: 10_000,
@@ -73,6 +74,7 @@ describe('options', () => {
     ['eviction', 7],
     ['eviction', { kind: 'lru' }],
     ['reads', 'both'],
+    ['lane', 'port'],
     ['timeout', 0],
     ['timeout', 2 ** 31],
     ['timeout', 'soon'],
@@ -162,7 +164,7 @@ describe('options', () => {
     const message = String(errorOf(() => resolveOptions(hostile({ typo: 1 })))['message']);
     expect(message).toBe(
       'Unknown option `typo`. Known: shards, maxBytes, maxEntries, ttl, sliding, eviction, serializer, filter, ' +
-        'reads, cleanupInterval, metrics, advise, logger, seed, clock, timeout, leaseTimeout, stallTimeout, crashBudget, maxPendingCalls, maxPendingBytes, compute, unref',
+        'reads, lane, cleanupInterval, metrics, advise, logger, seed, clock, timeout, leaseTimeout, stallTimeout, crashBudget, maxPendingCalls, maxPendingBytes, compute, unref',
     );
   });
 
@@ -186,6 +188,7 @@ describe('options', () => {
       { filter: { falsePositiveRate: 2 } },
       { filter: { rate: 0.1 } },
       { reads: 'both' },
+      { lane: 'port' },
       { cleanupInterval: 0 },
       { metrics: null, timeout: 'soon' },
       { metrics: 'off' },
@@ -212,6 +215,7 @@ describe('options', () => {
         "Expected \`filter\` to be an object whose \`falsePositiveRate\` lies between 0 and 1, got 2 (number)",
         "Expected \`filter\` to be an object of \`type\` and \`falsePositiveRate\`, got 'rate' (string)",
         "Expected \`reads\` to be 'shared' or 'owner', got 'both' (string)",
+        "Expected \`lane\` to be 'comlink' or 'wake', got 'port' (string)",
         "Expected \`cleanupInterval\` to be false, or 10 ms or more, or a duration like '1s', got 0 (number)",
         "Expected \`timeout\` to be a positive number of milliseconds up to 2^31 - 1, or a duration like '30s', got 'soon' (string)",
         "Expected \`metrics\` to be true or false, got 'off' (string)",

@@ -1,5 +1,6 @@
 /**
- * npm run long -- linearizability [--histories 10000] [--kill] [--kill-every 50] [--reads owner] [--seed n]
+ * npm run long -- linearizability [--histories 10000] [--kill] [--kill-every 50] [--reads owner] [--lane wake]
+ *     [--seed n]
  *
  * Is there, for each of three keys that four threads work on at once, an order of all calls that explains what each of
  * them saw? With --kill the threads of shards die meanwhile.
@@ -18,21 +19,24 @@ export async function linearizability(args: string[]): Promise<boolean> {
       kill: { type: 'boolean', default: false },
       'kill-every': { type: 'string', default: '50' },
       reads: { type: 'string', default: 'shared' },
+      lane: { type: 'string', default: 'comlink' },
       seed: { type: 'string', default: `${SEED}` },
     },
   });
   const histories = Number(values.histories);
   const crashEveryMs = values.kill ? Number(values['kill-every']) : undefined;
   const reads = values.reads === 'owner' ? 'owner' : 'shared';
+  const lane = values.lane === 'wake' ? 'wake' : 'comlink';
   const seed = Number(values.seed);
   const kills = crashEveryMs === undefined ? 'no kills' : `a kill every ${crashEveryMs} ms`;
-  console.log(`${histories} histories, reads ${reads}, ${kills}, seed ${seed}`);
+  console.log(`${histories} histories, reads ${reads}, lane ${lane}, ${kills}, seed ${seed}`);
   const beganMs = performance.now();
   const report = await runHistories({
     histories,
     seed,
     crashEveryMs,
     reads,
+    lane,
     onBatch: ({ histories, violations }) => {
       if (histories % PROGRESS_EVERY === 0) {
         const seconds = ((performance.now() - beganMs) / 1_000).toFixed(0);

@@ -24,6 +24,7 @@ export interface HistoriesOptions {
   /** Whether computations are judged as if leases could be lost, as they can where shards crash. */
   readonly lossy?: boolean;
   readonly reads?: CacheOptions['reads'];
+  readonly lane?: CacheOptions['lane'];
   readonly onBatch?: (report: HistoriesReport) => void;
 }
 
@@ -59,11 +60,12 @@ const MAX_BYTES = '512mb';
 type Recorded = Operation & { readonly place: number };
 
 export async function runHistories(options: HistoriesOptions): Promise<HistoriesReport> {
-  const { reads = 'shared' } = options;
+  const { reads = 'shared', lane = 'comlink' } = options;
   const cache = await openCache({
     shards: SHARDS,
     maxBytes: MAX_BYTES,
     reads,
+    lane,
     crashBudget: Number.POSITIVE_INFINITY,
   });
   const threads = startThreads(options);

@@ -3,9 +3,12 @@
  *
  * Nothing can be batched here: each set is one frame there and one reply back. So it is measured beside a bare Comlink
  * call and a raw postMessage round trip that carry the bytes of that very frame to an idle thread, which answers with a
- * number, as a shard does. What a call takes above those is ours to answer for.
+ * number, as a shard does. What a call takes above those is ours to answer for. With `lane: 'wake'` most calls need no
+ * message; what its threads cost when nobody calls them is among the notes.
  */
 
+import { setTimeout as sleep } from 'node:timers/promises';
+import { openCache } from 'shardstash';
 import { FrameWriter } from '../src/protocol/frame.ts';
 import { KeyEncoder } from '../src/protocol/key.ts';
 import { OP_SET } from '../src/protocol/operations.ts';
@@ -22,6 +25,8 @@ import { TEXT_100_BYTES } from './support/values.ts';
 
 const ENTRIES = 10_000;
 const ONE_AT_A_TIME = 1;
+const IDLE_SHARDS = 8;
+const IDLE_MS = 3_000;
 
 export const awaitedSet: Bench = {
   question: 'What does a set cost that is awaited before the next is made, beside a call that does nothing?',
@@ -49,6 +54,9 @@ export const awaitedSet: Bench = {
       ];
       options.progress('measuring');
       const figures = await measureLoads(loads, paceOf(options));
+      options.progress('idling');
+      const notes = [];
+      for (const lane of ['comlink', 'wake'] as const) notes.push(await idleNote(lane, options));
       const [set, wokenSet] = [ours, woken].map(({ name }) => pick(figures, `awaited set: ${name}`)) as [
         Figure,
         Figure,
@@ -70,7 +78,7 @@ export const awaitedSet: Bench = {
           compare(wokenSet, pick(figures, comlink.name), { what: whatWoken }),
           compare(wokenSet, pick(figures, port.name), { what: whatWoken, andThen: 1 }),
         ],
-        notes: [],
+        notes,
       };
     } finally {
       await ours.close();
@@ -80,6 +88,21 @@ export const awaitedSet: Bench = {
     }
   },
 };
+
+/** What shards cost that were called one after another, and are not called any more. */
+async function idleNote(lane: 'comlink' | 'wake', { quick }: RunOptions): Promise<string> {
+  const cache = await openCache({ lane, shards: IDLE_SHARDS });
+  try {
+    for (let i = 0; i < ENTRIES; i++) await cache.set(keyOf(i), TEXT_100_BYTES);
+    const [before, beganMs] = [process.cpuUsage(), performance.now()];
+    await sleep(quick ? IDLE_MS / 10 : IDLE_MS);
+    const { user, system } = process.cpuUsage(before);
+    const share = (user + system) / 1_000 / (performance.now() - beganMs);
+    return `${IDLE_SHARDS} idle shards, lane '${lane}': ${(share * 100).toFixed(2)} % of a core, the whole process counted`;
+  } finally {
+    await cache.close();
+  }
+}
 
 function frameOfOneSet(): Uint8Array {
   const key = new KeyEncoder({ low: 0, high: 0 });

@@ -19,19 +19,6 @@ test('calls that are awaited one after another mostly need no message', async ()
   expect((await cache.metrics()).sets).toBe(CALLS);
 });
 
-test('a client that awaits one call after another gives its event loop turns', async () => {
-  const cache = await make({ lane: 'wake', shards: 1 });
-  let turns = 0;
-  const turn = () => {
-    turns++;
-    immediate = setImmediate(turn);
-  };
-  let immediate = setImmediate(turn);
-  for (let i = 0; i < CALLS; i++) await cache.set('k', i);
-  clearImmediate(immediate);
-  expect(turns).toBeGreaterThan(CALLS / 100);
-});
-
 test('an owner that is called without a break sweeps what has expired', async () => {
   const cache = await make({ lane: 'wake', shards: 1, cleanupInterval: 10 });
   await cache.set('mortal', 1, { ttl: 20 });

@@ -10,10 +10,27 @@ import { AWAY, HERE, SOON, seatOf, WAKE_BYTES_MAX, WakeMemory } from '../../src/
 
 const SEAT = 77;
 
+/** A client's memory; with `prompt` there is an owner who answers as soon as somebody waits. */
+class Memory extends WakeMemory {
+  prompt = false;
+
+  override waitForAnswer(): boolean {
+    if (this.prompt) {
+      owner.takeFrame(scratch);
+      owner.giveReply(1);
+      header[HEADER_CALLER] = SOON;
+    }
+    return super.waitForAnswer(0);
+  }
+}
+
+const scratch = new Int32Array(WAKE_BYTES_MAX / 4);
+
 /** The owner is the test: it answers when it likes. */
 let port: MessagePort;
 let header: Int32Array;
 let owner: WakeMemory;
+let memory: Memory;
 let way: Way;
 let connection: Connection;
 let posted: Uint8Array[];
@@ -27,7 +44,7 @@ beforeEach(async () => {
     port.postMessage({ id, type: 'RAW', value: 1 });
   });
   header = new ShardMemory(reserveShard({ bytesMax: 4_096, entriesMax: 8 })).header;
-  const memory = new WakeMemory();
+  memory = new Memory();
   owner = new WakeMemory(memory.buffer);
   way = byWake(memory, header);
   connection = way.connect(channel.port1, { lost: () => {}, leaseEnded: () => {} });
@@ -70,7 +87,7 @@ test('a frame that is alone calls the owner, and the answer comes by a message w
   await takeSeat();
   const reply = connection.send(frame(), true);
   expect(seatOf(header[HEADER_CALLER] as number)).toBe(SEAT);
-  expect(owner.takeFrame(new Int32Array(WAKE_BYTES_MAX / 4))).toEqual(frame());
+  expect(owner.takeFrame(scratch)).toEqual(frame());
   expect(owner.giveReply(5)).toBe(false);
   port.postMessage({ is: 'reply', reply: 5 });
   expect(await reply).toBe(5);
@@ -91,4 +108,28 @@ test('a frame by the port summons an owner that waits', async () => {
   header[HEADER_CALLER] = HERE;
   await connection.send(frame(), false);
   expect(header[HEADER_CALLER]).toBe(AWAY);
+});
+
+test('a client that is answered in place gets an answer by a message now and then, so that its event loop has a turn', async () => {
+  await takeSeat();
+  memory.prompt = true;
+  const inPlace = () => {
+    let count = 0;
+    while (connection.send(frame(), true) === 1) count++;
+    owner.takeFrame(scratch);
+    owner.giveReply(1);
+    header[HEADER_CALLER] = SOON;
+    return count;
+  };
+  const counts = [inPlace(), inPlace()];
+  await new Promise((resolve) => setImmediate(resolve));
+  expect([...counts, inPlace()]).toEqual([64, 0, 64]);
+});
+
+test('a client that has waited in vain does not wait again in that turn of its event loop', async () => {
+  await takeSeat();
+  connection.send(frame(), true);
+  memory.prompt = true;
+  header[HEADER_CALLER] = SOON;
+  expect(connection.send(frame(), true)).toBeInstanceOf(Promise);
 });

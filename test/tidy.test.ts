@@ -91,6 +91,7 @@ const CORE = [
   'src/main/thrown.ts',
   'src/main/units.ts',
   'src/main/views.ts',
+  'src/main/wake-connection.ts',
   'src/main/watchdog.ts',
   'src/main/serializers/',
 ];

@@ -1,12 +1,32 @@
 /**
- * A port to the owner of a shard, for as long as both ends live. Comlink never settles a call whose other side has died, so
+ * A way to the owner of a shard, for as long as both ends live: by messages over a port, unless told otherwise. Comlink never settles a call whose other side has died, so
  * whoever sends here must keep account of what is out, and is told once when nothing more will come.
  */
 import type { MessagePort } from 'node:worker_threads';
 import { type Endpoint, wrap } from 'comlink';
 import { type ComlinkEndpoint, endpointOf } from '../protocol/endpoint.ts';
 import { isEventMessage } from '../protocol/events.ts';
+import type { FramePool } from '../protocol/frame-pool.ts';
 import { isLeaseEnd, type LeaseEnd } from '../protocol/lease-end.ts';
+import { isWakeMessage, type WakeMessage } from '../protocol/wake.ts';
+
+export interface Connection {
+  /**
+   * The owner's reply, where it is there already, or a promise of it, which rejects when the owner failed over the frame and
+   * settles never when the connection is lost. `isAlone`: nothing else of this lane is out.
+   */
+  send(frame: Uint8Array, isAlone: boolean): Promise<unknown> | number | Uint8Array;
+  /** Whether the process is to wait for what is out. */
+  hold(holds: boolean): void;
+  close(): void;
+}
+
+/** How a lane makes connections of ports. */
+export interface Way {
+  /** Where short frames are written to, if they need no buffer of their own. */
+  readonly pool?: FramePool;
+  connect(port: MessagePort, events: ConnectionEvents): Connection;
+}
 
 export interface ConnectionEvents {
   /** The other end is gone, or speaks nonsense. Not after `close`. */
@@ -15,9 +35,11 @@ export interface ConnectionEvents {
   leaseEnded(end: LeaseEnd): void;
   /** Entries have left: see protocol/events.ts. */
   told(batch: Uint8Array): void;
+  /** The owner has said what only the lane 'wake' has use for. */
+  heardOfWake?(message: WakeMessage): void;
 }
 
-export class Connection {
+export class PortConnection implements Connection {
   readonly #port: MessagePort;
   readonly #endpoint: ComlinkEndpoint;
   readonly #events: ConnectionEvents;
@@ -34,12 +56,10 @@ export class Connection {
     port.unref();
   }
 
-  /** The owner's reply. Rejects when it failed over the frame; settles never when the connection is lost. */
   send(frame: Uint8Array): Promise<unknown> {
     return this.#send(frame);
   }
 
-  /** Whether the process is to wait for what is out. */
   hold(holds: boolean): void {
     if (holds) {
       this.#port.ref();
@@ -64,6 +84,10 @@ export class Connection {
       this.#events.told(message.events);
       return undefined;
     }
+    if (isWakeMessage(message)) {
+      this.#events.heardOfWake?.(message);
+      return undefined;
+    }
     return message;
   }
 
@@ -75,3 +99,6 @@ export class Connection {
     this.#events.lost('sent a message that cannot be read', cause);
   };
 }
+
+/** Every frame is a message. */
+export const byPort: Way = { connect: (port, events) => new PortConnection(port, events) };

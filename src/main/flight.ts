@@ -1,11 +1,12 @@
 /** A frame that is sealed, with the calls in it: from when it waits to leave until each of them is settled. */
 import { describe } from '../protocol/describe.ts';
-import { CacheError } from '../protocol/errors.ts';
+import { CacheError, type Outcome } from '../protocol/errors.ts';
 import { FrameReader } from '../protocol/frame.ts';
 import { isWide, isWrite } from '../protocol/operations.ts';
 import { type Result, readReply } from '../protocol/reply.ts';
 import type { Call } from './call.ts';
 import type { UnansweredFrame } from './own-writes.ts';
+import { timedOut } from './refusals.ts';
 
 export interface Flight {
   readonly id: number;
@@ -40,6 +41,13 @@ export function settle({ calls }: Flight, results: number | Result[], shard: num
     } else {
       call.resolve(result);
     }
+  }
+}
+
+/** Rejects every call of a flight to this shard that has waited for so long. */
+export function timeOut({ calls }: Flight, shard: number, timeoutMs: number, outcome: Outcome): void {
+  for (const call of calls) {
+    call.reject(timedOut(shard, call, timeoutMs, outcome));
   }
 }
 

@@ -30,6 +30,8 @@ export interface ClientBuffers {
   readonly client: SharedArrayBuffer;
   /** Where the cache gives advice. */
   readonly samples: SharedArrayBuffer | undefined;
+  /** Where the lane is 'wake'. */
+  readonly wake: SharedArrayBuffer | undefined;
 }
 
 /** To a client. The facts come first, written before the handle left. */

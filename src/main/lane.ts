@@ -22,8 +22,8 @@ import type { KeyEncoder } from '../protocol/key.ts';
 import type { Result } from '../protocol/reply.ts';
 import { Backlog, type BacklogLimits } from './backlog.ts';
 import { Call, type CallBody, type CallLimits, NO_BODY, UNLIMITED } from './call.ts';
-import { Connection } from './connection.ts';
-import { type Flight, resultsOf, settle, unanswered, withdrawWrites } from './flight.ts';
+import { byPort, type Connection, type Way } from './connection.ts';
+import { type Flight, resultsOf, settle, timeOut, unanswered, withdrawWrites } from './flight.ts';
 import type { LaneAudience, LaneListener } from './lane-listener.ts';
 import { Outbox } from './outbox.ts';
 import { type OwnWrite, OwnWrites } from './own-writes.ts';
@@ -51,6 +51,7 @@ export class Lane {
   readonly #limits: LaneLimits;
   readonly #memory: ClientMemory;
   readonly #onLost: () => void;
+  readonly #way: Way;
   readonly #outbox: Outbox;
   readonly #flights: Flight[] = [];
   readonly #writes = new OwnWrites();
@@ -59,13 +60,14 @@ export class Lane {
   #deadline: NodeJS.Timeout | undefined;
   #end: End | undefined;
 
-  /** `memory` is where the client tells that it waits; `onLost` hears of a connection that has ended by itself. */
-  constructor(shard: number, limits: LaneLimits, memory: ClientMemory, onLost: () => void) {
+  /** `memory` tells that the client waits; `onLost` hears of a connection that has ended by itself; frames go by `way`. */
+  constructor(shard: number, limits: LaneLimits, memory: ClientMemory, onLost: () => void, way: Way = byPort) {
     this.#shard = shard;
     this.#limits = limits;
     this.#memory = memory;
     this.#onLost = onLost;
-    this.#outbox = new Outbox(limits.timeoutMs);
+    this.#way = way;
+    this.#outbox = new Outbox(limits.timeoutMs, way.pool);
     this.backlog = new Backlog(limits);
   }
 
@@ -76,7 +78,7 @@ export class Lane {
       return;
     }
     this.disconnect('was replaced', undefined);
-    const connection: Connection = new Connection(port, {
+    const connection: Connection = this.#way.connect(port, {
       lost: (how, cause) => this.#lose(connection, how, cause),
       leaseEnded: (end) => this.listener?.leaseEnded(end),
       told: (batch) => this.audience?.told(batch),
@@ -242,11 +244,17 @@ export class Lane {
       flight.sentMs = performance.now();
       this.#flights.push(flight);
       this.#memory.waiting = this.#flights.length;
-      connection.send(flight.frame).then(
-        (reply) => this.#land(connection, flight, reply),
-        (cause) => this.#lose(connection, 'could not answer', cause),
-      );
+      const reply = connection.send(flight.frame, this.#flights.length === 1);
+      if (reply instanceof Promise) this.#await(connection, flight, reply);
+      else this.#land(connection, flight, reply);
     }
+  }
+
+  #await(connection: Connection, flight: Flight, reply: Promise<unknown>): void {
+    reply.then(
+      (late) => this.#land(connection, flight, late),
+      (cause) => this.#lose(connection, 'could not answer', cause),
+    );
   }
 
   #land(connection: Connection, flight: Flight, reply: unknown): void {
@@ -313,13 +321,13 @@ export class Lane {
     const nowMs = performance.now();
     for (const flight of this.#outbox.takeExpired(nowMs)) {
       this.#forget(flight);
-      this.#timeOut(flight, 'not-sent');
+      timeOut(flight, this.#shard, this.#limits.timeoutMs, 'not-sent');
     }
     this.#settleWrites();
     let next = this.#outbox.deadlineMs;
     for (const flight of this.#flights) {
       if (flight.deadlineMs <= nowMs) {
-        this.#timeOut(flight, 'unknown');
+        timeOut(flight, this.#shard, this.#limits.timeoutMs, 'unknown');
       } else {
         next = Math.min(next, flight.deadlineMs);
       }
@@ -330,11 +338,5 @@ export class Lane {
       this.#connection?.hold(false);
     }
     this.backlog.wake();
-  }
-
-  #timeOut({ calls }: Flight, outcome: Outcome): void {
-    for (const call of calls) {
-      call.reject(timedOut(this.#shard, call, this.#limits.timeoutMs, outcome));
-    }
   }
 }

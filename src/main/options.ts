@@ -56,6 +56,12 @@ export interface CacheOptions {
    */
   nearCache?: boolean | NearCacheOptions;
   /**
+   * How a call reaches the thread that owns its shard. 'comlink' (default): by a message. 'wake': through shared memory where
+   * that thread has just answered and still waits, otherwise by a message; the thread that calls waits in place for some
+   * microseconds. A call that is awaited before the next one is made takes half the time, and many at a time the same.
+   */
+  lane?: 'comlink' | 'wake';
+  /**
    * The memory of what has expired is given back this often at most: milliseconds or '1s' (the default), from 10 ms; false
    * leaves it until somebody writes to the key or room is needed. Never is an expired value returned, either way.
    */
@@ -122,6 +128,7 @@ export interface CacheConfig {
   readonly filter: FilterConfig | false;
   readonly reads: 'shared' | 'owner';
   readonly nearCache: NearCacheConfig | false;
+  readonly lane: 'comlink' | 'wake';
   /** Milliseconds. */
   readonly cleanupInterval: number | false;
   readonly metrics: boolean;
@@ -184,6 +191,7 @@ const KNOWN = [
   'filter',
   'reads',
   'nearCache',
+  'lane',
   'cleanupInterval',
   'metrics',
   'advise',
@@ -235,6 +243,7 @@ export function resolveOptions(options: CacheOptions = {}): CacheConfig {
     filter: filter(options.filter ?? true),
     reads,
     nearCache: resolveNearCache(options.nearCache ?? false, reads),
+    lane: choice('lane', options.lane ?? 'comlink', ['comlink', 'wake'] as const),
     cleanupInterval: cleanupInterval(options.cleanupInterval ?? DEFAULT_CLEANUP_MS),
     metrics: flag('metrics', options.metrics ?? true),
     advise: advise(options.advise ?? false),

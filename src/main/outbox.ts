@@ -3,6 +3,7 @@
  * the order in which their shard will answer them.
  */
 import { FrameWriter } from '../protocol/frame.ts';
+import type { FramePool } from '../protocol/frame-pool.ts';
 import type { KeyEncoder } from '../protocol/key.ts';
 import type { Call, CallBody } from './call.ts';
 import { type Flight, unanswered } from './flight.ts';
@@ -14,14 +15,16 @@ const JOINING_SHARE = 1 / 16;
 
 export class Outbox {
   readonly #timeoutMs: number;
-  readonly #writer = new FrameWriter();
+  readonly #writer: FrameWriter;
   #calls: Call[] = [];
   #openedMs = 0;
   #openId = 1;
   readonly #sealed: Flight[] = [];
 
-  constructor(timeoutMs: number) {
+  /** `pool`: for frames that are not posted as they are. */
+  constructor(timeoutMs: number, pool?: FramePool) {
     this.#timeoutMs = timeoutMs;
+    this.#writer = new FrameWriter(pool);
   }
 
   get isEmpty(): boolean {

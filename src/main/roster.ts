@@ -53,7 +53,7 @@ export class Roster {
     for (const [shard, port] of ports.entries()) {
       const { owner, failed } = this.#places[shard] as Place;
       if (owner !== undefined) {
-        letIn(owner, port, member.buffers[shard] as ClientBuffers);
+        owner.connect(port, member.buffers[shard] as ClientBuffers);
       } else if (failed !== undefined) {
         member.fail(shard, failed);
       } else {
@@ -81,7 +81,7 @@ export class Roster {
     place.owner = owner;
     for (const buffers of place.departed.splice(0)) {
       const { port1, port2 } = new MessageChannel();
-      letIn(owner, port2, buffers);
+      owner.connect(port2, buffers);
       port1.close();
     }
     for (const member of this.#members) {
@@ -135,12 +135,8 @@ export class Roster {
       member.fail(shard, failed);
     } else if (owner !== undefined) {
       const { port1, port2 } = new MessageChannel();
-      letIn(owner, port2, member.buffers[shard] as ClientBuffers);
+      owner.connect(port2, member.buffers[shard] as ClientBuffers);
       member.connect(shard, port1);
     }
   }
-}
-
-function letIn(owner: ShardThread, port: MessagePort, { client, samples }: ClientBuffers): void {
-  owner.connect(port, client, samples);
 }

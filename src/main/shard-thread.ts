@@ -8,6 +8,7 @@ import type { ShardRegions } from '../protocol/memory.ts';
 import type { HitMode } from '../protocol/policy.ts';
 import type { ConnectMessage, HailMessage, ShardBirth, ShardMessage, ShardSpec } from '../protocol/spec.ts';
 import { errorOf, evictionName, policyRefusal } from './eviction.ts';
+import type { ClientBuffers } from './handle.ts';
 import type { ManualClock } from './manual-clock.ts';
 import type { Notices } from './notices.ts';
 import type { CacheConfig } from './options.ts';
@@ -48,9 +49,9 @@ export class ShardThread {
     this.ready.catch(() => {});
   }
 
-  /** Lets a client in: it calls through the other end of this port, and counts in this memory. */
-  connect(port: MessagePort, client: SharedArrayBuffer, samples: SharedArrayBuffer | undefined): void {
-    const message: ConnectMessage = { connect: port, client, ...(samples === undefined ? {} : { samples }) };
+  /** Lets a client in: it calls through the other end of this port, and this is its memory. */
+  connect(port: MessagePort, { client, samples, wake }: ClientBuffers): void {
+    const message: ConnectMessage = { connect: port, client, samples, wake };
     this.#worker.postMessage(message, [port]);
   }
 

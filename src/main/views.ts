@@ -6,9 +6,11 @@ import { FilterReader } from '../protocol/filter.ts';
 import { ShardMemory } from '../protocol/memory.ts';
 import { Reader } from '../protocol/reader.ts';
 import { SampleRing } from '../protocol/samples.ts';
+import { WakeMemory } from '../protocol/wake.ts';
 import type { CacheFacts, ClientBuffers } from './handle.ts';
 import { Lane } from './lane.ts';
 import { ShardView } from './shard-view.ts';
+import { byWake } from './wake-connection.ts';
 
 export interface ClientViews {
   readonly views: readonly ShardView[];
@@ -28,11 +30,13 @@ export function createViews(facts: CacheFacts, clock: Clock, onLost: (shard: num
     const memory = new ShardMemory(regions[shard] as (typeof regions)[number]);
     const client = new ClientMemory();
     const samples = config.advise === false ? undefined : new SampleRing(undefined, randomBytes(4).readInt32LE());
-    const lane = new Lane(shard, laneLimits, client, () => onLost(shard));
+    const wake = config.lane === 'wake' ? new WakeMemory() : undefined;
+    const way = wake && byWake(wake, memory.header);
+    const lane = new Lane(shard, laneLimits, client, () => onLost(shard), way);
     const filter = config.filter === false ? undefined : new FilterReader(memory.filter);
     const looks = config.reads === 'shared';
     const view = new ShardView(shard, each, lane, new Reader(memory, clock), filter, client, samples, hits, looks);
-    return { view, buffers: { client: client.buffer, samples: samples?.buffer } };
+    return { view, buffers: { client: client.buffer, samples: samples?.buffer, wake: wake?.buffer } };
   });
   return { views: made.map(({ view }) => view), buffers: made.map(({ buffers }) => buffers) };
 }

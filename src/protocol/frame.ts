@@ -18,6 +18,7 @@
  * costs three times as much. Any msgpack reader can decode a frame.
  */
 import { exactCopy, ValueCopier } from './copies.ts';
+import type { FramePool } from './frame-pool.ts';
 import { isKeyShape, type KeyEncoder } from './key.ts';
 import { KEY_BYTES_MAX, wordsFor } from './memory.ts';
 
@@ -46,11 +47,17 @@ const number = new Float64Array(1);
 const numberWords = new Int32Array(number.buffer);
 
 export class FrameWriter {
+  readonly #pool: FramePool | undefined;
   #bytes = new Uint8Array(INITIAL_BYTES);
   #words = new Int32Array(this.#bytes.buffer);
   #length = FRAME_HEAD_WORDS;
   #count = 0;
   readonly #values = new ValueCopier();
+
+  /** `pool`: for frames that need no buffer of their own. */
+  constructor(pool?: FramePool) {
+    this.#pool = pool;
+  }
 
   /** Records in the frame. */
   get count(): number {
@@ -117,7 +124,7 @@ export class FrameWriter {
   /** An exact-size copy of the frame, and an empty writer. */
   seal(): Uint8Array {
     this.#close();
-    const frame = exactCopy(this.#bytes, this.#length * 4);
+    const frame = this.#pool?.copy(this.#words, this.#length) ?? exactCopy(this.#bytes, this.#length * 4);
     this.#length = FRAME_HEAD_WORDS;
     this.#count = 0;
     if (this.#bytes.length > FRAME_BYTES_MAX * 2) {

@@ -2,13 +2,18 @@
  * The memory of one shard: eight regions of shared memory that its owner writes and every thread reads. They outlive the
  * owner: the next one mends what it left half done (worker/mend.ts) and goes on from there.
  *
- *   header   words 0-15, for the owner but for the first; words 16 up: one sequence lock per stripe
+ *   header   words 0-15: the owner's, but that clients count up `wishes`; 16 and 17: of both, see wake.ts, in a cache line
+ *            of their own; 32 up: one sequence lock per stripe
  *
  *              0         1         2          3       4         5       6      7        8    9       10-13       14
  *            +---------+---------+----------+-------+---------+-------+------+--------+----+-------+-----------+--------+
  *            | buckets | seq low | seq high | slots | move to | epoch | beat | change | at | words | new words | wishes |
  *            |         |         |          | used  |         |       |      | block  |    |       |           |        |
  *            +---------+---------+----------+-------+---------+-------+------+--------+----+-------+-----------+--------+
+ *              16       17
+ *            +--------+-------+
+ *            | caller | seats |
+ *            +--------+-------+
  *
  *   heads    one pair of words per bucket: [ first block | tags ]
  *   slots    one word per slot: the entry's block, 0 or less while the slot is free (the free list runs through it). It
@@ -66,7 +71,11 @@ export const HEADER_CHANGE_WORDS = 10;
 export const HEADER_WISHES = 14;
 /** An expiry that slides: two float64. */
 export const CHANGE_WORDS_MAX = 4;
-const HEADER_WORDS = 16;
+/** Where the owner is to be called, or who calls it: see wake.ts. */
+export const HEADER_CALLER = 16;
+/** How many seats owners have given to clients, ever. */
+export const HEADER_SEATS = 17;
+const HEADER_WORDS = 32;
 
 /** Stripes: `hash & STRIPE_MASK`. Bucket counts are multiples of it at birth, so a chain lies in one stripe for ever. */
 export const STRIPES = 1024;

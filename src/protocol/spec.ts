@@ -110,7 +110,9 @@ export interface ConnectMessage {
   readonly connect: MessagePortLike;
   readonly client: SharedArrayBuffer;
   /** Where the cache gives advice: the ring of its samples. */
-  readonly samples?: SharedArrayBuffer;
+  readonly samples: SharedArrayBuffer | undefined;
+  /** Where the lane is 'wake': what it calls in. */
+  readonly wake: SharedArrayBuffer | undefined;
 }
 
 type MessagePortLike = import('node:worker_threads').MessagePort;

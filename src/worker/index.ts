@@ -13,6 +13,7 @@ import { ShardMemory } from '../protocol/memory.ts';
 import type { PolicyFactory } from '../protocol/policy.ts';
 import { SampleRing } from '../protocol/samples.ts';
 import type { OpenerMessage, ShardBirth, ShardMessage } from '../protocol/spec.ts';
+import { WakeMemory } from '../protocol/wake.ts';
 import { admitCall } from './admission.ts';
 import { comparedWith } from './advice/compared.ts';
 import { startPulse } from './advice/pulse.ts';
@@ -22,6 +23,7 @@ import { policies } from './eviction/index.ts';
 import { FrameClock } from './frame-clock.ts';
 import type { PolicyFault } from './guarded-policy.ts';
 import type { Asker } from './leases.ts';
+import { Linger } from './linger.ts';
 import { mend } from './mend.ts';
 import { Shard } from './shard.ts';
 import { Sweeper } from './sweeper.ts';
@@ -65,13 +67,14 @@ async function createShard(): Promise<Shard> {
 
 function serve(shard: Shard): void {
   const dispatch = new Dispatch(shard, memory, clock);
+  const linger = new Linger(memory);
   const sweeper = new Sweeper(shard, manual ?? monotonic, spec.sweepIntervalMs);
 
   opener.on('message', (message: OpenerMessage) => {
     if ('hail' in message) {
       return tell({ is: 'here' });
     }
-    const { connect, client, samples } = message;
+    const { connect, client, samples, wake } = message;
     const clientMemory = new ClientMemory(client);
     const asker: Asker = { tell: (end) => connect.postMessage(end) };
     shard.connect(clientMemory, (events) => connect.postMessage({ events } satisfies EventMessage, [events.buffer]));
@@ -89,7 +92,13 @@ function serve(shard: Shard): void {
       sweeper.arm();
       return reply;
     };
-    expose(callable(answer), endpointOf(connect, (message) => admitCall(message, connect)) as Endpoint);
+    let answerPort = answer;
+    if (wake !== undefined) {
+      const seat = linger.admit(new WakeMemory(wake), answer, connect);
+      connect.on('close', () => linger.dismiss(seat));
+      answerPort = (frame: unknown) => linger.answer(frame, answer);
+    }
+    expose(callable(answerPort), endpointOf(connect, (message) => admitCall(message, connect)) as Endpoint);
   });
 
   if (manual !== undefined) {

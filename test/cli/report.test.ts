@@ -38,6 +38,7 @@ const config: CacheConfig = {
   filter: false,
   reads: 'shared',
   nearCache: false,
+  lane: 'comlink',
   cleanupInterval: 1_000,
   metrics: true,
   advise: false,

@@ -21,6 +21,7 @@ test.each([
   { reads: 'shared', histories: 150 },
   { nearCache: true, histories: 80 },
   { reads: 'owner', histories: 50 },
+  { reads: 'owner', lane: 'wake', histories: 50 },
 ] as const)('every key is linearizable, and keeps the order of each client: %o', async (options) => {
   console.info(`histories: SEED=${SEED}`);
   expectLegal(await runHistories({ ...options, seed: SEED }));

@@ -72,8 +72,14 @@ function begin(write: (cache: Cache) => unknown[], cache: Cache): Promise<unknow
   return Promise.allSettled(write(cache));
 }
 
-describe.each(READS)('reads: %s', (reads) => {
-  const shared = sharedCache({ reads });
+const KINDS = [
+  ...READS.map((reads) => ({ reads, lane: 'comlink' }) as const),
+  // Where every call has to go by it.
+  { reads: 'owner', lane: 'wake' } as const,
+];
+
+describe.each(KINDS)('%o', ({ reads, lane }) => {
+  const shared = sharedCache({ reads, lane });
 
   describe.each(Object.entries(SEQUENCES))('after an unawaited %s', (name, [write, expected]) => {
     const looks: [string, (cache: Cache) => Promise<unknown>, unknown][] = [

@@ -30,6 +30,7 @@ describe('options', () => {
       ttl: Number.POSITIVE_INFINITY,
       eviction: 'as3-fifo',
       reads: 'shared',
+      lane: 'comlink',
       timeout: 30_000,
       leaseTimeout: 30_000,
       stallTimeout: 10_000,
@@ -75,6 +76,7 @@ describe('options', () => {
     ['reads', 'both'],
     ['nearCache', 'yes'],
     ['nearCache', { copy: 'steal' }],
+    ['lane', 'port'],
     ['timeout', 0],
     ['timeout', 2 ** 31],
     ['timeout', 'soon'],
@@ -164,7 +166,7 @@ describe('options', () => {
     const message = String(errorOf(() => resolveOptions(hostile({ typo: 1 })))['message']);
     expect(message).toBe(
       'Unknown option `typo`. Known: shards, maxBytes, maxEntries, ttl, sliding, eviction, serializer, filter, ' +
-        'reads, nearCache, cleanupInterval, metrics, advise, logger, seed, clock, timeout, leaseTimeout, stallTimeout, crashBudget, maxPendingCalls, maxPendingBytes, compute, unref',
+        'reads, nearCache, lane, cleanupInterval, metrics, advise, logger, seed, clock, timeout, leaseTimeout, stallTimeout, crashBudget, maxPendingCalls, maxPendingBytes, compute, unref',
     );
   });
 
@@ -189,6 +191,7 @@ describe('options', () => {
       { filter: { rate: 0.1 } },
       { reads: 'both' },
       { nearCache: 'yes' },
+      { lane: 'port' },
       { cleanupInterval: 0 },
       { metrics: null, timeout: 'soon' },
       { metrics: 'off' },
@@ -216,6 +219,7 @@ describe('options', () => {
         "Expected \`filter\` to be an object of \`type\` and \`falsePositiveRate\`, got 'rate' (string)",
         "Expected \`reads\` to be 'shared' or 'owner', got 'both' (string)",
         "Expected \`nearCache\` to be true, false, or an object with \`maxEntries\`, \`maxBytes\` and \`copy\`, got 'yes' (string)",
+        "Expected \`lane\` to be 'comlink' or 'wake', got 'port' (string)",
         "Expected \`cleanupInterval\` to be false, or 10 ms or more, or a duration like '1s', got 0 (number)",
         "Expected \`timeout\` to be a positive number of milliseconds up to 2^31 - 1, or a duration like '30s', got 'soon' (string)",
         "Expected \`metrics\` to be true or false, got 'off' (string)",

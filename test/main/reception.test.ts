@@ -22,7 +22,7 @@ test('a client that says late that a port has ended, and has had another since, 
     client.postMessage(message);
     await new Promise((resolve) => opener.once('message', resolve));
   };
-  const buffers = { client: new SharedArrayBuffer(0), samples: undefined };
+  const buffers = { client: new SharedArrayBuffer(0), samples: undefined, wake: undefined };
   await tell({ is: 'attach', ports: [], buffers: [buffers, buffers] });
   await tell({ is: 'lost', shard: 1, ports: 0 });
   expect(lost).toEqual([1]);

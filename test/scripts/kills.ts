@@ -1,5 +1,5 @@
 /**
- * npm run long -- kills [--deaths 1000] [--seed n]
+ * npm run long -- kills [--deaths 1000] [--seed n] [--lane comlink|wake]
  *
  * Is anything lost that was acknowledged, is any value wrong, does any call never settle, and is anything left behind,
  * when the threads of shards die again and again under three clients?
@@ -11,13 +11,19 @@ import { Random, SEED } from '../support/random.ts';
 export async function kills(args: string[]): Promise<boolean> {
   const { values } = parseArgs({
     args,
-    options: { deaths: { type: 'string', default: '1000' }, seed: { type: 'string', default: `${SEED}` } },
+    options: {
+      deaths: { type: 'string', default: '1000' },
+      seed: { type: 'string', default: `${SEED}` },
+      lane: { type: 'string', default: 'comlink' },
+    },
   });
+  const lane = values.lane === 'wake' ? 'wake' : 'comlink';
   const count = Number(values.deaths);
-  console.log(`${count} deaths, 3 clients, 2 shards, seed ${values.seed}`);
-  const report = await runKills(count, new Random(Number(values.seed)), (done) => {
+  console.log(`${count} deaths, 3 clients, 2 shards, lane ${lane}, seed ${values.seed}`);
+  const onDeath = (done: number) => {
     if (process.stdout.isTTY) process.stdout.write(`\r${done} of ${count}`);
-  });
+  };
+  const report = await runKills(count, new Random(Number(values.seed)), onDeath, lane);
   const { calls, acknowledged, unknown, restarts, slowestMs, left, faults } = report;
   console.log(
     `\rdeaths:   ${Object.entries(report.deaths)

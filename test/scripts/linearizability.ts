@@ -1,5 +1,6 @@
 /**
- * npm run long -- linearizability [--histories 10000] [--kill] [--kill-every 50] [--reads owner] [--near] [--seed n]
+ * npm run long -- linearizability [--histories 10000] [--kill] [--kill-every 50] [--reads owner] [--lane wake]
+ *     [--near] [--seed n]
  *
  * Is there, for each of three keys that four threads work on at once, an order of all calls that explains what each of
  * them saw? With --kill the threads of shards die meanwhile.
@@ -19,17 +20,18 @@ export async function linearizability(args: string[]): Promise<boolean> {
       'kill-every': { type: 'string', default: '50' },
       near: { type: 'boolean', default: false },
       reads: { type: 'string', default: 'shared' },
+      lane: { type: 'string', default: 'comlink' },
       seed: { type: 'string', default: `${SEED}` },
     },
   });
   const histories = Number(values.histories);
   const crashEveryMs = values.kill ? Number(values['kill-every']) : undefined;
   const reads = values.reads === 'owner' ? 'owner' : 'shared';
+  const lane = values.lane === 'wake' ? 'wake' : 'comlink';
   const seed = Number(values.seed);
   const kills = crashEveryMs === undefined ? 'no kills' : `a kill every ${crashEveryMs} ms`;
-  console.log(
-    `${histories} histories, reads ${reads}, ${values.near ? 'near caches' : 'no near cache'}, ${kills}, seed ${seed}`,
-  );
+  const near = values.near ? 'near caches' : 'no near cache';
+  console.log(`${histories} histories, reads ${reads}, lane ${lane}, ${near}, ${kills}, seed ${seed}`);
   const beganMs = performance.now();
   const report = await runHistories({
     histories,
@@ -37,6 +39,7 @@ export async function linearizability(args: string[]): Promise<boolean> {
     crashEveryMs,
     reads,
     nearCache: values.near,
+    lane,
     onBatch: ({ histories, violations }) => {
       if (histories % PROGRESS_EVERY === 0) {
         const seconds = ((performance.now() - beganMs) / 1_000).toFixed(0);

@@ -26,6 +26,7 @@ export interface HistoriesOptions {
   readonly reads?: CacheOptions['reads'];
   /** What every thread keeps of what it reads. */
   readonly nearCache?: CacheOptions['nearCache'];
+  readonly lane?: CacheOptions['lane'];
   readonly onBatch?: (report: HistoriesReport) => void;
 }
 
@@ -61,11 +62,12 @@ const MAX_BYTES = '512mb';
 type Recorded = Operation & { readonly place: number };
 
 export async function runHistories(options: HistoriesOptions): Promise<HistoriesReport> {
-  const { reads = 'shared' } = options;
+  const { reads = 'shared', lane = 'comlink' } = options;
   const cache = await openCache({
     shards: SHARDS,
     maxBytes: MAX_BYTES,
     reads,
+    lane,
     crashBudget: Number.POSITIVE_INFINITY,
   });
   const threads = startThreads(options);

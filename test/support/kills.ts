@@ -42,10 +42,12 @@ export async function runKills(
   count: number,
   random: Random,
   onDeath: (done: number) => void = () => {},
+  lane: 'comlink' | 'wake' = 'comlink',
 ): Promise<KillsReport> {
   const before = await resources();
   const cache = await openCache({
     shards: SHARDS,
+    lane,
     eviction: { module: POLICY },
     stallTimeout: STALL_MS,
     crashBudget: Number.POSITIVE_INFINITY,

@@ -38,6 +38,8 @@ const KEYS = 2_000;
 const RUN = 500;
 const AWAITED_ONE_IN = 20;
 const FAULTS_MAX = 10;
+/** Soon, so that a short run sees one, too. */
+const FIRST_CRASH_MS = 50;
 /** Between two deaths, at least: an owner that dies young is replaced later each time. */
 const CRASH_EVERY_MS = 300;
 
@@ -104,7 +106,7 @@ class NearReader {
   /** How many owners were ended meanwhile. */
   async run(reads: number): Promise<number> {
     let crashes = 0;
-    let crashAtMs = performance.now() + CRASH_EVERY_MS;
+    let crashAtMs = performance.now() + FIRST_CRASH_MS;
     for (let done = 0; done < reads; done++) {
       if (done % AWAITED_ONE_IN === 0) await this.#get();
       else this.#getSync();

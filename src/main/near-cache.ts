@@ -143,9 +143,14 @@ export class NearCache {
       this.#readOnce[hashLow & (this.#readOnce.length - 1)] = ~(hashHigh ^ seqLow);
       return value;
     }
-    if (this.#copy === 'freeze') freezeTree(value);
-    this.#insert(key, found, this.#copy === 'freeze' ? value : copyTree(value));
-    return value;
+    const own = copyTree(value);
+    this.#insert(key, found, own);
+    if (this.#copy === 'decode') {
+      return value;
+    }
+    // Not what was decoded: a serializer of the user's may go on using that.
+    freezeTree(own);
+    return own;
   }
 
   /** Throws on the first broken invariant. For tests. */

@@ -8,8 +8,8 @@ export interface NearCacheOptions {
   /** Bytes of keys and values that are kept at most, as they are in the cache: a number or '64mb', the default. */
   maxBytes?: number | string;
   /**
-   * What a caller gets. 'decode' (default): a copy of his own each time, as if it had been decoded. 'freeze': one frozen
-   * object for all. 'share': one object for all, which nobody should change.
+   * What a caller gets of what is kept. 'decode' (default): a copy of his own each time, as if it had been decoded. 'freeze':
+   * one frozen object for all. 'share': one object for all, which nobody should change.
    */
   copy?: 'decode' | 'freeze' | 'share';
 }

@@ -117,6 +117,20 @@ test('a value that cannot be copied is looked through once, not with each of its
   }
 });
 
+test("'freeze' freezes a copy: what a serializer goes on using stays as it was", () => {
+  const value = { deep: {} };
+  const { near, read } = nearOf({ copy: 'freeze' }, 10, () => value);
+  read('k1');
+  read('k1');
+  const kept = near.recall('k1') as typeof value;
+  expect([Object.isFrozen(kept.deep), Object.isFrozen(value), Object.isFrozen(value.deep)]).toEqual([
+    true,
+    false,
+    false,
+  ]);
+  expect(near.recall('k1')).toBe(kept);
+});
+
 test("a small Buffer that is shared does not hold Node's pool", () => {
   const { near, read } = nearOf({ copy: 'share' }, 10, () => Buffer.from('0123456789'));
   read('k1');

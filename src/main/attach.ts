@@ -14,7 +14,10 @@ import { isOpenedHere } from './shards.ts';
 export interface AttachOptions {
   /** Hears what the cache has to say beside results in this thread. Default: nobody does. */
   logger?: CacheLogger;
-  /** Whether this thread keeps what it reads often, as the option of `openCache` says. Default false. */
+  /**
+   * Whether this thread keeps what it reads often, as the option of `openCache` says. Default false. What the first handle of
+   * a cache in this thread was attached with stands.
+   */
   nearCache?: boolean | NearCacheOptions;
 }
 

@@ -177,7 +177,10 @@ export class Cache<V = unknown, K extends CacheKey = CacheKey> {
     void home.gone.then(() => this.#abandon());
   }
 
-  /** The value under a key, or undefined. A fresh copy each time. Counts a hit or a miss and keeps the entry warm. */
+  /**
+   * The value under a key, or undefined. A fresh copy each time, unless a near cache freezes or shares it. Counts a hit or a
+   * miss and keeps the entry warm.
+   */
   get(key: K, options?: CallOptions): Promise<V | undefined> {
     try {
       const limits = callLimits(options);

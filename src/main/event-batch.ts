@@ -1,7 +1,7 @@
 /**
  * Events of one kind and one shard, as they wait for listeners: how many there are, and how to make of them what a listener
- * is handed. Keys stay as they came until the first listener is handed them, so nothing is decoded that is dropped, and what
- * waits has the size it had in the port.
+ * is handed. Keys stay as they came until a listener is handed them, so nothing is decoded that is dropped, and what waits has
+ * the size it had in the port. Each listener gets keys of his own: what one does to them is not what another was told.
  */
 import type { CacheKey } from '../protocol/cache-key.ts';
 import { EventBatchReader, type EventKind, KINDS } from '../protocol/events.ts';
@@ -14,8 +14,14 @@ export interface EventBatch {
   readonly dropped: number;
   /** What a listener is handed that has missed so many more since its last batch. */
   open(missed: number): object;
-  /** What it is handed in place of events that it has missed; undefined where nobody is told how many those were. */
-  hollow(missed: number): object | undefined;
+}
+
+/** What a listener is handed in place of events that it has missed; undefined where nobody is told how many those were. */
+export function hollowOf(event: string, shard: number, missed: number): object | undefined {
+  if (event === 'clear') {
+    return { event, shard, entries: 0, dropped: missed };
+  }
+  return Object.hasOwn(KINDS, event) ? { event, shard, keys: [], dropped: missed } : undefined;
 }
 
 /** What a shard has sent, in the order in which it is to be told: kind by kind, but what came before a clear before it. */
@@ -62,7 +68,6 @@ class Removals implements EventBatch {
   readonly dropped: number;
   readonly #bytes: Uint8Array;
   readonly #from: number;
-  #keys: CacheKey[] | undefined;
 
   /** The first `count` events of this kind in `bytes`, `from` there on; `dropped` came before them. */
   constructor(event: EventKind, shard: number, bytes: Uint8Array, from: number, count: number, dropped: number) {
@@ -75,15 +80,10 @@ class Removals implements EventBatch {
   }
 
   open(missed: number): object {
-    this.#keys ??= this.#decode();
     const { event, shard } = this;
-    const keys = this.#keys;
+    const keys = this.#decode();
     // Of what somebody has forged, not all may be keys.
     return { event, shard, keys, dropped: this.dropped + missed + this.count - keys.length };
-  }
-
-  hollow(missed: number): object {
-    return { event: this.event, shard: this.shard, keys: [], dropped: missed };
   }
 
   #decode(): CacheKey[] {
@@ -118,10 +118,6 @@ class Clear implements EventBatch {
   open(missed: number): object {
     return { event: this.event, shard: this.shard, entries: this.#entries, dropped: this.dropped + missed };
   }
-
-  hollow(missed: number): object {
-    return { event: this.event, shard: this.shard, entries: 0, dropped: missed };
-  }
 }
 
 /** What became of the thread of a shard. */
@@ -142,6 +138,4 @@ export class OwnerChange implements EventBatch {
     const { event, shard } = this;
     return this.#cause === undefined ? { event, shard } : { event, shard, cause: this.#cause };
   }
-
-  hollow(): undefined {}
 }

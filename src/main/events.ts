@@ -14,7 +14,7 @@
 import { type Channel, channel } from 'node:diagnostics_channel';
 import { type EventKind, KINDS } from '../protocol/events.ts';
 import { HEADER_WISHES } from '../protocol/memory.ts';
-import { batchesIn, type EventBatch, OwnerChange } from './event-batch.ts';
+import { batchesIn, type EventBatch, hollowOf, OwnerChange } from './event-batch.ts';
 import type { CacheFacts } from './handle.ts';
 import type { Notices } from './notices.ts';
 import { optionError } from './options.ts';
@@ -93,7 +93,8 @@ export class Events {
   on(event: string, listener: unknown): void {
     const listeners = this.#listenersOf(event, listener);
     if (!listeners.has(listener)) {
-      listeners.set(listener, new Subscription(listener as (events: object) => unknown));
+      const hollow = (shard: number, missed: number) => hollowOf(event, shard, missed);
+      listeners.set(listener, new Subscription(listener as (events: object) => unknown, hollow));
       this.#count();
     }
   }

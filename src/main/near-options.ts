@@ -5,11 +5,11 @@ import { parseSize } from './units.ts';
 export interface NearCacheOptions {
   /** Entries that are kept at most. Default 10,000. */
   maxEntries?: number;
-  /** Bytes of values that are kept at most, as they are in the cache: a number or '64mb', the default. */
+  /** Bytes of keys and values that are kept at most, as they are in the cache: a number or '64mb', the default. */
   maxBytes?: number | string;
   /**
-   * What a caller gets. 'decode' (default): a copy of his own each time, as if it had been decoded. 'freeze': one frozen
-   * object for all. 'share': one object for all, which nobody should change.
+   * What a caller gets of what is kept. 'decode' (default): a copy of his own each time, as if it had been decoded. 'freeze':
+   * one frozen object for all. 'share': one object for all, which nobody should change.
    */
   copy?: 'decode' | 'freeze' | 'share';
 }

@@ -1,8 +1,9 @@
 /**
  * Values that are plain data all the way down: primitives, arrays and plain objects, each in one place. They can be copied
  * and frozen, and nobody could tell the copy from one that was decoded. Anything else (a Date, a Map, a Buffer, an
- * instance, a cycle, a getter) may hold more than its properties say.
+ * instance, a cycle, a getter, a Proxy) may hold more than its properties say.
  */
+import { types } from 'node:util';
 
 /** What is deeper may be as plain: whoever copies it goes a level of the stack down for each of its levels. */
 const LEVELS_MAX = 100;
@@ -20,7 +21,8 @@ export function isPlainTree(value: unknown): boolean {
       if (typeof each !== 'object' || each === null) {
         continue;
       }
-      if (seen.has(each) || !isPlain(each)) {
+      // A Proxy first: to ask it anything may run code of the user's.
+      if (types.isProxy(each) || seen.has(each) || !isPlain(each)) {
         return false;
       }
       seen.add(each);

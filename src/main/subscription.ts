@@ -13,20 +13,23 @@ export const WAITING_MAX = 64;
 
 interface Place {
   readonly batch: EventBatch;
-  /** Events that were dropped here before it, or with it. */
+  /** Events that were dropped here before it. */
   readonly missed: number;
 }
 
 export class Subscription {
   readonly #listener: (events: object) => unknown;
+  readonly #hollow: (shard: number, missed: number) => object | undefined;
   readonly #waiting: Place[] = [];
-  /** By shard: the batch that was dropped last, when none has been taken in since. */
-  readonly #dropped = new Map<number, Place>();
+  /** By shard: events that were dropped since a batch of it was taken in. */
+  readonly #dropped = new Map<number, number>();
   #isBusy = false;
   #hasEnded = false;
 
-  constructor(listener: (events: object) => unknown) {
+  /** `hollow` makes what is handed over in place of so many events that were dropped of a shard, if anything is. */
+  constructor(listener: (events: object) => unknown, hollow: (shard: number, missed: number) => object | undefined) {
     this.#listener = listener;
+    this.#hollow = hollow;
   }
 
   /** Hands a batch over, or lets it wait. False when it had to be dropped. */
@@ -34,9 +37,9 @@ export class Subscription {
     if (this.#hasEnded) {
       return true;
     }
-    const missed = this.#dropped.get(batch.shard)?.missed ?? 0;
+    const missed = this.#dropped.get(batch.shard) ?? 0;
     if (this.#waiting.length >= WAITING_MAX) {
-      this.#dropped.set(batch.shard, { batch, missed: missed + batch.dropped + batch.count });
+      this.#dropped.set(batch.shard, missed + batch.dropped + batch.count);
       return false;
     }
     this.#dropped.delete(batch.shard);
@@ -67,9 +70,11 @@ export class Subscription {
     if (next !== undefined) {
       return next.batch.open(next.missed);
     }
-    const [last] = this.#dropped.values();
-    this.#dropped.delete(last?.batch.shard ?? 0);
-    return last?.batch.hollow(last.missed);
+    for (const [shard, missed] of this.#dropped) {
+      this.#dropped.delete(shard);
+      return this.#hollow(shard, missed);
+    }
+    return undefined;
   }
 
   #call(events: object): void {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { batchesIn, OwnerChange } from '../../src/main/event-batch.ts';
+import { batchesIn, hollowOf, OwnerChange } from '../../src/main/event-batch.ts';
 import type { CacheKey } from '../../src/protocol/cache-key.ts';
 import { EventBatchWriter, type EventKind, KINDS } from '../../src/protocol/events.ts';
 import { ENCODING_STRUCTURED, KeyEncoder } from '../../src/protocol/key.ts';
@@ -68,14 +68,26 @@ test('what a listener has missed is added to what the shard has dropped; in plac
   writer.addClear(7);
   const [evict, clear] = batchesIn(0, writer.seal());
   expect([evict?.count, evict?.dropped, clear?.count, clear?.dropped]).toEqual([1, 1, 1, 1]);
-  expect([evict?.open(5), evict?.hollow(5)]).toEqual([
+  expect([evict?.open(5), hollowOf('evict', 0, 5)]).toEqual([
     { event: 'evict', shard: 0, keys: ['a'], dropped: 6 },
     { event: 'evict', shard: 0, keys: [], dropped: 5 },
   ]);
-  expect([clear?.open(5), clear?.hollow(5)]).toEqual([
+  expect([clear?.open(5), hollowOf('clear', 0, 5)]).toEqual([
     { event: 'clear', shard: 0, entries: 7, dropped: 6 },
     { event: 'clear', shard: 0, entries: 0, dropped: 5 },
   ]);
+});
+
+test('what one listener does to its keys is not what the next one is told', () => {
+  const writer = new EventBatchWriter();
+  const encoder = new KeyEncoder({ low: 1, high: 2 });
+  encoder.encode(['a']);
+  writer.addRemoval(KINDS.evict, encoder.meta, encoder.words, 0);
+  const [batch] = batchesIn(0, writer.seal());
+  const told = batch?.open(0) as { keys: unknown[][] } | undefined;
+  told?.keys[0]?.push('b');
+  told?.keys.splice(0);
+  expect(batch?.open(0)).toEqual({ event: 'evict', shard: 0, keys: [['a']], dropped: 0 });
 });
 
 test('a key that was forged counts as dropped', () => {
@@ -91,5 +103,5 @@ test('a change of owners says its cause where it has one, and is not told of whe
   const cause = new Error('it fell');
   expect(new OwnerChange('shard:down', 1, cause).open()).toEqual({ event: 'shard:down', shard: 1, cause });
   expect(new OwnerChange('shard:up', 1, undefined).open()).toEqual({ event: 'shard:up', shard: 1 });
-  expect(new OwnerChange('shard:up', 1, undefined).hollow()).toBeUndefined();
+  expect(hollowOf('shard:up', 1, 1)).toBeUndefined();
 });

@@ -1,13 +1,13 @@
 /** Which entries a near cache keeps, over a client that finds every key. Whether they are stale is asked in e2e/near-cache.test.ts. */
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import type { Client } from '../../src/main/client.ts';
 import { FORGOTTEN, NearCache } from '../../src/main/near-cache.ts';
 import { resolveNearCache } from '../../src/main/near-options.ts';
 import type { ShardView } from '../../src/main/shard-view.ts';
 import { Random, SEED } from '../support/random.ts';
 
-/** A client whose cache has a number under every key, in values of so many bytes, and nobody else's writes. */
-function nearOf(options: object, byteLength = 10) {
+/** A client whose cache has a value under every key, a number unless told, in so many bytes, and nobody else's writes. */
+function nearOf(options: object, byteLength = 10, makeValue?: () => unknown) {
   const reader = { lock: 2, length: byteLength, slot: 1, seqLow: 1, seqHigh: 0, slides: false, expiresAtMs: Infinity };
   const view = {
     shard: 0,
@@ -16,8 +16,9 @@ function nearOf(options: object, byteLength = 10) {
     lane: { hasWrite: () => false },
     useAgain: () => true,
   };
-  const key = { hashLow: 0, hashHigh: 0 };
-  const client = { key, views: [view], aim: () => view, take: () => key.hashLow };
+  const key = { hashLow: 0, hashHigh: 0, byteLength: 0 };
+  const take = () => (makeValue === undefined ? key.hashLow : makeValue());
+  const client = { key, views: [view], aim: () => view, take };
   const config = resolveNearCache(options, 'shared');
   if (config === false) throw new Error('a near cache was asked for');
   const near = new NearCache(client as unknown as Client, config);
@@ -25,10 +26,11 @@ function nearOf(options: object, byteLength = 10) {
     near,
     view: view.reader,
     /** Whether it was kept. */
-    read(name: string | number, bytes = byteLength): boolean {
+    read(name: string | number, bytes = byteLength, keyBytes = 0): boolean {
       if (near.recall(name) !== FORGOTTEN) return true;
       key.hashLow = Math.imul(Number(String(name).replace(/\D/g, '')), 0x9e37_79b1);
       key.hashHigh = key.hashLow ^ 0x55;
+      key.byteLength = keyBytes;
       view.reader.length = bytes;
       near.take(name, view as unknown as ShardView);
       near.check();
@@ -81,6 +83,60 @@ test('the bytes of values are bounded, and one that is larger than all of them i
   expect(near.byteLength).toBe(900);
   for (let i = 0; i < 3; i++) expect(read('k99', 1_001)).toBe(false);
   expect(near.entries).toBe(3);
+});
+
+test('the bytes of keys count, too: a value of none can have a key of 64 KiB', () => {
+  const { near, read } = nearOf({ maxEntries: 100, maxBytes: 1_000 });
+  for (let i = 0; i < 50; i++) {
+    read(`k${i}`, 0, 400);
+    read(`k${i}`, 0, 400);
+  }
+  expect([near.entries, near.byteLength]).toEqual([2, 800]);
+  for (let i = 0; i < 3; i++) expect(read('k99', 601, 400)).toBe(false);
+});
+
+test('a key that is written to between any two reads is not kept: its value would be copied for nothing', () => {
+  const { near, read, view } = nearOf({});
+  for (let i = 0; i < 6; i++) {
+    view.seqLow++;
+    view.isStill = () => false;
+    expect(read('k1')).toBe(false);
+  }
+  expect(near.entries).toBe(0);
+});
+
+test('a value that cannot be copied is looked through once, not with each of its reads', () => {
+  const value = { at: new Date(0) };
+  const looks = vi.spyOn(Reflect, 'ownKeys');
+  try {
+    const { read } = nearOf({}, 10, () => value);
+    for (let i = 0; i < 10; i++) expect(read('k1')).toBe(false);
+    expect(looks.mock.calls.filter(([target]) => target === value).length).toBe(1);
+  } finally {
+    looks.mockRestore();
+  }
+});
+
+test("'freeze' freezes a copy: what a serializer goes on using stays as it was", () => {
+  const value = { deep: {} };
+  const { near, read } = nearOf({ copy: 'freeze' }, 10, () => value);
+  read('k1');
+  read('k1');
+  const kept = near.recall('k1') as typeof value;
+  expect([Object.isFrozen(kept.deep), Object.isFrozen(value), Object.isFrozen(value.deep)]).toEqual([
+    true,
+    false,
+    false,
+  ]);
+  expect(near.recall('k1')).toBe(kept);
+});
+
+test("a small Buffer that is shared does not hold Node's pool", () => {
+  const { near, read } = nearOf({ copy: 'share' }, 10, () => Buffer.from('0123456789'));
+  read('k1');
+  read('k1');
+  const kept = near.recall('k1') as Buffer;
+  expect([kept.toString(), Buffer.isBuffer(kept), kept.buffer.byteLength]).toEqual(['0123456789', true, 10]);
 });
 
 test('numbers are kept by value, like strings; other keys are not kept', () => {

@@ -30,6 +30,7 @@ const OTHERS: [string, unknown][] = [
   ['an array with a hole', Object.assign(new Array(2), { 0: 1 })],
   ['an array with a name', Object.assign([1], { name: 'x' })],
   ['a getter', Object.defineProperty({}, 'a', { get: () => 1, enumerable: true })],
+  ['a Proxy of what is', { a: new Proxy({ a: 1 }, {}) }],
   ['a symbol', { [Symbol('s')]: 1 }],
   ['what is frozen already', Object.freeze({ a: 1 })],
   ['an own __proto__', JSON.parse('{"__proto__":{"a":1}}')],

@@ -10,22 +10,30 @@ function batch(name: string | number, count = 1, dropped = 0, shard = 0): EventB
     count,
     dropped,
     open: (missed) => ({ text: `${name}, ${dropped + missed} dropped` }),
-    hollow: (missed) => ({ text: `${missed} dropped in shard ${shard}` }),
   };
+}
+
+/** What is said in the place of batches that were dropped. */
+function hollow(shard: number, missed: number): object {
+  return { text: `${missed} dropped in shard ${shard}` };
 }
 
 /** A listener that is done with a batch when the test says so. */
 class Slow {
   readonly heard: string[] = [];
-  readonly subscription = new Subscription((events) => {
-    this.heard.push((events as { text: string }).text);
-    return new Promise<void>((resolve, reject) => {
-      this.done = resolve;
-      this.fail = reject;
-    });
-  });
+  readonly subscription: Subscription;
   done: () => void = () => {};
   fail: (error: unknown) => void = () => {};
+
+  constructor(hollowed: (shard: number, missed: number) => object | undefined = hollow) {
+    this.subscription = new Subscription((events) => {
+      this.heard.push((events as { text: string }).text);
+      return new Promise<void>((resolve, reject) => {
+        this.done = resolve;
+        this.fail = reject;
+      });
+    }, hollowed);
+  }
 
   async finish(): Promise<string | undefined> {
     const { length } = this.heard;
@@ -57,7 +65,7 @@ function heardBy(listener: () => unknown): { heard: string[]; subscription: Subs
   const subscription = new Subscription((events) => {
     heard.push((events as { text: string }).text);
     return listener();
-  });
+  }, hollow);
   return { heard, subscription };
 }
 
@@ -107,10 +115,8 @@ describe('a listener that never comes back', () => {
   });
 
   test('is told nothing in place of what cannot be counted', async () => {
-    const slow = new Slow();
-    for (let i = 0; i <= WAITING_MAX + 1; i++) {
-      slow.subscription.tell({ ...batch(i), hollow: () => undefined });
-    }
+    const slow = new Slow(() => undefined);
+    for (let i = 0; i <= WAITING_MAX + 1; i++) slow.subscription.tell(batch(i));
     for (let i = 1; i <= WAITING_MAX; i++) expect(await slow.finish()).toBe(`${i}, 0 dropped`);
     expect(await slow.finish()).toBeUndefined();
     slow.subscription.tell(batch('last'));
@@ -159,7 +165,7 @@ test('what a listener brings about itself waits until it is done', () => {
     const { text } = events as { text: string };
     if (text.startsWith('a')) subscription.tell(batch('b'));
     heard.push(text);
-  });
+  }, hollow);
   subscription.tell(batch('a'));
   expect(heard).toEqual(['a, 0 dropped', 'b, 0 dropped']);
 });

@@ -22,8 +22,8 @@
  * times. What slides is not kept, since each of its reads changes when it expires.
  */
 import type { CacheKey } from '../protocol/cache-key.ts';
+import type { KeyEncoder } from '../protocol/key.ts';
 import { BUSY, HIT } from '../protocol/reader.ts';
-import type { Client } from './client.ts';
 import type { NearCacheConfig } from './near-options.ts';
 import { copyTree, freezeTree, isPlainTree } from './plain-tree.ts';
 import type { ShardView } from './shard-view.ts';
@@ -68,8 +68,18 @@ interface Found {
   readonly byteLength: number;
 }
 
+/** The client, as its near cache needs it. */
+export interface NearClient {
+  readonly views: readonly ShardView[];
+  readonly key: KeyEncoder;
+  /** Encodes the key and names its shard. */
+  aim(key: CacheKey): ShardView;
+  /** The value that the view's reader has just found. */
+  take(view: ShardView): unknown;
+}
+
 export class NearCache {
-  readonly #client: Client;
+  readonly #client: NearClient;
   readonly #maxEntries: number;
   readonly #maxBytes: number;
   readonly #copy: NearCacheConfig['copy'];
@@ -90,7 +100,7 @@ export class NearCache {
    */
   readonly #readOnce: Int32Array;
 
-  constructor(client: Client, { maxEntries, maxBytes, copy }: NearCacheConfig) {
+  constructor(client: NearClient, { maxEntries, maxBytes, copy }: NearCacheConfig) {
     this.#client = client;
     this.#maxEntries = maxEntries;
     this.#maxBytes = maxBytes;

@@ -1,7 +1,6 @@
 /** Which entries a near cache keeps, over a client that finds every key. Whether they are stale is asked in e2e/near-cache.test.ts. */
 import { describe, expect, test, vi } from 'vitest';
-import type { Client } from '../../src/main/client.ts';
-import { FORGOTTEN, NearCache } from '../../src/main/near-cache.ts';
+import { FORGOTTEN, NearCache, type NearClient } from '../../src/main/near-cache.ts';
 import { resolveNearCache } from '../../src/main/near-options.ts';
 import type { ShardView } from '../../src/main/shard-view.ts';
 import { Random, SEED } from '../support/random.ts';
@@ -21,7 +20,7 @@ function nearOf(options: object, byteLength = 10, makeValue?: () => unknown) {
   const client = { key, views: [view], aim: () => view, take };
   const config = resolveNearCache(options, 'shared');
   if (config === false) throw new Error('a near cache was asked for');
-  const near = new NearCache(client as unknown as Client, config);
+  const near = new NearCache(client as unknown as NearClient, config);
   return {
     near,
     view: view.reader,

@@ -104,13 +104,13 @@ export function renderComparison({ conditions, figures, ratios, onlyBefore, only
   return sections.filter((section) => section !== '').join('\n\n');
 }
 
-/** How far rounds spread, as a share of their median: 0 of a single one, NaN of none. */
+/** How far rounds spread, as a share of their median: 0 where all are the same, be they zero, NaN of none. */
 export function noiseOf(rounds: readonly number[]): number {
   const sorted = [...rounds].sort((a, b) => a - b);
   const left = sorted.length >= TRIMMED_FROM ? 1 : 0;
   const least = sorted[left] ?? Number.NaN;
   const most = sorted[sorted.length - 1 - left] ?? Number.NaN;
-  return (most - least) / 2 / median(sorted);
+  return most === least ? 0 : (most - least) / 2 / median(sorted);
 }
 
 /** What can be compared: a figure or a ratio, with its rounds where they were saved. */

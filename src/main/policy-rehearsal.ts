@@ -75,7 +75,7 @@ export class Rehearsal {
     return this.#insert(slot, hash, weight);
   }
 
-  /** A new entry in each of the first slots that has none. One slot is left: an overwrite here may take a new one. */
+  /** A new entry in each of the first slots that has none. One is left: an overwrite here may take another slot. */
   fill(entries = SLOTS - 1): void {
     for (let slot = 0; slot < entries; slot++) {
       if (!this.isLive(slot)) {
@@ -107,7 +107,7 @@ export class Rehearsal {
     }
   }
 
-  /** An overwrite, which may weigh less or more if it goes to another slot. */
+  /** An overwrite, which may weigh less or more. A shard's keeps its slot; the contract allows for another one. */
   update(slot: number, previous: number, weight?: number): void {
     const entry = this.#live.get(previous);
     assert(entry !== undefined, `slot ${previous} is overwritten and holds no entry`);
@@ -170,13 +170,10 @@ export class Rehearsal {
   }
 
   #walkUpdate(previous: number, chance: Chance): void {
-    if (chance.oneIn(2)) {
-      this.update(previous, previous);
-      return;
-    }
     // As heavy as there is room for beside the old one: whoever makes room may have to evict.
     const weight = Math.min(this.#anyWeight(chance), this.#bytesMax - this.#bytes);
-    this.update(this.#free(), previous, weight > 0 ? weight : undefined);
+    const slot = chance.oneIn(2) ? previous : this.#free();
+    this.update(slot, previous, weight > 0 ? weight : undefined);
   }
 
   #anyWeight(chance: Chance): number {

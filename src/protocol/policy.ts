@@ -67,9 +67,9 @@ export interface EvictionPolicy {
   /** A reader used the entry. */
   hit(slot: number): void;
   /**
-   * The entry was overwritten and lives in `slot` now; `previous` is no longer its slot. Its count in
-   * `touched` moved with it. `slot` may equal `previous`, and in a shard it does: overwritten or changed in place, an entry
-   * keeps its slot.
+   * The entry was overwritten or changed in place, and may weigh less or more. It lives in `slot` now, which in a shard is
+   * `previous`: an entry keeps its slot. Where the two differ, `previous` is no longer its slot, and its count in `touched` has
+   * moved with it.
    */
   update(slot: number, previous: number): void;
   /** The entry leaves, whoever chose it. */

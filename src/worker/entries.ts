@@ -420,9 +420,7 @@ export class Entries {
     this.expiries.deschedule(old);
     const hash = this.blocks.hashLowOf(block);
     const hashHigh = this.blocks.hashHighOf(block);
-    if (hashHigh === this.blocks.hashHighOf(old)) {
-      this.#filter.renew(hash, hashHigh);
-    } else {
+    if (hashHigh !== this.blocks.hashHighOf(old)) {
       // No client hashes a key in two ways, but a damaged frame may.
       this.#filter.removed(hash, this.blocks.hashHighOf(old));
       this.#filter.add(hash, hashHigh);

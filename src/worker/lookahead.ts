@@ -14,7 +14,7 @@ import { isWarming } from './eviction/warming.ts';
 
 /** Calls that are looked ahead for at once: more would push each other out of the first-level cache. */
 export const LOOKAHEAD_CALLS = 64;
-/** A cache line of 64 bytes: a block of a small entry spans two. */
+/** A cache line of 64 bytes: a block of a small entry spans two. One shorter than that may end where the arena does. */
 const LINE_WORDS = 16;
 /** Blocks of a chain that are passed over. With one entry a bucket, 8 keys of 100 lie deeper. */
 const STEPS = 2;
@@ -32,7 +32,8 @@ export class Lookahead {
 
   /**
    * For overwriting the entries of the hashes `from` to `to`, LOOKAHEAD_CALLS at most: their blocks, what lies behind those, and
-   * all there is of their slots. For a key that is not there block 0 is loaded, whose words are zero.
+   * all there is of their slots. For a key that is not there slot 0 is, by way of block 0: that is none, and what lies there are
+   * the first words of another, so nothing is followed from it.
    */
   overwrites(hashes: Int32Array, from: number, to: number): number {
     const { heads, words, header } = this.#memory;
@@ -52,8 +53,8 @@ export class Lookahead {
       for (let i = 0; i < count; i++) {
         const block = found[i] as number;
         const unlike = (words[block + BLOCK_HASH] as number) ^ (hashes[from + i] as number);
-        // All ones where it is another key's, else zero: nobody could predict the branch.
-        const other = (unlike | -unlike) >> 31;
+        // All ones where it is a block, and another key's, else zero: nobody could predict the branch.
+        const other = ((unlike | -unlike) & -block) >> 31;
         const next = (block & ~other) | ((words[block + BLOCK_NEXT] as number) & other);
         found[i] = next;
         warmed ^= words[next + BLOCK_HASH] as number;
@@ -68,6 +69,7 @@ export class Lookahead {
     const slots = this.slots;
     const buckets = header[HEADER_BUCKETS] as number;
     const count = this.#policy.ahead?.(slots) ?? 0;
+    const last = words.length - 1;
     let warmed = 0;
     for (let i = 0; i < count; i++) {
       slots[i] = blocks[slots[i] as number] as number;
@@ -75,7 +77,7 @@ export class Lookahead {
     for (let i = 0; i < count; i++) {
       const block = slots[i] as number;
       slots[i] = words[block + BLOCK_HASH] as number;
-      warmed ^= words[block + LINE_WORDS] as number;
+      warmed ^= words[Math.min(block + LINE_WORDS, last)] as number;
     }
     for (let i = 0; i < count; i++) {
       warmed ^= heads[bucketOf(slots[i] as number, buckets) << 1] as number;
@@ -87,12 +89,14 @@ export class Lookahead {
   #blocksAndSlots(count: number): number {
     const { words, slots, touched } = this.#memory;
     const found = this.slots;
+    const last = words.length - 1;
     let warmed = 0;
     for (let i = 0; i < count; i++) {
       const block = found[i] as number;
       const slot = words[block + BLOCK_SLOT] as number;
       found[i] = slot;
-      warmed ^= (words[block + LINE_WORDS] as number) ^ (slots[slot] as number) ^ (touched[slot] as number);
+      warmed ^= words[Math.min(block + LINE_WORDS, last)] as number;
+      warmed ^= (slots[slot] as number) ^ (touched[slot] as number);
       // The head of what lies behind: it is told when the block is free.
       warmed ^= words[block + ((words[block] as number) >>> 2) * 2] as number;
     }

@@ -41,6 +41,7 @@ describe('noise', () => {
     expect(noiseOf([90, 100, 100, 100, 104, 500, 1])).toBeCloseTo(0.07);
     expect(noiseOf([90, 100, 110])).toBeCloseTo(0.1);
     expect(noiseOf([100])).toBe(0);
+    expect(noiseOf([0, 0, 0])).toBe(0);
   });
 
   test('hides a change that is smaller', () => {
@@ -63,6 +64,13 @@ describe('a change beyond the noise of both runs', () => {
     expect(figures[0]?.ratio).toBeCloseTo(factor);
     expect(figures[1]).toMatchObject({ what: 'peer', change: 'as before' });
     expect(ratios).toMatchObject([{ what: 'set, against peer', change }]);
+  });
+
+  test('is seen of a figure that was nothing, or is', () => {
+    const [none, some] = [runOf([0, 0, 0]), runOf(QUIET)];
+    expect(compareRuns(none, some).figures[0]).toMatchObject({ before: 0, after: 100, change: 'slower' });
+    expect(compareRuns(some, none).figures[0]).toMatchObject({ before: 100, after: 0, change: 'faster' });
+    expect(compareRuns(none, none).figures[0]).toMatchObject({ change: 'as before' });
   });
 
   test('is named below the tables', () => {

@@ -362,3 +362,21 @@ test.each([
     expect(target.size()).toBe(0);
   },
 );
+
+test('a frame holds nothing of what lay in its memory before, nor of what lies behind a value in that of its encoder', () => {
+  const key = new KeyEncoder({ low: 1, high: 2 });
+  const used = new FrameWriter();
+  key.encode('another key');
+  used.add(1, key, 0, 0, new Uint8Array(4_096).fill(0x5a), 4_096);
+  used.seal();
+  const scratch = new Uint8Array(512);
+  for (const byteLength of [0, 1, 2, 3, 4, 158, 159, 160, 161, 163]) {
+    const value = Uint8Array.from({ length: byteLength }, (_, i) => i);
+    scratch.fill(0xdd).set(value);
+    const fresh = new FrameWriter();
+    key.encode('k'.repeat(1 + (byteLength % 4)));
+    fresh.add(1, key, 0, 0, value, byteLength);
+    used.add(1, key, 0, 0, scratch, byteLength);
+    expect(used.seal()).toEqual(fresh.seal());
+  }
+});

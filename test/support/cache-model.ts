@@ -99,7 +99,9 @@ export class CacheModel {
     if (old === undefined) {
       return this.#absent(key, nowMs);
     }
-    return this.#put(key, keepsTtl ? { ...old, value } : entryOf(value, ttlMs, false, nowMs), nowMs);
+    // One that lives for ever has no ttl to keep, though it may once have had one.
+    const slideMs = old.expiresAtMs === Number.POSITIVE_INFINITY ? 0 : old.slideMs;
+    return this.#put(key, keepsTtl ? { ...old, value, slideMs } : entryOf(value, ttlMs, false, nowMs), nowMs);
   }
 
   increment(key: string, by: number, ttlMs: number, nowMs: number): number | false | Refusal {
@@ -123,7 +125,9 @@ export class CacheModel {
     if (old.expiresAtMs === Number.POSITIVE_INFINITY && !(ttlMs > 0 && ttlMs < Number.POSITIVE_INFINITY)) {
       return undefined;
     }
-    return this.#put(key, entryOf(old.value, ttlMs, old.slideMs > 0, nowMs), nowMs);
+    const entry = entryOf(old.value, ttlMs, old.slideMs > 0, nowMs);
+    // What slides goes on sliding, by its next ttl, also when it lives for ever meanwhile.
+    return this.#put(key, { ...entry, slideMs: entry.slideMs || old.slideMs }, nowMs);
   }
 
   delete(key: string, nowMs: number): boolean {

@@ -14,9 +14,8 @@ export class FilterModel implements HashSource {
   readonly slots: number;
   readonly words: Int32Array;
   readonly reader: FilterReader;
-  /** The source's slots, as the filter asked for them: how many in all, and the end of the last question. */
+  /** Slots that the filter has asked for. */
   asked = 0;
-  askedTo = 0;
   used = 0;
   /** Called whenever the filter asks for hashes. */
   onAsked: (() => void) | undefined;
@@ -54,14 +53,12 @@ export class FilterModel implements HashSource {
     return this.#entries;
   }
 
-  /** One slot is spare, for overwrites. */
   get isFull(): boolean {
-    return this.#entries >= this.slots - 1;
+    return this.#entries >= this.slots;
   }
 
   hashesOf(from: number, to: number, into: Int32Array): number {
     this.asked += to - from;
-    this.askedTo = to;
     this.onAsked?.();
     let found = 0;
     for (let slot = from; slot < to; slot++) {
@@ -78,16 +75,6 @@ export class FilterModel implements HashSource {
   insert(low = this.#random.word() | 0, high = this.#random.word() | 0): number {
     this.#filter.add(low, high);
     return this.#publish(low, high);
-  }
-
-  /** The entry's new slot: the one given back last. */
-  overwrite(slot: number): number {
-    const low = this.#low[slot] as number;
-    const high = this.#high[slot] as number;
-    this.#filter.renew(low, high);
-    const moved = this.#publish(low, high);
-    this.#release(slot);
-    return moved;
   }
 
   remove(slot: number): void {
@@ -171,8 +158,8 @@ export class FilterModel implements HashSource {
 }
 
 /**
- * Random adds, overwrites, removals and clears, in waves: the cache fills, stays full and drains. Says how many live keys
- * were found ruled out.
+ * Random adds, removals and clears, in waves: the cache fills, stays full and drains. Says how many live keys were found
+ * ruled out.
  */
 export function runOperations(target: FilterModel, random: Random, operations: number): number {
   const wave = 8 * target.slots + 2_000;
@@ -183,8 +170,6 @@ export function runOperations(target: FilterModel, random: Random, operations: n
     const dice = random.below(100);
     if (target.entries === 0 || dice < (drains ? 25 : 55)) {
       lost += target.isRuledOut(target.churn()) ? 1 : 0;
-    } else if (dice < 80) {
-      lost += target.isRuledOut(target.overwrite(target.anyLive())) ? 1 : 0;
     } else if (drains || random.oneIn(3)) {
       target.remove(target.anyLive());
     } else if (random.oneIn(target.slots + 5_000)) {

@@ -49,7 +49,7 @@ export function runFilterSuite(type: FilterName, exceptions: readonly FilterExce
     }
   });
 
-  fact('no live key is ever ruled out, through 200,000 random adds, renewals, removals and clears', () => {
+  fact('no live key is ever ruled out, through 200,000 random adds, removals and clears', () => {
     expect(runOperations(model(6_000), seededRandom('filter operations'), 200_000)).toBe(0);
   });
 
@@ -190,33 +190,6 @@ export function runFilterSuite(type: FilterName, exceptions: readonly FilterExce
     }
     expect(askedMost).toBeLessThanOrEqual(ASKED_MAX);
     expect((target.asked - start) / 400_000).toBeLessThan(3);
-    expect(target.lost()).toBe(0);
-  });
-
-  fact('a key that moves from a slot not yet scanned to one that was is not lost', () => {
-    const target = model(1_000);
-    let moves = 0;
-    let lost = 0;
-    let asked = 0;
-    let movedIn = -1;
-    for (let step = 0; step < 40_000; step++) {
-      target.churn();
-      const { rebuilds } = target.filter.counts();
-      const last = target.used - 1;
-      // The scan has passed slot 0, which is given back, and has not come to the last, whose key is an old one.
-      const isBetween = target.asked !== asked && target.askedTo <= last && rebuilds !== movedIn;
-      if (isBetween && target.isLive(0) && target.isLive(last)) {
-        target.remove(0);
-        expect(target.overwrite(last)).toBe(0);
-        movedIn = rebuilds;
-        moves++;
-      }
-      asked = target.asked;
-      lost += target.isLive(0) && target.isRuledOut(0) ? 1 : 0;
-    }
-    expect(lost).toBe(0);
-    expect(moves).toBeGreaterThan(5);
-    target.filter.check();
     expect(target.lost()).toBe(0);
   });
 

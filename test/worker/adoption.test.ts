@@ -70,6 +70,24 @@ function plain(act: Scenario['act'], prepare?: Scenario['prepare'], limits: Scen
   };
 }
 
+/** Every other block is a hole, and smaller than the one behind it: what is moved there overwrites what it is made of. */
+function fillWithHoles(target: ShardUnderTest): void {
+  for (let i = 0; i < 24; i++) {
+    target.set(`${i}`, 'v'.repeat(i % 2 === 0 ? 4 : 24 + i));
+  }
+  for (let i = 0; i < 24; i += 2) {
+    target.delete(`${i}`);
+  }
+}
+
+/** An entry that is past its first deadline. */
+function livesOn(target: ShardUnderTest): void {
+  target.set('key 10', 'slides', 50, FLAG_SLIDING);
+  target.clock.nowMs += 40;
+  target.read('key 10');
+  target.clock.nowMs += 40;
+}
+
 /** Every sum has other bits in both words. */
 const ADDED = numbers(0.1, 1 / 3);
 const counts = (target: ShardUnderTest) => target.ask(OP_INCREMENT, 'key 10', ADDED);
@@ -86,6 +104,27 @@ const MANY = Array.from({ length: 1_030 }, (_, i) => `many ${i}`);
 const SCENARIOS: Record<string, Scenario> = {
   'an insert': plain((target) => target.set('key 10', 'new')),
   'an overwrite': plain((target) => target.set('key 3', 'another value altogether')),
+  'an overwrite of what lives on because it was read': plain(
+    (target) => target.set('key 10', 'slides on', 30, FLAG_SLIDING),
+    livesOn,
+  ),
+  'an overwrite of what slides by what does not': plain((target) => target.set('key 10', 'brief', 30), livesOn),
+  'an overwrite of what lives for ever by what slides': plain(
+    (target) => target.set('key 3', 'slides', 30, FLAG_SLIDING),
+    livesOn,
+  ),
+  'an overwrite for which its old entry is moved': {
+    limits: { bytesMax: 2_048 },
+    keys: Array.from({ length: 24 }, (_, i) => `${i}`),
+    heirsEvery: 29,
+    prepare: fillWithHoles,
+    act(target) {
+      target.set('21', 'l'.repeat(700));
+      expect(target.shard.moved.blocks).toBeGreaterThan(5);
+      expect(target.peek('21')).toHaveLength(700);
+      expect(target.shard.entries).toBe(12);
+    },
+  },
   'an update that keeps its expiry': plain(
     (target) => target.ask(OP_UPDATE, 'key 10', 'another'),
     (target) => target.set('key 10', 'with a ttl', 500),
@@ -137,15 +176,7 @@ const SCENARIOS: Record<string, Scenario> = {
     limits: { bytesMax: 2_048 },
     keys: [...Array.from({ length: 24 }, (_, i) => `${i}`), 'large'],
     heirsEvery: 29,
-    prepare(target) {
-      for (let i = 0; i < 24; i++) {
-        // Holes are smaller than the blocks that are moved into them: a copy overwrites what it is made of.
-        target.set(`${i}`, 'v'.repeat(i % 2 === 0 ? 4 : 24 + i));
-      }
-      for (let i = 0; i < 24; i += 2) {
-        target.delete(`${i}`);
-      }
-    },
+    prepare: fillWithHoles,
     act(target) {
       target.set('large', 'l'.repeat(700));
       expect(target.shard.moved.blocks).toBeGreaterThan(5);

@@ -80,8 +80,6 @@ class Cuckoo implements MembershipFilter {
     closeFilter(this.#words, this.#fence);
   }
 
-  renew(_hashLow: number, _hashHigh: number): void {}
-
   removed(hashLow: number, hashHigh: number): void {
     const table = this.#table;
     this.#live--;

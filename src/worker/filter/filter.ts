@@ -1,8 +1,8 @@
 /**
  * Which keys a shard may hold, for whoever wants to know without asking the shard: the contract of a membership filter.
  *
- * The owner tells the filter of every entry that comes, moves or leaves, each in its own call. In return no reader ever
- * rules out a key whose `add` returned and that was not removed since. A filter may keep the bits of removed keys for a
+ * The owner tells the filter of every entry that comes or leaves, each in its own call; one that is overwritten does neither,
+ * and keeps its slot. In return no reader ever rules out a key whose `add` returned and that was not removed since. A filter may keep the bits of removed keys for a
  * while, and it may need to see all live entries again: it asks the source for their hashes, a few slots per `add`.
  */
 
@@ -43,8 +43,6 @@ export interface MembershipFilter {
    * next `add`.
    */
   add(hashLow: number, hashHigh: number): void;
-  /** An entry was overwritten, or is about to be: its key stays, perhaps in another slot. Before the next `add`. */
-  renew(hashLow: number, hashHigh: number): void;
   /** An entry left. */
   removed(hashLow: number, hashHigh: number): void;
   /** All entries left. */

@@ -3,7 +3,6 @@ import type { MembershipFilter } from './filter.ts';
 
 export const noFilter: MembershipFilter = {
   add() {},
-  renew() {},
   removed() {},
   clear() {},
   touch: () => 0,

@@ -117,7 +117,7 @@ function readCommand(args: string[]): Command | undefined {
       process.stdout.write(USAGE);
       return undefined;
     }
-    const unknown = positionals.filter((name) => !(name in benches));
+    const unknown = positionals.filter((name) => !Object.hasOwn(benches, name));
     if (unknown.length > 0) {
       throw new Error(`Unknown bench \`${unknown.join('`, `')}\`. Known: ${NAMES.join(', ')}`);
     }

@@ -91,16 +91,24 @@ export function seatOf(caller: number): number {
   return caller & ~SUMMONED;
 }
 
+/** The owner's side: whether somebody has posted a message while this caller was not answered yet. */
+export function isSummoned(caller: number): boolean {
+  return (caller & SUMMONED) !== 0;
+}
+
 /** The owner's side: a seat that nobody has had. */
 export function nextSeat(header: Int32Array): number {
   return FIRST_SEAT + Atomics.add(header, HEADER_SEATS, 1);
 }
 
-/** A client's side: the owner is to look at its messages. */
+/**
+ * A client's side: the owner is to look at its messages. Where it is to wait soon it does not: it may have looked at them
+ * for the last time before that.
+ */
 export function summon(header: Int32Array): void {
   let word = Atomics.load(header, HEADER_CALLER);
-  while (word === HERE || (isCaller(word) && seatOf(word) === word)) {
-    const found = Atomics.compareExchange(header, HEADER_CALLER, word, word === HERE ? AWAY : word | SUMMONED);
+  while (word !== AWAY && !isSummoned(word)) {
+    const found = Atomics.compareExchange(header, HEADER_CALLER, word, isCaller(word) ? word | SUMMONED : AWAY);
     if (found === word) {
       if (word === HERE) Atomics.notify(header, HEADER_CALLER);
       return;

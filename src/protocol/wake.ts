@@ -91,11 +91,6 @@ export function seatOf(caller: number): number {
   return caller & ~SUMMONED;
 }
 
-/** The owner's side: whether somebody has posted a message while this caller was not answered yet. */
-export function isSummoned(caller: number): boolean {
-  return (caller & SUMMONED) !== 0;
-}
-
 /** The owner's side: a seat that nobody has had. */
 export function nextSeat(header: Int32Array): number {
   return FIRST_SEAT + Atomics.add(header, HEADER_SEATS, 1);
@@ -115,6 +110,11 @@ export function summon(header: Int32Array): void {
     }
     word = found;
   }
+}
+
+/** Whether somebody has posted a message while this caller was not answered yet. */
+function isSummoned(caller: number): boolean {
+  return (caller & SUMMONED) !== 0;
 }
 
 /** What one client and one shard hand each other. Each side has views of its own over the same buffer. */

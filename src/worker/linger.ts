@@ -3,7 +3,7 @@
  * fast it lingers for a moment, and answers whoever calls, before it goes back to its event loop.
  *
  * What the event loop does comes later for that by the time that CALLS_MAX calls take, or by STAY_MS and one more WAIT_MS
- * where calls are few; messages of clients hardly at all. An owner that nobody calls lingers once, and then sleeps on its
+ * where calls are few; messages of clients mostly sooner. An owner that nobody calls lingers once, and then sleeps on its
  * event loop as any other.
  */
 import type { MessagePort } from 'node:worker_threads';
@@ -12,7 +12,6 @@ import {
   AWAY,
   HERE,
   isCaller,
-  isSummoned,
   nextSeat,
   SOON,
   seatOf,
@@ -90,8 +89,7 @@ export class Linger {
     const header = this.#header;
     Atomics.compareExchange(header, HEADER_CALLER, SOON, HERE);
     const untilMs = performance.now() + STAY_MS;
-    let isLast = false;
-    for (let calls = 1; !isLast; calls++) {
+    for (let calls = 1, isLast = false; !isLast; calls++) {
       Atomics.wait(header, HEADER_CALLER, HERE, WAIT_MS);
       const caller = Atomics.compareExchange(header, HEADER_CALLER, HERE, AWAY);
       if (!isCaller(caller)) {
@@ -104,13 +102,17 @@ export class Linger {
     this.#stayNext();
   };
 
-  /** The client calls the next time as soon as it has its answer, so it has to find the owner at `place` by then. */
+  /**
+   * The client calls the next time as soon as it has its answer, so it has to find the owner at `place` by then. Who was
+   * summoned before it took the call goes there all the same: were it to go to its event loop, two clients that call at
+   * once would send half of their calls by the port, and get 0.6 of them done. The message waits no longer than `#stay` does.
+   */
   #serve(caller: number, place: number): void {
     const client = this.#clients.get(seatOf(caller));
     const frame = client?.memory.takeFrame(this.#scratch);
     const reply = frame === undefined ? undefined : client?.answer(frame);
-    if (isSummoned(caller) || Atomics.compareExchange(this.#header, HEADER_CALLER, caller, place) !== caller) {
-      // Before it was answered, or meanwhile.
+    if (Atomics.compareExchange(this.#header, HEADER_CALLER, caller, place) !== caller) {
+      // Summoned meanwhile.
       Atomics.store(this.#header, HEADER_CALLER, AWAY);
     }
     if (client !== undefined && reply !== undefined && !client.memory.giveReply(reply)) {

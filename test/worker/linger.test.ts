@@ -16,6 +16,7 @@ class Pair {
   /** What the owner was asked, as it was when it answered. */
   readonly asked: number[][] = [];
   reply: number | Uint8Array = 1;
+  whileAsked = (): void => {};
   readonly #far: MessagePort;
 
   constructor() {
@@ -30,6 +31,7 @@ class Pair {
   readonly answer = (frame: unknown): number | Uint8Array => {
     expect((frame as Uint8Array).buffer).toBeInstanceOf(ArrayBuffer);
     this.asked.push([...(frame as Uint8Array)]);
+    this.whileAsked();
     return this.reply;
   };
 
@@ -143,18 +145,20 @@ test('who calls is answered before a frame that has come by a port', () => {
   expect(pair.asked).toEqual([[...FRAME], [9]]);
 });
 
-test('an owner that has been summoned answers who called, and does not wait for the next', async () => {
-  // Whatever owner another test has left waiting.
-  await pair.turn();
+test('an owner that has been summoned answers who called, and goes to its event loop', async () => {
   const wait = vi.spyOn(Atomics, 'wait');
-  pair.hurry();
-  pair.call();
-  summon(pair.header);
-  await pair.turn();
+  for (const summons of [() => {}, () => summon(pair.header)]) {
+    pair.hurry();
+    pair.call();
+    pair.whileAsked = summons;
+    wait.mockClear();
+    await pair.turn();
+    expect(pair.place).toBe(AWAY);
+  }
+  // The second time it did not wait for another call.
   expect(wait.mock.results.map(({ value }) => value)).not.toContain('timed-out');
   wait.mockRestore();
-  expect(pair.asked).toHaveLength(1);
-  expect(pair.place).toBe(AWAY);
+  expect(pair.asked).toHaveLength(2);
 });
 
 test('an owner whose calls come slowly has a turn of its event loop all the same', async () => {

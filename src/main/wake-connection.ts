@@ -17,6 +17,13 @@ const WAITS_MAX = 64;
 /** Until the owner has given one. */
 const NO_SEAT = 0;
 
+/** Waits of this thread in this turn: for all shards together, as it is one event loop that they keep from its turn. */
+let waits = 0;
+
+function beginTurn(): void {
+  waits = 0;
+}
+
 /** The way of a client to the shard whose header this is. */
 export function byWake(memory: WakeMemory, header: Int32Array): Way {
   return {
@@ -30,8 +37,6 @@ class WakeConnection implements Connection {
   readonly #memory: WakeMemory;
   readonly #header: Int32Array;
   #seat = NO_SEAT;
-  /** Waits in this turn of the event loop. */
-  #waits = 0;
   #replied: (reply: number | Uint8Array) => void = () => {};
 
   constructor(port: MessagePort, events: ConnectionEvents, memory: WakeMemory, header: Int32Array) {
@@ -74,13 +79,13 @@ class WakeConnection implements Connection {
   }
 
   #isAnswered(): boolean {
-    if (this.#waits < WAITS_MAX) {
-      if (this.#waits++ === 0) setImmediate(this.#beginTurn);
+    if (waits < WAITS_MAX) {
+      if (waits++ === 0) setImmediate(beginTurn);
       if (this.#memory.waitForAnswer(WAIT_MS)) {
         return true;
       }
       // The machine is busy: what is left of the turn is for others.
-      this.#waits = WAITS_MAX;
+      waits = WAITS_MAX;
     }
     return !this.#memory.fallAsleep();
   }
@@ -89,8 +94,4 @@ class WakeConnection implements Connection {
     if (message.is === 'seat') this.#seat = message.seat;
     else this.#replied(message.reply);
   }
-
-  readonly #beginTurn = (): void => {
-    this.#waits = 0;
-  };
 }

@@ -96,17 +96,25 @@ export function nextSeat(header: Int32Array): number {
   return FIRST_SEAT + Atomics.add(header, HEADER_SEATS, 1);
 }
 
-/** A client's side: the owner is to look at its messages. */
+/**
+ * A client's side: the owner is to look at its messages. Where it is to wait soon it does not: it may have looked at them
+ * for the last time before that.
+ */
 export function summon(header: Int32Array): void {
   let word = Atomics.load(header, HEADER_CALLER);
-  while (word === HERE || (isCaller(word) && seatOf(word) === word)) {
-    const found = Atomics.compareExchange(header, HEADER_CALLER, word, word === HERE ? AWAY : word | SUMMONED);
+  while (word !== AWAY && !isSummoned(word)) {
+    const found = Atomics.compareExchange(header, HEADER_CALLER, word, isCaller(word) ? word | SUMMONED : AWAY);
     if (found === word) {
       if (word === HERE) Atomics.notify(header, HEADER_CALLER);
       return;
     }
     word = found;
   }
+}
+
+/** Whether somebody has posted a message while this caller was not answered yet. */
+function isSummoned(caller: number): boolean {
+  return (caller & SUMMONED) !== 0;
 }
 
 /** What one client and one shard hand each other. Each side has views of its own over the same buffer. */

@@ -36,6 +36,8 @@ let connection: Connection;
 let posted: Uint8Array[];
 
 beforeEach(async () => {
+  // A thread has only so many waits in a turn of its event loop.
+  await new Promise((resolve) => setImmediate(resolve));
   const channel = new MessageChannel();
   port = channel.port2;
   posted = [];
@@ -69,12 +71,13 @@ async function takeSeat(): Promise<void> {
   port.postMessage({ is: 'seat', seat: SEAT });
   await connection.send(frame(), false);
   posted = [];
+  header[HEADER_CALLER] = SOON;
 }
 
 test('without a seat every frame goes by the port', async () => {
   expect(await connection.send(frame(), true)).toBe(1);
   expect(posted).toHaveLength(1);
-  expect(header[HEADER_CALLER]).toBe(SOON);
+  expect(header[HEADER_CALLER]).toBe(AWAY);
 });
 
 test('a frame by the port takes nothing else of its pool along', async () => {
@@ -124,6 +127,20 @@ test('a client that is answered in place gets an answer by a message now and the
   const counts = [inPlace(), inPlace()];
   await new Promise((resolve) => setImmediate(resolve));
   expect([...counts, inPlace()]).toEqual([64, 0, 64]);
+});
+
+test('a thread that calls many shards waits no more often than one that calls one', async () => {
+  await takeSeat();
+  memory.prompt = true;
+  const other = new MessageChannel();
+  const events = { lost: () => {}, leaseEnded: () => {}, told: () => {} };
+  const second = way.connect(other.port1, events);
+  other.port2.postMessage({ is: 'seat', seat: SEAT + 1 });
+  await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
+  for (let i = 0; i < 64; i++) expect(connection.send(frame(), true)).toBe(1);
+  expect(second.send(frame(), true)).toBeInstanceOf(Promise);
+  second.close();
+  other.port2.close();
 });
 
 test('a client that has waited in vain does not wait again in that turn of its event loop', async () => {

@@ -92,9 +92,11 @@ async function startClient(cache: Cache, me: number): Promise<Worker> {
 
 async function stopClient(worker: Worker): Promise<ClientReport> {
   const report = once(worker, 'message') as Promise<[ClientReport]>;
+  // A thread that is heard late has ended in the same turn.
+  const exit = once(worker, 'exit');
   worker.postMessage('stop');
   const [counts] = await report;
-  await once(worker, 'exit');
+  await exit;
   return counts;
 }
 

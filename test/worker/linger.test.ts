@@ -1,5 +1,5 @@
 import { MessageChannel, type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
 import { HEADER_CALLER, reserveShard, ShardMemory } from '../../src/protocol/memory.ts';
 import { AWAY, HERE, SOON, summon, WAKE_BYTES_MAX, WakeMemory, type WakeMessage } from '../../src/protocol/wake.ts';
 import { Linger } from '../../src/worker/linger.ts';
@@ -16,6 +16,7 @@ class Pair {
   /** What the owner was asked, as it was when it answered. */
   readonly asked: number[][] = [];
   reply: number | Uint8Array = 1;
+  whileAsked = (): void => {};
   readonly #far: MessagePort;
 
   constructor() {
@@ -30,6 +31,7 @@ class Pair {
   readonly answer = (frame: unknown): number | Uint8Array => {
     expect((frame as Uint8Array).buffer).toBeInstanceOf(ArrayBuffer);
     this.asked.push([...(frame as Uint8Array)]);
+    this.whileAsked();
     return this.reply;
   };
 
@@ -143,19 +145,43 @@ test('who calls is answered before a frame that has come by a port', () => {
   expect(pair.asked).toEqual([[...FRAME], [9]]);
 });
 
-test('an owner that has been summoned answers who called, and does not wait for the next', async () => {
-  pair.hurry();
-  pair.call();
-  summon(pair.header);
-  await pair.turn();
-  expect(pair.asked).toHaveLength(1);
-  expect(pair.place).toBe(AWAY);
+test('an owner that has been summoned answers who called, and goes to its event loop', async () => {
+  const wait = vi.spyOn(Atomics, 'wait');
+  for (const summons of [() => {}, () => summon(pair.header)]) {
+    pair.hurry();
+    pair.call();
+    pair.whileAsked = summons;
+    wait.mockClear();
+    await pair.turn();
+    expect(pair.place).toBe(AWAY);
+  }
+  // The second time it did not wait for another call.
+  expect(wait.mock.results.map(({ value }) => value)).not.toContain('timed-out');
+  wait.mockRestore();
+  expect(pair.asked).toHaveLength(2);
 });
 
-test('an owner that waits is summoned; one that is on its event loop need not be', () => {
+test('an owner whose calls come slowly has a turn of its event loop all the same', async () => {
+  const now = vi.spyOn(performance, 'now');
+  let nowMs = 1_000;
+  now.mockImplementation(() => nowMs);
+  const wait = vi.spyOn(Atomics, 'wait').mockImplementation(() => {
+    nowMs += 4;
+    pair.call();
+    return 'ok';
+  });
+  pair.hurry();
+  await pair.turn();
+  wait.mockRestore();
+  now.mockRestore();
+  expect(pair.asked).toHaveLength(2);
+  expect(pair.place).toBe(SOON);
+});
+
+test('an owner that waits, or is to wait soon, is summoned; one that is on its event loop need not be', () => {
   for (const [before, after] of [
     [HERE, AWAY],
-    [SOON, SOON],
+    [SOON, AWAY],
     [AWAY, AWAY],
   ] as const) {
     pair.header[HEADER_CALLER] = before;

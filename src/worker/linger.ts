@@ -105,7 +105,7 @@ export class Linger {
   /**
    * The client calls the next time as soon as it has its answer, so it has to find the owner at `place` by then. Who was
    * summoned before it took the call goes there all the same: were it to go to its event loop, two clients that call at
-   * once would send half of their calls by the port, and get 0.6 of them done. The message waits no longer than `#stay` does.
+   * once would send half of their calls by the port. The message waits no longer than `#stay` does.
    */
   #serve(caller: number, place: number): void {
     const client = this.#clients.get(seatOf(caller));

@@ -12,9 +12,10 @@ import type { Piscina } from 'piscina';
 import { describeThrown } from '../protocol/describe.ts';
 import { CacheError, misuse } from '../protocol/errors.ts';
 import { type StoredValue, storedValue } from '../protocol/operations.ts';
+import type { Tag } from '../protocol/value-tags.ts';
 import { type ComputeConfig, optionError } from './options.ts';
 import { type PluginModule, type ResolvedModule, resolveModule } from './plugin.ts';
-import { isSerializerName, type Tag } from './serializers/index.ts';
+import { isSerializerName } from './serializers/index.ts';
 import { rebuild, type Thrown, thrownOf } from './thrown.ts';
 
 /** A function in a module, which makes a value of its arguments. It may be async. */

@@ -31,7 +31,17 @@ export type CacheErrorCode =
   | 'COMPUTE_ERROR'
   | 'FILTER_ERROR'
   | 'CACHE_LOAD_ERROR'
-  | 'PROTOCOL_ERROR';
+  | 'PROTOCOL_ERROR'
+  | StoreErrorCode;
+
+/** What a store can meet: its medium fails, its bytes are damaged or somebody else's, or it is in use. */
+export type StoreErrorCode =
+  | 'ENGINE_ERROR'
+  | 'STORE_CORRUPT'
+  | 'STORE_FOREIGN'
+  | 'STORE_CLOSED'
+  | 'LOCKED'
+  | 'MISSING_DEPENDENCY';
 
 /** Whether a failed write may have been applied: `not-sent` certainly was not. */
 export type Outcome = 'unknown' | 'not-sent';
@@ -40,11 +50,13 @@ export interface CacheErrorDetails {
   readonly key?: CacheKey | undefined;
   readonly shard?: number | undefined;
   readonly outcome?: Outcome | undefined;
+  /** Of the file, folder or server that a store's error is about. */
+  readonly path?: string | undefined;
   readonly cause?: unknown;
 }
 
 /**
- * A fault that correct code can meet. `code` is stable; `shard`, `key` and `outcome` are there where they are known.
+ * A fault that correct code can meet. `code` is stable; `shard`, `key`, `outcome` and `path` are there where they are known.
  */
 export class CacheError extends Error {
   readonly code: CacheErrorCode;
@@ -52,6 +64,7 @@ export class CacheError extends Error {
   declare readonly key?: CacheKey;
   declare readonly shard?: number;
   declare readonly outcome?: Outcome;
+  declare readonly path?: string;
 
   constructor(code: CacheErrorCode, message: string, details: CacheErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
@@ -59,6 +72,7 @@ export class CacheError extends Error {
     if (details.key !== undefined) this.key = details.key;
     if (details.shard !== undefined) this.shard = details.shard;
     if (details.outcome !== undefined) this.outcome = details.outcome;
+    if (details.path !== undefined) this.path = details.path;
   }
 
   static {

@@ -75,9 +75,6 @@ export const FLAG_KEEP_TTL = 2;
 export const FLAG_COUNTED = 4;
 export const FLAG_KEYS_ONLY = 8;
 
-/** The one tag that owners look into: a float64, little-endian. Every serializer stores counters under it. */
-export const TAG_NUMBER = 6;
-
 /** One bit for each operation that changes something. */
 const WRITES = [OP_SET, OP_DELETE, OP_CLEAR, OP_ADD, OP_UPDATE, OP_POP, OP_POP_ITEM, OP_INCREMENT, OP_EXPIRE, OP_FILL];
 const WRITE_BITS = WRITES.reduce((bits, op) => bits | (1 << op), 0);

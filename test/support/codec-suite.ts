@@ -5,7 +5,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { ValueCodec } from '../../src/main/serializers/index.ts';
-import { TAG_NUMBER } from '../../src/protocol/operations.ts';
+import { TAG_NUMBER } from '../../src/protocol/value-tags.ts';
 import { arbitraryValue } from './arbitrary-values.ts';
 import { ALLOWED, REFUSED } from './codec-values.ts';
 import { roundTrip, verdict } from './codec-verdict.ts';

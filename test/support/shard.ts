@@ -17,12 +17,12 @@ import {
   SCAN_END,
   type StoredPage,
   type StoredValue,
-  TAG_NUMBER,
 } from '../../src/protocol/operations.ts';
 import type { PolicyFactory } from '../../src/protocol/policy.ts';
 import { MISS, Reader } from '../../src/protocol/reader.ts';
 import { type Result, readReply } from '../../src/protocol/reply.ts';
 import type { PolicyName, ShardSpec } from '../../src/protocol/spec.ts';
+import { TAG_NUMBER } from '../../src/protocol/value-tags.ts';
 import { Dispatch } from '../../src/worker/dispatch.ts';
 import { policies } from '../../src/worker/eviction/index.ts';
 import { FrameClock } from '../../src/worker/frame-clock.ts';

@@ -8,21 +8,20 @@
  */
 import { types } from 'node:util';
 import { misuse } from '../../protocol/errors.ts';
-import { TAG_NUMBER } from '../../protocol/operations.ts';
 import {
-  failed,
   TAG_ASCII,
   TAG_BUFFER,
   TAG_FALSE,
   TAG_NULL,
+  TAG_NUMBER,
   TAG_TRUE,
   TAG_UINT8_ARRAY,
   TAG_UNDEFINED,
   TAG_UTF8,
   TAG_UTF16,
   type Tag,
-  type ValueCodec,
-} from './codec.ts';
+} from '../../protocol/value-tags.ts';
+import { failed, type ValueCodec } from './codec.ts';
 
 const SCRATCH_BYTES = 64 * 1024;
 const NUMBER_BYTES = 8;

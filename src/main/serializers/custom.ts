@@ -7,9 +7,9 @@
  * has TAG_NUMBER and is decoded without it.
  */
 import { misuse } from '../../protocol/errors.ts';
-import { TAG_NUMBER } from '../../protocol/operations.ts';
+import { TAG_CUSTOM, TAG_NUMBER } from '../../protocol/value-tags.ts';
 import { decodeNumber, decodeUint8Array } from './bare-values.ts';
-import { failed, TAG_CUSTOM, unknownTag, type ValueCodec } from './codec.ts';
+import { failed, unknownTag, type ValueCodec } from './codec.ts';
 
 interface Named {
   /** Shown in `cache.config`. Not the name of a built-in serializer. */

@@ -11,7 +11,7 @@ import { MsgpackCodec } from './msgpack.ts';
 import { RawCodec } from './raw.ts';
 import { V8Codec } from './v8.ts';
 
-export type { Tag, ValueCodec } from './codec.ts';
+export type { ValueCodec } from './codec.ts';
 export type { BinarySerializer, Serializer, TextSerializer } from './custom.ts';
 
 export const serializers = {

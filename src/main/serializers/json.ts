@@ -3,8 +3,10 @@
  * allow-list is written with the tags of json-tags.ts, and the codec's own tag says which of the two it is, so that plain
  * text is parsed and nothing more.
  */
+
+import { TAG_JSON, TAG_TAGGED_JSON, type Tag } from '../../protocol/value-tags.ts';
 import { BareCodec } from './bare-values.ts';
-import { TAG_JSON, TAG_TAGGED_JSON, type Tag, unknownTag } from './codec.ts';
+import { unknownTag } from './codec.ts';
 import { tagged, untagged } from './json-tags.ts';
 
 export class JsonCodec extends BareCodec {

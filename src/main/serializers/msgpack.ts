@@ -4,9 +4,10 @@
  * arrays, holes, large bigints, ill-formed strings, `__proto__` keys) go through V8's structured serializer.
  */
 import { Packr } from 'msgpackr';
+import { TAG_MSGPACK, TAG_STRUCTURED, TAG_STRUCTURED_WITH_ERRORS, type Tag } from '../../protocol/value-tags.ts';
 import { isPlain } from './allow-list.ts';
 import { BareCodec } from './bare-values.ts';
-import { TAG_MSGPACK, TAG_STRUCTURED, TAG_STRUCTURED_WITH_ERRORS, type Tag, unknownTag } from './codec.ts';
+import { unknownTag } from './codec.ts';
 import { decodeStructured, encodeStructured } from './structured.ts';
 
 export class MsgpackCodec extends BareCodec {

@@ -1,8 +1,8 @@
 /** Bytes and nothing else, stored as they are: for values that somebody has encoded already. */
 import { misuse } from '../../protocol/errors.ts';
-import { TAG_NUMBER } from '../../protocol/operations.ts';
+import { TAG_BUFFER, TAG_NUMBER, TAG_UINT8_ARRAY, type Tag } from '../../protocol/value-tags.ts';
 import { bytesTagOf, decodeBuffer, decodeNumber, decodeUint8Array } from './bare-values.ts';
-import { TAG_BUFFER, TAG_UINT8_ARRAY, type Tag, unknownTag, type ValueCodec } from './codec.ts';
+import { unknownTag, type ValueCodec } from './codec.ts';
 
 const NOTHING = new Uint8Array(0);
 

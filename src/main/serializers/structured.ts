@@ -7,7 +7,7 @@
  *                                                             '----- one object -----------'
  */
 import { deserialize, serialize } from 'node:v8';
-import { TAG_STRUCTURED, TAG_STRUCTURED_WITH_ERRORS, type Tag } from './codec.ts';
+import { TAG_STRUCTURED, TAG_STRUCTURED_WITH_ERRORS, type Tag } from '../../protocol/value-tags.ts';
 import { type ErrorParts, errorOf, partsOf } from './error-values.ts';
 
 interface ErrorRecord {

@@ -4,9 +4,11 @@
  * quarter more bytes; Maps, Sets and typed arrays take the same, since msgpack leaves them to V8. The bytes are only
  * for processes with the same major version of Node.
  */
+
+import { TAG_STRUCTURED, TAG_STRUCTURED_WITH_ERRORS, type Tag } from '../../protocol/value-tags.ts';
 import { isPlain } from './allow-list.ts';
 import { BareCodec } from './bare-values.ts';
-import { TAG_STRUCTURED, TAG_STRUCTURED_WITH_ERRORS, type Tag, unknownTag } from './codec.ts';
+import { unknownTag } from './codec.ts';
 import { decodeStructured, encodeStructured } from './structured.ts';
 
 export class V8Codec extends BareCodec {

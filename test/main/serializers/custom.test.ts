@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { TAG_CUSTOM } from '../../../src/main/serializers/codec.ts';
 import { createCodec, type Serializer } from '../../../src/main/serializers/index.ts';
+import { TAG_CUSTOM } from '../../../src/protocol/value-tags.ts';
 import { roundTrip } from '../../support/codec-verdict.ts';
 
 class Point {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { TAG_JSON, TAG_TAGGED_JSON } from '../../../src/main/serializers/codec.ts';
 import { JsonCodec } from '../../../src/main/serializers/json.ts';
+import { TAG_JSON, TAG_TAGGED_JSON } from '../../../src/protocol/value-tags.ts';
 
 const codec = new JsonCodec();
 

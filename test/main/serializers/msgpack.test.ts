@@ -1,7 +1,7 @@
 import { unpack } from 'msgpackr';
 import { expect, test } from 'vitest';
-import { TAG_MSGPACK, TAG_STRUCTURED, TAG_STRUCTURED_WITH_ERRORS } from '../../../src/main/serializers/codec.ts';
 import { MsgpackCodec } from '../../../src/main/serializers/msgpack.ts';
+import { TAG_MSGPACK, TAG_STRUCTURED, TAG_STRUCTURED_WITH_ERRORS } from '../../../src/protocol/value-tags.ts';
 import { roundTrip } from '../../support/codec-verdict.ts';
 
 const codec = new MsgpackCodec();

@@ -1,0 +1,80 @@
+/**
+ * One opener at a time for a directory, without a call that Node has not got (flock). Whoever wants it puts a file there
+ * whose name says who it is, and then looks who else has one:
+ *
+ *     1. make .lock.MARK-n, a name that nobody else ever makes
+ *     2. list the directory; remove the locks of processes that have ended
+ *     3. no other left: it is ours.  Another left: remove our own and try again a little later, LOCK_TRIES times
+ *
+ * Of two that come at once at least one sees the other, since each looks after it has written: both may step back, but never do
+ * both go on. Removing a dead one's lock is safe at any time, since its name is never used again. A lock from another machine
+ * counts as alive: there is no way to know (see process-mark.ts).
+ */
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Files } from '../files.ts';
+import { isAlive, OWN_MARK, partsOfMark } from '../process-mark.ts';
+import { attempt, storeError } from './faults.ts';
+
+const LOCK_TRIES = 8;
+const PAUSE_MS = 12;
+const PATTERN = /^\.lock\.([^.]+)-\d+$/;
+let locks = 0;
+
+/** Whether a file of that name is a lock, which no engine counts among its own. */
+export function isLockName(name: string): boolean {
+  return PATTERN.test(name);
+}
+
+/** Takes the lock of a directory; what is returned gives it back. Rejects with LOCKED, or ENGINE_ERROR. */
+export async function lockDirectory(files: Files, directory: string): Promise<() => void> {
+  for (let tries = LOCK_TRIES; ; tries--) {
+    const own = `.lock.${OWN_MARK}-${locks++}`;
+    const release = () => attempt('remove a lock', join(directory, own), () => files.unlinkSync(join(directory, own)));
+    attempt('make a lock', join(directory, own), () => files.closeSync(files.openSync(join(directory, own), 'wx')));
+    let other: string | undefined;
+    try {
+      other = livingLock(files, directory, own);
+    } catch (error) {
+      release();
+      throw error;
+    }
+    if (other === undefined) {
+      return release;
+    }
+    release();
+    if (tries === 1) {
+      throw locked(directory, other);
+    }
+    // Not the same time for all who step back.
+    await pause(PAUSE_MS * (0.5 + Math.random()));
+  }
+}
+
+/** The lock of somebody else that lives. Those of the dead are removed. */
+function livingLock(files: Files, directory: string, own: string): string | undefined {
+  const names = attempt('look for locks', directory, () => files.readdirSync(directory)) as string[];
+  return names.find((name) => {
+    const mark = PATTERN.exec(name)?.[1];
+    if (mark === undefined || name === own) {
+      return false;
+    }
+    if (isAlive(mark)) {
+      return true;
+    }
+    attempt('remove the lock of a process that has ended', join(directory, name), () =>
+      files.rmSync(join(directory, name), { force: true }),
+    );
+    return false;
+  });
+}
+
+function locked(directory: string, name: string) {
+  const { isHere, pid } = partsOfMark(PATTERN.exec(name)?.[1] as string) ?? { isHere: false, pid: 0 };
+  const holder = isHere
+    ? pid === process.pid
+      ? 'this process has it open already: use that store, or close it first'
+      : `process ${pid} has it open: close it there, or choose an engine that processes may share (file, lmdb, sqlite, redis)`
+    : `process ${pid} of another machine has it open: close it there, or, if that machine is gone, remove ${join(directory, name)}`;
+  return storeError('LOCKED', directory, `The store at ${directory} is in use: ${holder}`);
+}

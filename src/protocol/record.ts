@@ -1,0 +1,98 @@
+/**
+ * A value as stores, tiers and files keep it: it says itself how it is encoded, until when it lives, and whether it is whole.
+ *
+ *     byte  0        1        2            3       4        8                    16
+ *           0xA1     tag      compression  flags   CRC-32   deadline (float64)   payload
+ *           format   of the   0 none       1 expires        ms since 1970, only
+ *           1        value    or its id    2 base64         with flag 1
+ *
+ * Little-endian. The CRC-32 is of everything but itself, so a damaged byte of the head is seen, too: half of all damaged
+ * values would still decode, to something else. A compressed payload begins with the length of what it was (uint32), so
+ * that nobody has to believe a few bytes that they are gigabytes.
+ */
+import { crc32 } from 'node:zlib';
+import { CacheError } from './errors.ts';
+import type { Tag } from './value-tags.ts';
+
+/** The format, as the first byte of a record has it. Another layout takes another number. */
+const FORMAT = 0xa1;
+const FLAG_EXPIRES = 1;
+const FLAG_BASE64 = 2;
+const KNOWN_FLAGS = FLAG_EXPIRES | FLAG_BASE64;
+const CHECKSUM_AT = 4;
+const HEAD_BYTES = 8;
+const DEADLINE_BYTES = 8;
+
+export interface RecordHead {
+  readonly tag: Tag;
+  /** The id of the compression, 0 for none. */
+  readonly compression: number;
+  /** Whether the payload, compressed or not, is written in base64. */
+  readonly base64: boolean;
+  /** Milliseconds since 1970, Infinity for what lives for ever. */
+  readonly expiresAtMs: number;
+}
+
+export interface OpenedRecord extends RecordHead {
+  /** A part of the record's own bytes. */
+  readonly payload: Buffer;
+}
+
+/** A record in memory of its own. `byteLength` says how much of `payload` counts. */
+export function sealRecord(head: RecordHead, payload: Uint8Array, byteLength = payload.length): Buffer {
+  const expires = head.expiresAtMs !== Number.POSITIVE_INFINITY;
+  const start = expires ? HEAD_BYTES + DEADLINE_BYTES : HEAD_BYTES;
+  const record = Buffer.allocUnsafe(start + byteLength);
+  record[0] = FORMAT;
+  record[1] = head.tag;
+  record[2] = head.compression;
+  record[3] = (expires ? FLAG_EXPIRES : 0) | (head.base64 ? FLAG_BASE64 : 0);
+  if (expires) {
+    record.writeDoubleLE(head.expiresAtMs, HEAD_BYTES);
+  }
+  record.set(payload.length === byteLength ? payload : payload.subarray(0, byteLength), start);
+  record.writeUInt32LE(checksumOf(record), CHECKSUM_AT);
+  return record;
+}
+
+/** Throws STORE_CORRUPT for what is damaged, STORE_FOREIGN for what this version does not know. */
+export function openRecord(bytes: Uint8Array): OpenedRecord {
+  const record = bufferOf(bytes);
+  const flags = record.length < HEAD_BYTES ? 0 : (record[3] as number);
+  const start = (flags & FLAG_EXPIRES) === 0 ? HEAD_BYTES : HEAD_BYTES + DEADLINE_BYTES;
+  if (record.length < start) {
+    throw new CacheError('STORE_CORRUPT', `A stored value ends after ${record.length} bytes, within its head`);
+  }
+  if (record[0] !== FORMAT) {
+    throw new CacheError('STORE_FOREIGN', `A stored value is of format ${record[0]}; this version knows ${FORMAT}`);
+  }
+  if (record.readUInt32LE(CHECKSUM_AT) !== checksumOf(record)) {
+    throw new CacheError('STORE_CORRUPT', 'A stored value does not match its checksum: some of its bytes have changed');
+  }
+  if ((flags & ~KNOWN_FLAGS) !== 0) {
+    throw new CacheError('STORE_FOREIGN', `A stored value has the flags ${flags}, which this version does not know`);
+  }
+  return {
+    tag: record[1] as number,
+    compression: record[2] as number,
+    base64: (flags & FLAG_BASE64) !== 0,
+    expiresAtMs: deadlineOf(record),
+    payload: record.subarray(start),
+  };
+}
+
+/** When a record expires, without a look at the rest of it: Infinity for what lives for ever, or is no record. */
+export function deadlineOf(bytes: Uint8Array): number {
+  if (bytes.length < HEAD_BYTES + DEADLINE_BYTES || ((bytes[3] as number) & FLAG_EXPIRES) === 0) {
+    return Number.POSITIVE_INFINITY;
+  }
+  return bufferOf(bytes).readDoubleLE(HEAD_BYTES);
+}
+
+function checksumOf(record: Buffer): number {
+  return crc32(record.subarray(HEAD_BYTES), record.readUInt32LE(0));
+}
+
+function bufferOf(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}

@@ -40,7 +40,8 @@ describe.each(THERE)('%s', (name) => {
     const payload = payloadOf(name);
     expect(payload.length).toBeLessThan(TEXT.length / 4);
     expect(unframeSync(compression, payload).equals(TEXT)).toBe(true);
-    expect((await compression.compress(TEXT)).equals(payload.subarray(4))).toBe(true);
+    const later = framed(await compression.compress(TEXT), TEXT.length) as Buffer;
+    expect(unframeSync(compression, later).equals(TEXT)).toBe(true);
     expect((await unframe(compression, payload)).equals(TEXT)).toBe(true);
     expect(compressionOfId(compression.id)).toBe(compression);
   });

@@ -12,6 +12,7 @@ const LONG_FILES: Record<string, string> = {
   'src/main/cache.ts': 'the public class: half of it is the documentation of its methods',
   'src/worker/entries.ts':
     'the order in which map, arena, policy, wheel and filter are consulted: one door in, one out',
+  'src/main/stores/store.ts': 'the public class: half of it is the documentation of its methods',
   'src/main/options.ts': 'every option with its documentation, default and error',
   'src/worker/arena.ts': 'one allocator: bins, blocks and moves know each other',
 };
@@ -97,7 +98,13 @@ const CORE = [
 ];
 
 /** The doors of the core: what users import by the name of the package. */
-const PUBLISHED = ['src/main/index.ts', 'src/main/codec/index.ts', 'src/main/simulation.ts', 'src/main/testing.ts'];
+const PUBLISHED = [
+  'src/main/index.ts',
+  'src/main/codec/index.ts',
+  'src/main/simulation.ts',
+  'src/main/stores/index.ts',
+  'src/main/testing.ts',
+];
 
 /**
  * Optional features that are no clients of a cache: they offer by itself what the protocol is made of, so they may use that,
@@ -106,6 +113,7 @@ const PUBLISHED = ['src/main/index.ts', 'src/main/codec/index.ts', 'src/main/sim
 const LIBRARIES: Record<string, readonly string[]> = {
   'src/main/codec/': ['src/main/serializers/', 'src/main/plugin.ts'],
   'src/main/filters/': [],
+  'src/main/stores/': ['src/main/codec/', 'src/main/serializers/', 'src/main/plugin.ts', 'src/main/units.ts'],
 };
 
 interface Source {

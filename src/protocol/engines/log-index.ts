@@ -86,6 +86,12 @@ export class LogIndex {
     }
   }
 
+  hasHash(entry: number, hashLow: number, hashHigh: number): boolean {
+    const chunk = this.#chunks[entry >> CHUNK_BITS] as Chunk;
+    const i = entry & CHUNK_MASK;
+    return chunk.hashLow[i] === hashLow && chunk.hashHigh[i] === hashHigh;
+  }
+
   add(hashLow: number, hashHigh: number, place: number, bytes: number): number {
     const t = hashHigh >>> TABLE_SHIFT;
     const count = (this.#counts[t] as number) + 1;

@@ -32,6 +32,8 @@ import type { LogSegments } from './log-segments.ts';
 
 /** Frames up to this are read by the thread itself. 64 KiB are copied in 6 us. */
 const READ_SYNC_MAX = 64 * 1024;
+/** What is read to learn a key: as much as costs no more than the call. */
+const KEY_READ_BYTES = 512;
 /** Frames up to this are put together in memory that is used again and again. */
 const SCRATCH_BYTES = 64 * 1024;
 
@@ -86,10 +88,23 @@ export class LogRecords {
     return this.#checked(entry, into);
   }
 
-  /** The key of an entry. */
+  /** The key of an entry: its head says how long it is, and the hash in the index whether it is still what it was. */
   keyOf(entry: number): string {
-    const { key } = this.frameOf(entry);
-    return key.toString('utf8');
+    const bytes = this.index.bytes(entry);
+    let into = this.#readScratch;
+    this.#readFrame(entry, into, Math.min(bytes, KEY_READ_BYTES));
+    const { keyLength } = this.#frame;
+    const length = FRAME_HEAD_BYTES + keyLength;
+    if (length > KEY_READ_BYTES) {
+      into = length <= into.length ? into : Buffer.allocUnsafe(length);
+      this.#readFrame(entry, into, length);
+    }
+    this.#key.hash(into, FRAME_HEAD_BYTES, keyLength);
+    if (!this.index.hasHash(entry, this.#key.hashLow, this.#key.hashHigh)) {
+      const offset = offsetOfPlace(this.index.place(entry));
+      throw damage(this.segmentOf(entry).path, offset, 'a key is not the one that was written');
+    }
+    return into.toString('utf8', FRAME_HEAD_BYTES, length);
   }
 
   /** Stores under a key, and answers its entry. */
@@ -98,7 +113,10 @@ export class LogRecords {
     const length = this.#keyLength;
     const total = FRAME_HEAD_BYTES + length + record.length;
     if (total > FRAME_BYTES_MAX) {
-      throw new CacheError('VALUE_TOO_LARGE', `A log holds records of ${FRAME_BYTES_MAX} bytes at most, got ${record.length}`);
+      throw new CacheError(
+        'VALUE_TOO_LARGE',
+        `A log holds records of ${FRAME_BYTES_MAX} bytes at most, got ${record.length}`,
+      );
     }
     const frame = total <= this.#scratch.length ? this.#scratch : Buffer.allocUnsafe(total);
     if (frame !== this.#scratch) {
@@ -282,7 +300,9 @@ export class LogRecords {
     let read = 0;
     while (read < length) {
       const at = offset + read;
-      const count = attempt('read', segment.path, () => this.segments.files.readSync(fd, into, read, length - read, at));
+      const count = attempt('read', segment.path, () =>
+        this.segments.files.readSync(fd, into, read, length - read, at),
+      );
       if (count === 0) {
         throw damage(segment.path, at, 'the file has become shorter since it was opened');
       }

@@ -106,7 +106,10 @@ export function readSegmentHead(head: Buffer, path: string): number | CacheError
     return foreign(path, 'it is no segment of a log: move it away, or choose another `root` or `name`');
   }
   if (version !== VERSION || flags !== 0 || head.readUInt32LE(RESERVED_AT) !== 0) {
-    return foreign(path, `it is of format ${version}.${flags}, and this version knows ${VERSION}.0: use a newer shardstash`);
+    return foreign(
+      path,
+      `it is of format ${version}.${flags}, and this version knows ${VERSION}.0: use a newer shardstash`,
+    );
   }
   return head.readUInt32LE(ID_AT) === id
     ? head.readDoubleLE(BEFORE_AT)

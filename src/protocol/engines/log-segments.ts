@@ -18,6 +18,8 @@ export class LogSegments {
   readonly all: Segment[] = [];
   /** Called before the first write of this opening. */
   beforeFirstWrite: (() => void) | undefined;
+  /** Whether there is a note of how it was closed, as long as `beforeFirstWrite` was not called. */
+  hasNote = false;
   /** Of all files. */
   bytes = 0;
   /** Of all frames that an index points at. */
@@ -60,9 +62,7 @@ export class LogSegments {
       this.beforeFirstWrite();
       this.beforeFirstWrite = undefined;
     }
-    if (this.#mustCut) {
-      attempt('cut off a write that had failed', this.active.path, () => this.#cut(this.active));
-    }
+    this.settle();
     const { active } = this;
     if (active.bytes + bytes > this.#segmentBytes && active.bytes > SEGMENT_HEAD_BYTES) {
       this.roll();
@@ -106,6 +106,13 @@ export class LogSegments {
     return segment;
   }
 
+  /** Cuts off what a write has left that had failed. */
+  settle(): void {
+    if (this.#mustCut) {
+      attempt('cut off a write that had failed', this.active.path, () => this.#cut(this.active));
+    }
+  }
+
   /** Begins a new segment. The one before is as it will stay. */
   roll(): void {
     const before = this.all.at(-1);
@@ -126,6 +133,10 @@ export class LogSegments {
     this.bytes += SEGMENT_HEAD_BYTES;
     this.commits.written(segment);
     this.commits.named();
+    if (before !== undefined) {
+      // Those who write are told of a fault by their own next call.
+      this.commits.commit().catch(() => 'known to the commits');
+    }
   }
 
   /** Removes the oldest segment, which nothing points at any more. */

@@ -1,8 +1,10 @@
 /** The engines there are. A new one is one file that keeps the contract of engine.ts, and one line here. */
 import type { EngineKind } from './engine.ts';
+import { logEngine } from './log.ts';
 import { memoryEngine } from './memory.ts';
 
 export const engines = {
+  log: logEngine,
   memory: memoryEngine,
 } satisfies Record<string, EngineKind>;
 

@@ -97,7 +97,8 @@ export function runEngineSuite(name: string, suite: EngineSuite): void {
       }
     };
     cleanups.push(async () => {
-      await engine.clear();
+      // After a close nothing is called any more.
+      if (!closed) await engine.clear();
       await once();
     });
     return Object.assign(engine, { close: once });

@@ -79,7 +79,8 @@ export function readWhole(files: Files, path: string): Buffer | undefined {
   try {
     fd = files.openSync(path, 'r');
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR') {
       return undefined;
     }
     throw error;

@@ -97,8 +97,11 @@ export function runEngineSuite(name: string, suite: EngineSuite): void {
       }
     };
     cleanups.push(async () => {
-      await engine.clear();
-      await once();
+      // After `close` nothing is called any more.
+      if (!closed) {
+        await engine.clear();
+        await once();
+      }
     });
     return Object.assign(engine, { close: once });
   };
@@ -185,7 +188,9 @@ export function runEngineSuite(name: string, suite: EngineSuite): void {
       const engine = await open();
       const calls: unknown[] = [];
       for (let i = 0; i < 20; i++) calls.push(engine.set('a', record(`write ${i}`)));
-      const seen = engine.get('a');
+      const answer = engine.get('a');
+      // What comes at once is good until the next call.
+      const seen = answer instanceof Promise || answer === undefined ? answer : Buffer.from(answer);
       calls.push(engine.delete('a'), engine.set('a', record('last')));
       const read = await seen;
       if (read !== undefined) expect(Buffer.from(read).toString('latin1')).toContain('write 19');

@@ -73,7 +73,7 @@ describe('options of a store', () => {
       { engine: 'disk', maxBytes: 'many' },
       { engine: 'memory', appendMode: 'yes' },
       { engine: 'memory', serializer: 'pickle' },
-      { engine: 'memory', root: '', name: 'a' },
+      { engine: 'log', root: '' },
       { engine: 7 },
     ];
     for (const options of wrong) {

@@ -1,6 +1,7 @@
 /** The engines there are. A new one is one file that keeps the contract of engine.ts, and one line here. */
 import type { EngineKind } from './engine.ts';
 import { fileEngine } from './file.ts';
+import { jsonEngine } from './json.ts';
 import { lmdbEngine } from './lmdb.ts';
 import { logEngine } from './log.ts';
 import { memoryEngine } from './memory.ts';
@@ -8,6 +9,7 @@ import { sqliteEngine } from './sqlite.ts';
 
 export const engines = {
   file: fileEngine,
+  json: jsonEngine,
   log: logEngine,
   lmdb: lmdbEngine,
   sqlite: sqliteEngine,

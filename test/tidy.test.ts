@@ -106,6 +106,7 @@ const PUBLISHED = ['src/main/index.ts', 'src/main/codec/index.ts', 'src/main/sim
 const LIBRARIES: Record<string, readonly string[]> = {
   'src/main/codec/': ['src/main/serializers/', 'src/main/plugin.ts'],
   'src/main/filters/': [],
+  'src/main/stores/': ['src/main/codec/', 'src/main/serializers/', 'src/main/plugin.ts', 'src/main/units.ts'],
 };
 
 interface Source {

@@ -97,7 +97,13 @@ const CORE = [
 ];
 
 /** The doors of the core: what users import by the name of the package. */
-const PUBLISHED = ['src/main/index.ts', 'src/main/codec/index.ts', 'src/main/simulation.ts', 'src/main/testing.ts'];
+const PUBLISHED = [
+  'src/main/index.ts',
+  'src/main/codec/index.ts',
+  'src/main/simulation.ts',
+  'src/main/stores/index.ts',
+  'src/main/testing.ts',
+];
 
 /**
  * Optional features that are no clients of a cache: they offer by itself what the protocol is made of, so they may use that,

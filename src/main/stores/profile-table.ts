@@ -170,7 +170,7 @@ function timeText(time: number | undefined, fastest: number): string {
   const figure = `${scaled >= 100 ? COUNT.format(scaled) : scaled.toFixed(scaled >= 10 ? 1 : 2)} ${unit}`;
   const times = time / fastest;
   const behind = times < 1.05 ? '' : `×${times >= 100 ? COUNT.format(times) : times.toFixed(1)}`;
-  return `${figure} ${behind.padStart(5)}`;
+  return `${figure} ${behind.padStart(6)}`;
 }
 
 function rounded(cell: string | number | undefined): string | number | undefined {

@@ -141,7 +141,7 @@ describe('its table', () => {
         '  engine  encoding  serializer  stored  ratio  encode key  decode key    encode value  decode value  write  read',
         '  file    zlib      json           413   0.41           -           -  2.10 ms ×3,000             -      -     -',
         '  log     zlib      json           413   0.41           -           -   700 ns                    -      -     -',
-        '  redis   zlib      json             -      -           -           -              -             -      -     -',
+        '  redis   zlib      json             -      -           -           -               -             -      -     -',
         '  redis zlib json: no "server", not at | all\n',
       ].join('\n'),
     );

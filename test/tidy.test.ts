@@ -12,6 +12,7 @@ const LONG_FILES: Record<string, string> = {
   'src/main/cache.ts': 'the public class: half of it is the documentation of its methods',
   'src/worker/entries.ts':
     'the order in which map, arena, policy, wheel and filter are consulted: one door in, one out',
+  'src/main/stores/store.ts': 'the public class: half of it is the documentation of its methods',
   'src/main/options.ts': 'every option with its documentation, default and error',
   'src/worker/arena.ts': 'one allocator: bins, blocks and moves know each other',
 };

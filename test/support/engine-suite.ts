@@ -97,8 +97,11 @@ export function runEngineSuite(name: string, suite: EngineSuite): void {
       }
     };
     cleanups.push(async () => {
-      await engine.clear();
-      await once();
+      // After `close` nothing is called any more.
+      if (!closed) {
+        await engine.clear();
+        await once();
+      }
     });
     return Object.assign(engine, { close: once });
   };

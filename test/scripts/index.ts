@@ -3,6 +3,7 @@
  */
 import { adopt } from './adopt.ts';
 import { clients } from './clients.ts';
+import { codecs } from './codecs.ts';
 import { events } from './events.ts';
 import { filter } from './filter.ts';
 import { filterClasses } from './filter-classes.ts';
@@ -25,6 +26,7 @@ import { values } from './values.ts';
 const SCRIPTS = {
   adopt,
   clients,
+  codecs,
   events,
   kills,
   filter,

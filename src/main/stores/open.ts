@@ -12,7 +12,7 @@ import { storeError } from '../../protocol/engines/faults.ts';
 import { type Manifest, manifestText, readManifest } from '../../protocol/engines/manifest.ts';
 import { misuse } from '../../protocol/errors.ts';
 import { diskFiles, type Files } from '../../protocol/files.ts';
-import { openRecordCodec } from '../codec/record-codec.ts';
+import { openRecordCodec } from '../codec/encoding.ts';
 import { isSerializerName, type SerializerOption } from '../serializers/index.ts';
 import { findEngine } from './engine-registry.ts';
 import { checkFlag, checkName, checkRoot, engineOptionsOf, type StoreOptions } from './options.ts';

@@ -1,11 +1,13 @@
 /** The engines there are. A new one is one file that keeps the contract of engine.ts, and one line here. */
 import type { EngineKind } from './engine.ts';
+import { fileEngine } from './file.ts';
 import { lmdbEngine } from './lmdb.ts';
 import { logEngine } from './log.ts';
 import { memoryEngine } from './memory.ts';
 import { sqliteEngine } from './sqlite.ts';
 
 export const engines = {
+  file: fileEngine,
   log: logEngine,
   lmdb: lmdbEngine,
   sqlite: sqliteEngine,

@@ -59,7 +59,8 @@ interface Batch {
  * console.log(table.toText());
  * ```
  * Rejects with INVALID_CONFIG for options that are none or make more than 1,000 combinations, UNKNOWN_PLUGIN for names that
- * nobody knows, ENGINE_ERROR where `root` cannot be written to, and the reason of the signal. An engine or compression that fails becomes rows with `error`.
+ * nobody knows, ENGINE_ERROR where `root` is not there or cannot be written to, and the reason of the signal. An engine or
+ * compression that fails becomes rows with `error`.
  */
 export async function profile(options: ProfileOptions = {}): Promise<Profile> {
   const plan = await resolveProfile(options);

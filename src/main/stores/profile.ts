@@ -18,6 +18,7 @@ import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import type { CacheKey } from '../../protocol/cache-key.ts';
 import { engineKeyOf, keyOfEngineKey } from '../../protocol/engine-key.ts';
+import { attempt } from '../../protocol/engines/faults.ts';
 import { openRecordCodec } from '../codec/encoding.ts';
 import type { RecordCodec } from '../codec/record-codec.ts';
 import { openStore } from './open.ts';
@@ -58,12 +59,14 @@ interface Batch {
  * console.log(table.toText());
  * ```
  * Rejects with INVALID_CONFIG for options that are none or make more than 1,000 combinations, UNKNOWN_PLUGIN for names that
- * nobody knows, and the reason of the signal. An engine or compression that fails becomes rows with `error`.
+ * nobody knows, ENGINE_ERROR where `root` is not there or cannot be written to, and the reason of the signal. An engine or
+ * compression that fails becomes rows with `error`.
  */
 export async function profile(options: ProfileOptions = {}): Promise<Profile> {
   const plan = await resolveProfile(options);
   plan.signal?.throwIfAborted();
-  const root = mkdtempSync(join(plan.root ?? tmpdir(), ROOT_PREFIX));
+  const base = plan.root ?? tmpdir();
+  const root = attempt('make a folder to measure in', base, () => mkdtempSync(join(base, ROOT_PREFIX)));
   try {
     const rows: ProfileRow[] = [];
     for (const [done, combination] of plan.combinations.entries()) {

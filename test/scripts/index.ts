@@ -14,9 +14,11 @@ import { keys } from './keys.ts';
 import { kills } from './kills.ts';
 import { linearizability } from './linearizability.ts';
 import { loads } from './loads.ts';
+import { logDamage } from './log-damage.ts';
 import { model } from './model.ts';
 import { near } from './near.ts';
 import { occupancy } from './occupancy.ts';
+import { storeKills } from './store-kills.ts';
 import { torture } from './torture.ts';
 import { values } from './values.ts';
 
@@ -35,9 +37,11 @@ const SCRIPTS = {
   keys,
   linearizability,
   loads,
+  'log-damage': logDamage,
   model,
   near,
   occupancy,
+  'store-kills': storeKills,
   torture,
   values,
 } satisfies Record<string, (args: string[]) => Promise<boolean>>;

@@ -8,5 +8,7 @@ export type { StoreSetOptions } from './deadline.ts';
 export { type EngineModule, type EngineName, registerEngine } from './engine-registry.ts';
 export { openStore, openStoreAt } from './open.ts';
 export type { StoreOptions } from './options.ts';
+export { type ProfileOptions, profile } from './profile.ts';
+export type { Profile, ProfileOperation, ProfileRow } from './profile-table.ts';
 export type { Row } from './rows.ts';
 export type { Store, StoreConfig, StoreFacts, Version } from './store.ts';

@@ -69,13 +69,16 @@ export class LogCleaner {
     await this.#running?.catch(() => 'told by its fault');
   }
 
-  /** Cleans the oldest segment at once, for those who need the room now. */
-  cleanOldest(): void {
+  /** Cleans the oldest segment at once, for those who need the room now. With `sync` the copies are on the medium first. */
+  cleanOldest(sync: boolean): void {
     const segment = this.#records.segments.all[0] as Segment;
     for (let offset = SEGMENT_HEAD_BYTES; offset < segment.bytes; ) {
       offset = this.#slice(segment, offset);
     }
     this.#records.noteRetired(segment.id + 1);
+    if (sync) {
+      this.#records.segments.commits.commitNow();
+    }
     this.#remove(segment);
   }
 

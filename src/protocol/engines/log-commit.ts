@@ -61,6 +61,22 @@ export class LogCommits {
     return this.#next;
   }
 
+  /** The same at once, for those who cannot wait. */
+  commitNow(): void {
+    this.check();
+    for (const segment of Array.from(this.#dirty)) {
+      const fd = this.#open.of(segment);
+      try {
+        this.#files.fsyncSync(fd);
+      } catch (cause) {
+        throw this.#fail(segment.path, cause);
+      }
+      this.#dirty.delete(segment);
+      segment.isSynced = true;
+    }
+    this.#syncNames();
+  }
+
   async #afterThat(): Promise<void> {
     await this.#running;
     // It begins: whoever writes from here on waits for another.
@@ -83,9 +99,13 @@ export class LogCommits {
       } catch (cause) {
         throw this.#fail(segment.path, cause);
       } finally {
-        segment.pins--;
+        this.#open.unpin(segment);
       }
     }
+    this.#syncNames();
+  }
+
+  #syncNames(): void {
     if (this.#isDirectoryDirty) {
       this.#isDirectoryDirty = false;
       try {

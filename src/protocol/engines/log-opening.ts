@@ -21,7 +21,7 @@ import { isBlank, type Walked, walkSegment } from './log-walk.ts';
 
 /** What the opener of a log that keeps more than an index wants to hear, in the order of the frames. */
 export interface Replay {
-  put?(entry: number, frame: FrameView, bytes: Buffer, recordAt: number): void;
+  put?(entry: number, frame: FrameView, bytes: Buffer, recordAt: number, isNew: boolean): void;
   gone?(entry: number): void;
   cleared?(): void;
 }
@@ -117,7 +117,7 @@ async function readSegment(records: LogRecords, segment: Segment, replay: Replay
       case BLOB: {
         const previous = records.findBytes(bytes, keyAt, frame.keyLength);
         const entry = records.pointFound(previous, segment, offset, frame.byteLength);
-        replay.put?.(entry, frame, bytes, keyAt + frame.keyLength);
+        replay.put?.(entry, frame, bytes, keyAt + frame.keyLength, previous === NONE);
         break;
       }
       case DELETE: {

@@ -42,6 +42,8 @@ export class LogRecords {
   readonly segments: LogSegments;
   /** Whether the last `put` has replaced a record. */
   hasReplaced = false;
+  /** The entry that was last read. */
+  lastRead = NONE;
   readonly #key = new LogKey();
   /** The frame that is being put together: its head is left free, its key is the one that `find` looks for. */
   #scratch = Buffer.allocUnsafe(SCRATCH_BYTES);
@@ -68,6 +70,7 @@ export class LogRecords {
     this.#take(key);
     this.#readsWhole = true;
     const entry = this.index.find(this.#key.hashLow, this.#key.hashHigh);
+    this.lastRead = entry;
     if (entry === NONE) {
       return undefined;
     }
@@ -78,6 +81,7 @@ export class LogRecords {
   /** The same at once, whatever its size. */
   readNow(key: string): FrameBytes | undefined {
     const entry = this.find(key);
+    this.lastRead = entry;
     return entry === NONE ? undefined : this.frameOf(entry);
   }
 
@@ -343,7 +347,7 @@ export class LogRecords {
     } catch (cause) {
       throw engineError('read', segment.path, cause);
     } finally {
-      this.segments.unpin(segment);
+      this.segments.open.unpin(segment);
     }
     const frame = new FrameView();
     if (!frame.readHead(bytes, 0, segment.seed, offset) || frame.byteLength !== length || !frame.bodyChecks(bytes, 0)) {

@@ -25,6 +25,7 @@ export async function repairLog(files: Files, directory: string): Promise<string
   const found: string[] = [];
   if (await lacksSegments(files, directory)) {
     fillMissing(files, directory, found);
+    if (found.length === 0) found.push(`${directory}: the oldest segments were missing`);
   }
   const surveys: Survey[] = [];
   for await (const survey of surveyLog(files, directory)) surveys.push(survey);

@@ -173,6 +173,14 @@ export class SegmentFiles {
     }
   }
 
+  /** A read or a sync is back. */
+  unpin(segment: Segment): void {
+    segment.pins--;
+    if (segment.isRetired && segment.pins === 0) {
+      this.close(segment);
+    }
+  }
+
   closeAll(): void {
     for (const segment of Array.from(this.#open.keys())) this.close(segment);
   }

@@ -165,13 +165,6 @@ export class LogSegments {
     this.liveBytes = 0;
   }
 
-  unpin(segment: Segment): void {
-    segment.pins--;
-    if (segment.isRetired && segment.pins === 0) {
-      this.open.close(segment);
-    }
-  }
-
   #cut(segment: Segment): void {
     this.files.ftruncateSync(this.open.of(segment), segment.bytes);
     this.#mustCut = false;

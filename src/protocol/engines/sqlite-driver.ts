@@ -33,7 +33,8 @@ export class SqliteFault extends Error {
   readonly resultCode: number;
 
   constructor(resultCode: number, cause: unknown) {
-    super(describeThrown(cause), { cause });
+    // The errors of libsql are none by the engine's own test, and would be described by their kind.
+    super(String((cause as { message?: unknown } | null)?.message ?? describeThrown(cause)), { cause });
     this.resultCode = resultCode;
   }
 

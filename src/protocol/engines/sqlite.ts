@@ -164,7 +164,14 @@ class SqliteEngine implements Engine {
   }
 
   async *verify(): AsyncGenerator<string> {
-    for (const finding of this.#attempt('verify', () => this.#driver.query('PRAGMA quick_check')())) {
+    let findings: unknown[];
+    try {
+      findings = this.#driver.query('PRAGMA quick_check')();
+    } catch (cause) {
+      // Where it is damaged badly, the check itself stumbles.
+      findings = [(cause as Error).message];
+    }
+    for (const finding of findings) {
       if (finding !== 'ok') {
         yield `${this.#path}: ${String(finding)}`;
       }

@@ -10,7 +10,7 @@ import {
   unframe,
   unframeSync,
 } from '../../../src/protocol/compression/index.ts';
-import { lz4From } from '../../../src/protocol/compression/lz4.ts';
+import { type Lz4Peer, lz4From } from '../../../src/protocol/compression/lz4.ts';
 import { zstdFrom } from '../../../src/protocol/compression/zstd.ts';
 import { seededRandom } from '../../support/random.ts';
 
@@ -77,6 +77,21 @@ describe.each(THERE)('%s', (name) => {
       }
     }
   });
+});
+
+test('LZ4 is not asked for more than its bytes can stand for, since it takes the memory first', async () => {
+  const asked: number[] = [];
+  const uncompressSync = (bytes: Uint8Array) => {
+    asked.push(Buffer.from(bytes).readUInt32LE(0));
+    return Buffer.alloc(0);
+  };
+  const peer = { uncompressSync, uncompress: async (bytes: Uint8Array) => uncompressSync(bytes) };
+  const lz4 = lz4From(() => peer as unknown as Lz4Peer).load();
+  const block = Buffer.alloc(10);
+  expect(() => lz4.decompressSync(block, 2_551)).toThrow(/10 bytes of LZ4 cannot stand for 2551/);
+  await expect(lz4.decompress(block, 2_551)).rejects.toThrow(RangeError);
+  lz4.decompressSync(block, 2_550);
+  expect(asked).toEqual([2_550]);
 });
 
 test('ids are for ever', () => {

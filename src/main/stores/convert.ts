@@ -56,7 +56,11 @@ export interface Converted {
 export async function convertStore(from: string, to: string, options: ConvertOptions = {}): Promise<Converted> {
   const { name, fromSerializer, engine } = options;
   // A mistake of the caller's is told before anything is opened.
-  if (engine !== undefined) await findEngine(engine);
+  if (engine !== undefined && !isServer(to) && (await findEngine(engine)).kind.keeps !== 'directory') {
+    throw misuse('INVALID_CONFIG', '`engine` to be one that keeps its entries in a folder', engine, {
+      option: 'engine',
+    });
+  }
   assertFree(to);
   const stores = isServer(from) ? [] : storesIn(diskFiles, findStoreAt(diskFiles, from).directory);
   const source = await openPartsAt(diskFiles, from, { name, serializer: fromSerializer });

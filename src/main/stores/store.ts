@@ -336,12 +336,23 @@ export class Store<V = unknown> implements AsyncIterable<[CacheKey, V]> {
 
   /** Reads everything, and tells what is wrong: a sentence for each thing, none for a store that is whole. */
   async *verify(): AsyncGenerator<string> {
-    yield* this.#records.engine.verify?.() ?? [];
-    for await (const [text, record] of this.#records.all()) {
-      try {
-        await this.#decode(record);
-      } catch (error) {
-        yield `The value of ${JSON.stringify(text)} cannot be read: ${(error as Error).message}`;
+    await this.#records.encoded();
+    const { engine } = this.#records;
+    // An entry that the engine has told of is met again where it is read.
+    const told = new Set<string>();
+    for await (const finding of engine.verify?.() ?? []) {
+      told.add(finding);
+      yield finding;
+    }
+    for await (const page of engine.keys()) {
+      for (const text of page) {
+        try {
+          const record = await engine.get(text);
+          if (record !== undefined) await this.#decode(record);
+        } catch (error) {
+          const { message } = error as Error;
+          if (!told.has(message)) yield `The value of ${JSON.stringify(text)} cannot be read: ${message}`;
+        }
       }
     }
   }

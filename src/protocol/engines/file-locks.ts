@@ -21,8 +21,8 @@ import { attempt } from './faults.ts';
 
 /** Of this module in this thread: also what is being written has it in its name. */
 export const OWNER = randomBytes(6).toString('hex');
-/** About 5 s in all, of pauses from 0.5 to 20 ms. */
-const TRIES_MAX = 500;
+/** About 5 s in all, of pauses around 1 ms at first and 20 ms later. */
+const TRIES_MAX = 260;
 const PAUSE_MS = 1;
 const PAUSE_MS_MAX = 20;
 /** What earlier processes may have left is removed at an opening, and at the next what is left then. */

@@ -180,6 +180,22 @@ describe('a store of files', () => {
     expect(readdirSync(join(directory, 'locks'))).toEqual([]);
   });
 
+  test('an update waits for that of another process, and not for one that has ended', async () => {
+    const engine = await open();
+    const lock = (mark: string) => join(directory, 'locks', `${nameOf('a')}.aabbccddeeff-0.${mark}`);
+    const living = lock(`${markOfHost()}-${process.ppid}-0`);
+    writeFileSync(living, '');
+    const update = engine.update('a', () => Buffer.from('mine'));
+    for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate);
+    expect(readdirSync(join(directory, 'entries'))).toEqual([]);
+    rmSync(living);
+    await update;
+    expect(text(await (await open()).get('a'))).toBe('mine');
+    writeFileSync(lock(`${markOfHost()}-999999999-1`), '');
+    await engine.update('a', () => undefined);
+    expect(await engine.has('a')).toBe(false);
+  });
+
   test('sweeps what processes that have ended left, and nothing of those that live', async () => {
     await (await open()).close();
     const dead = '00000000-999999999-1'.replace('00000000', markOfHost());

@@ -6,7 +6,7 @@ import { openStore } from 'shardstash/store';
 import { expect, test } from 'vitest';
 import { packageRoot } from '../support/package-root.ts';
 
-const KEYS = 100;
+const KEYS = 60;
 
 /** Makes, takes and reads what the others make, take and write at the same time. */
 const CLIENT = `

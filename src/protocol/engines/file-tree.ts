@@ -3,7 +3,8 @@
  * a million entries are 15 in a directory.
  *
  *     DIRECTORY/entries/aa/bb/the other 60 letters     the entries (file-entry.ts)
- *     DIRECTORY/tmp/                                   what is being written, renamed into its place when it is whole
+ *     DIRECTORY/entries/aa/bb/.OWNER.MARK-n.tmp        what is being written, renamed into its place when it is whole
+ *     DIRECTORY/openers/                               who has it open, and may so leave something behind (file-writer.ts)
  *     DIRECTORY/locks/                                 updates under way (file-locks.ts)
  *
  * No symbolic link is followed: a directory is looked at once, before the first entry in it is, and remembered as one of ours.
@@ -13,7 +14,7 @@ import { constants } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { CacheError } from '../errors.ts';
-import type { Files } from '../files.ts';
+import { type Files, isLeftover } from '../files.ts';
 import { attempt, storeError } from './faults.ts';
 import { misplaced } from './file-entry.ts';
 
@@ -21,6 +22,8 @@ import { misplaced } from './file-entry.ts';
 const SLICE = 64;
 const TOP = /^[0-9a-f]{2}$/;
 const ENTRY = /^[0-9a-f]{60}$/;
+/** As file-writer.ts names them. */
+const UNFINISHED = /^\.[0-9a-f]{12}\..*\.tmp$/;
 const LEAVES = 256 * 256;
 
 /** A link in place of an entry is an error, and a pipe answers at once that it is empty. Windows has neither. */
@@ -32,13 +35,15 @@ export interface Leaf {
   readonly index: number;
   /** The whole names of the entries in it. */
   readonly names: readonly string[];
+  /** Of files that a process did not write to their end, since that was its own. */
+  readonly leftovers: readonly string[];
 }
 
 /** Something in the tree that the engine did not put there, as a sentence. */
 export type Stranger = (sentence: string) => void;
 
 export class FileTree {
-  readonly temporary: string;
+  readonly openers: string;
   readonly locks: string;
   readonly #files: Files;
   readonly #entries: string;
@@ -49,13 +54,13 @@ export class FileTree {
   constructor(files: Files, directory: string) {
     this.#files = files;
     this.#entries = join(directory, 'entries');
-    this.temporary = join(directory, 'tmp');
+    this.openers = join(directory, 'openers');
     this.locks = join(directory, 'locks');
   }
 
   /** Makes what is not there. Throws STORE_FOREIGN and ENGINE_ERROR. */
   prepare(): void {
-    for (const path of [this.#entries, this.temporary, this.locks]) {
+    for (const path of [this.#entries, this.openers, this.locks]) {
       if (!isDirectory(this.#files, path)) make(this.#files, path);
     }
   }
@@ -120,7 +125,7 @@ export class FileTree {
       const above = join(this.#entries, top);
       for (const bottom of this.#directories(above, stranger)) {
         const index = Number.parseInt(top + bottom, 16);
-        yield { index, names: this.namesIn(index, stranger) };
+        yield this.leaf(index, stranger);
         if (++listed % SLICE === 0) await nextTurn();
       }
     }
@@ -160,19 +165,21 @@ export class FileTree {
       .sort();
   }
 
-  /** Whole names, as `nameOf` makes them. */
-  namesIn(index: number, stranger: Stranger = ignore): string[] {
+  leaf(index: number, stranger: Stranger = ignore): Leaf {
     const path = this.leafPath(index);
     const letters = hex(index, 4);
     const names: string[] = [];
+    const leftovers: string[] = [];
     for (const entry of this.#list(path)) {
       if (entry.isFile() && ENTRY.test(entry.name)) {
         names.push(letters + entry.name);
-      } else {
+      } else if (!entry.isFile() || !UNFINISHED.test(entry.name)) {
         stranger(notOurs(join(path, entry.name), entry.isSymbolicLink()));
+      } else if (isLeftover(entry.name)) {
+        leftovers.push(entry.name);
       }
     }
-    return names;
+    return { index, names, leftovers };
   }
 
   /** Nothing for a directory that is gone. */
@@ -233,6 +240,11 @@ function make(files: Files, path: string): void {
 function notADirectory(path: string, isLink: boolean): CacheError {
   const what = isLink ? 'a symbolic link, which is not followed' : 'no directory';
   return storeError('STORE_FOREIGN', path, `${path} is ${what}: move it away, and a directory takes its place`);
+}
+
+export function notAFile(path: string): CacheError {
+  const message = `${path} is where an entry should be, and no file: move it away`;
+  return storeError('STORE_FOREIGN', path, message);
 }
 
 function notOurs(path: string, isLink: boolean): string {

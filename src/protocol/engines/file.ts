@@ -2,8 +2,8 @@
  * One file for every entry, for people who look with `find` and `cp`, and for processes that share a store without a server. Where
  * they lie is in file-tree.ts, what they look like in file-entry.ts, how they get there in file-writer.ts.
  *
- *     set      open tmp/x, write, close, rename to entries/aa/bb/...    four calls: whoever reads finds the old or the new
- *     get      open, read, close                                        small ones at once (files.ts says why)
+ *     set      open .x.tmp, write, close, rename    four calls: whoever reads finds the old or the new
+ *     get      open, read, close                    small ones at once (files.ts says why)
  *     update   lock, get, change, set or delete, unlock
  *
  * Processes share it: nobody reads half an entry, and of two who set a key the later rename wins. Between what an `update` reads and
@@ -12,22 +12,21 @@
  * that look is replaced, as if it had come before. What an update makes where nothing was replaces nothing, and what it
  * removes is put aside first and put back if it is not what it has read, so that it never removes what was just set.
  *
- * Bad at: counting (every directory is listed), and small entries in great numbers (4 KiB each on most disks, and as much for
- * each directory).
+ * Bad at: counting (every directory is listed), and many small entries (4 KiB each on most disks, and each directory, too).
  */
 import type { BigIntStats } from 'node:fs';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { CacheError } from '../errors.ts';
 import type { Files } from '../files.ts';
 import { type Answer, type Engine, type EngineFacts, type EngineKind, KEYS_PER_PAGE, type Place } from './engine.ts';
-import { attempt, engineError, storeError } from './faults.ts';
+import { attempt, engineError } from './faults.ts';
 import { assertKey, readHead, readLarge, readSmall } from './file-entry.ts';
 import { FileHandles } from './file-handles.ts';
 import { FileLocks } from './file-locks.ts';
-import { assertName, FileTree, leafOf, nameOf, OPEN_ENTRY } from './file-tree.ts';
+import { assertName, FileTree, leafOf, nameOf, notAFile, OPEN_ENTRY } from './file-tree.ts';
 import { verifyFiles } from './file-verify.ts';
 import { FileWriter } from './file-writer.ts';
-import { KeyTurns } from './key-turns.ts';
+import { allOf, KeyTurns } from './key-turns.ts';
 import { booleanOption } from './place-options.ts';
 
 /** Entries that are read or removed in one turn of the event loop: 2 to 5 ms. */
@@ -63,9 +62,19 @@ class FileEngine implements Engine {
     this.#tree = new FileTree(files, directory);
     this.#tree.prepare();
     this.#writer = new FileWriter(files, this.#tree, { syncs, handles: this.#handles });
-    this.#writer.sweep();
     this.#locks = new FileLocks(files, this.#tree.locks);
     this.#locks.sweep();
+    this.#writer.begin();
+  }
+
+  /** Removes what processes left that were killed. */
+  async sweep(): Promise<void> {
+    try {
+      await this.#writer.sweep();
+    } catch (error) {
+      this.#writer.end();
+      throw error;
+    }
   }
 
   get(key: string): Answer<Uint8Array | undefined> {
@@ -169,8 +178,9 @@ class FileEngine implements Engine {
     await this.#writer.flush();
   }
 
-  close(): Promise<void> {
-    return this.#turns.idle();
+  async close(): Promise<void> {
+    await this.#turns.idle();
+    this.#writer.end();
   }
 
   /** Looks at every entry. `bytes` are those of the files, without what the disk adds to each. */
@@ -293,9 +303,7 @@ class FileEngine implements Engine {
       }
     } catch (cause) {
       const error = engineError('read the key of an entry', path, cause);
-      const isOfEntry =
-        error instanceof CacheError && (error.code === 'STORE_CORRUPT' || error.code === 'STORE_FOREIGN');
-      if (!isOfEntry) {
+      if (!(error instanceof CacheError) || error.code === 'ENGINE_ERROR') {
         throw error;
       }
       this.#warn(`An entry is left out of the keys. ${error.message}`);
@@ -327,23 +335,15 @@ class FileEngine implements Engine {
   }
 }
 
-function notAFile(path: string): CacheError {
-  const message = `${path} is where an entry should be, and no file: move it away`;
-  return storeError('STORE_FOREIGN', path, message);
-}
-
-/** When all have settled: nothing is under way any more when the first error is told. */
-async function allOf(writes: readonly Promise<void>[]): Promise<void> {
-  for (const result of await Promise.allSettled(writes)) {
-    if (result.status === 'rejected') throw result.reason;
-  }
-}
-
 function ignore(): void {}
 
 export const fileEngine: EngineKind = {
   keeps: 'directory',
   access: 'shared',
   options: ['sync'],
-  open: async (place: Place) => new FileEngine(place, booleanOption(place.options, 'sync') ?? false),
+  open: async (place: Place) => {
+    const engine = new FileEngine(place, booleanOption(place.options, 'sync') ?? false);
+    await engine.sweep();
+    return engine;
+  },
 };

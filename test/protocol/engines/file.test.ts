@@ -197,22 +197,32 @@ describe('a store of files', () => {
   });
 
   test('sweeps what processes that have ended left, and nothing of those that live', async () => {
-    await (await open()).close();
-    const dead = '00000000-999999999-1'.replace('00000000', markOfHost());
-    writeFileSync(join(directory, 'tmp', `.aabbccddeeff.${dead}-0.tmp`), 'half');
-    writeFileSync(join(directory, 'locks', `${nameOf('a')}.aabbccddeeff-0.${dead}`), '');
+    const first = await open();
+    await first.set('a', Buffer.from('one'));
+    await first.close();
+    const dead = `${markOfHost()}-999999999-1`;
+    const beside = dirname(pathOf('a'));
     const living = `.aabbccddeeff.${markOfHost()}-${process.ppid}-0-1.tmp`;
-    writeFileSync(join(directory, 'tmp', living), 'half');
-    await open();
-    expect(readdirSync(join(directory, 'tmp'))).toEqual([living]);
-    expect(readdirSync(join(directory, 'locks'))).toEqual([]);
+    writeFileSync(join(beside, `.aabbccddeeff.${dead}-0.tmp`), 'half');
+    writeFileSync(join(beside, living), 'half');
+    writeFileSync(join(directory, 'locks', `${nameOf('a')}.aabbccddeeff-0.${dead}`), '');
+    // Who closed what he had open left nothing, so nobody looks.
+    await (await open()).close();
+    expect(readdirSync(beside).length).toBe(3);
+    writeFileSync(join(directory, 'openers', `.aabbccddeeff.${dead}-0.tmp`), '');
+    const engine = await open();
+    expect(readdirSync(beside).sort()).toEqual([living, nameOf('a').slice(4)]);
+    expect([readdirSync(join(directory, 'openers')).length, readdirSync(join(directory, 'locks'))]).toEqual([1, []]);
+    expect(await findings(engine)).toEqual([]);
+    await engine.close();
+    expect(readdirSync(join(directory, 'openers'))).toEqual([]);
   });
 
   test('goes on where somebody has removed its directories', async () => {
     const engine = await open();
     await engine.set('a', Buffer.from('one'));
     rmSync(join(directory, 'entries'), { recursive: true });
-    rmSync(join(directory, 'tmp'), { recursive: true });
+    rmSync(join(directory, 'openers'), { recursive: true });
     expect(await engine.get('a')).toBe(undefined);
     await engine.set('a', Buffer.from('two'));
     expect(text(await engine.get('a'))).toBe('two');

@@ -1,4 +1,6 @@
 /** The engines there are. A new one is one file that keeps the contract of engine.ts, and one line here. */
+
+import { diskEngine } from './disk.ts';
 import type { EngineKind } from './engine.ts';
 import { fileEngine } from './file.ts';
 import { lmdbEngine } from './lmdb.ts';
@@ -9,6 +11,7 @@ import { sqliteEngine } from './sqlite.ts';
 export const engines = {
   file: fileEngine,
   log: logEngine,
+  disk: diskEngine,
   lmdb: lmdbEngine,
   sqlite: sqliteEngine,
   memory: memoryEngine,

@@ -6,7 +6,9 @@
 import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { diskEngine } from '../../src/protocol/engines/disk.ts';
 import type { Engine, EngineKind } from '../../src/protocol/engines/engine.ts';
+import { logEngine } from '../../src/protocol/engines/log.ts';
 import { diskFiles, type Files } from '../../src/protocol/files.ts';
 import { FaultyFiles } from './faulty-files.ts';
 import { Random } from './random.ts';
@@ -22,6 +24,14 @@ export interface Mortal {
   /** Entries may be gone that nobody deleted, and all files together stay below this. */
   readonly maxBytes?: number;
 }
+
+/** Those whose crashes are looked at. */
+export const MORTALS: Readonly<Record<string, Mortal>> = {
+  log: { kind: logEngine, options: { segmentBytes: 4_096 }, recordMax: 3_000 },
+  'log, synced': { kind: logEngine, options: { segmentBytes: 4_096, sync: true }, recordMax: 3_000 },
+  disk: { kind: diskEngine, options: { maxBytes: 64 * 2 ** 20 }, recordMax: 60_000 },
+  'disk, full': { kind: diskEngine, options: { maxBytes: 2 ** 20 }, recordMax: 120_000, maxBytes: 2 ** 20 },
+};
 
 /** Files of which those that are open can be closed behind the back of whoever has them. */
 function mortalFiles(disk: FaultyFiles): { files: Files; bury: () => void } {

@@ -21,6 +21,8 @@ export interface EngineSuite {
   readonly options?: Readonly<Record<string, unknown>>;
   /** Where the engine has no directory: gives each test a name that no other has. */
   readonly freshName?: () => string;
+  /** Where the directories are made. Default: where the system keeps what is temporary. */
+  readonly root?: string;
   /** The files that faults stand before; left out where the engine does not go through Files. */
   readonly faults?: readonly Fault[];
   /** What is skipped, and why. */
@@ -81,7 +83,7 @@ export function runEngineSuite(name: string, suite: EngineSuite): void {
   });
 
   const folder = () => {
-    const directory = mkdtempSync(join(tmpdir(), 'shardstash-engine-'));
+    const directory = mkdtempSync(join(suite.root ?? tmpdir(), 'shardstash-engine-'));
     cleanups.push(() => rmSync(directory, { recursive: true, force: true }));
     return directory;
   };

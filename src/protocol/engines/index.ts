@@ -3,6 +3,7 @@
 import { diskEngine } from './disk.ts';
 import type { EngineKind } from './engine.ts';
 import { fileEngine } from './file.ts';
+import { jsonEngine } from './json.ts';
 import { lmdbEngine } from './lmdb.ts';
 import { logEngine } from './log.ts';
 import { memoryEngine } from './memory.ts';
@@ -11,6 +12,7 @@ import { sqliteEngine } from './sqlite.ts';
 
 export const engines = {
   file: fileEngine,
+  json: jsonEngine,
   log: logEngine,
   disk: diskEngine,
   lmdb: lmdbEngine,

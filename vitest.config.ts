@@ -13,8 +13,10 @@ export default defineConfig({
   // Threads are tested from the built package, under the name that users import.
   resolve: {
     alias: {
+      'shardstash/codec': fileURLToPath(new URL('dist/main/codec/index.js', import.meta.url)),
       'shardstash/filters': fileURLToPath(new URL('dist/main/filters/index.js', import.meta.url)),
       'shardstash/simulation': fileURLToPath(new URL('dist/main/simulation.js', import.meta.url)),
+      'shardstash/store': fileURLToPath(new URL('dist/main/stores/index.js', import.meta.url)),
       'shardstash/testing': fileURLToPath(new URL('dist/main/testing.js', import.meta.url)),
       shardstash: fileURLToPath(new URL('dist/main/index.js', import.meta.url)),
     },

@@ -21,6 +21,7 @@ import { near } from './near.ts';
 import { ownerReads } from './owner-reads.ts';
 import { policy } from './policy.ts';
 import { set } from './set.ts';
+import { stores } from './stores.ts';
 import { compareRuns, type Run, readBaseline, renderComparison } from './support/baseline.ts';
 import type { Bench, Report } from './support/bench.ts';
 import { describeMachine, machineLine } from './support/machine.ts';
@@ -44,6 +45,7 @@ const benches = {
   'hit-ratio': hitRatio,
   delay,
   memory,
+  stores,
   micro,
 } satisfies Record<string, Bench>;
 

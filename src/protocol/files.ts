@@ -50,7 +50,7 @@ export const diskFiles: Files = {
   read: async (fd, into, offset, length, position) => (await readAsync(fd, into, offset, length, position)).bytesRead,
 };
 
-const TEMPORARY = /^\..*\.([^.]+)-\d+\.tmp$/;
+const TEMPORARY = /^\..*\.([0-9a-f]{8}-\d+-\d+)-\d+\.tmp$/;
 let temporaries = 0;
 
 /** A name in the same directory that no other file, thread or process has. */
@@ -79,7 +79,8 @@ export function readWhole(files: Files, path: string): Buffer | undefined {
   try {
     fd = files.openSync(path, 'r');
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR') {
       return undefined;
     }
     throw error;

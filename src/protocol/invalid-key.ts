@@ -9,8 +9,8 @@ export function notPlain(got: unknown): TypeError {
   );
 }
 
-export function tooLong(got: unknown): TypeError {
-  return invalid(`a key of at most ${KEY_BYTES_MAX} bytes`, got);
+export function tooLong(got: unknown, bytesMax: number = KEY_BYTES_MAX): TypeError {
+  return invalid(`a key of at most ${bytesMax} bytes`, got);
 }
 
 export function tooDeep(got: unknown, depthMax: number): TypeError {

@@ -19,9 +19,11 @@
  * be, are kept as often as they occur. What counts of an object are its enumerable properties, as for JSON; accessors are
  * read. Of bytes only the bytes count: looking for properties beside them would cost more than all the rest.
  *
- * Nothing larger than a key may be is ever built: sizes are compared with the room that is left before they are written.
+ * Nothing larger than allowed is ever built: sizes are compared with the room that is left before they are written. A key
+ * has KEY_BYTES_MAX from the beginning; a writer of longer values begins with as much and doubles it.
  */
 import { types } from 'node:util';
+import { sortRanges } from './byte-order.ts';
 import {
   illFormed,
   invalidDate,
@@ -69,7 +71,10 @@ let idle: Writer | undefined;
 
 /** The canonical bytes of a key. Throws INVALID_KEY for what has none. */
 export function encodeStructured(key: unknown): StructuredBytes {
-  const writer = idle ?? new Writer();
+  if (key === undefined) {
+    throw notPlain(key);
+  }
+  const writer = idle ?? new Writer(KEY_BYTES_MAX);
   idle = undefined;
   try {
     writer.write(key);
@@ -80,18 +85,30 @@ export function encodeStructured(key: unknown): StructuredBytes {
   return writer;
 }
 
+/** The canonical bytes of a value of up to `bytesMax` bytes, in memory of their own. Throws INVALID_KEY for what has none. */
+export function encodeLongStructured(value: unknown, bytesMax: number): Buffer {
+  const writer = new Writer(bytesMax);
+  writer.write(value);
+  return Buffer.from(writer.words.buffer, 0, writer.byteLength);
+}
+
 class Writer implements StructuredBytes {
-  readonly words = new Int32Array(wordsFor(KEY_BYTES_MAX));
+  words = new Int32Array(wordsFor(KEY_BYTES_MAX));
   byteLength = 0;
   /** The whole key, for messages. */
   key: unknown;
-  readonly #bytes = Buffer.from(this.words.buffer);
-  readonly #view = new DataView(this.words.buffer);
+  #bytes = Buffer.from(this.words.buffer);
+  #view = new DataView(this.words.buffer);
+  /** What may be written without a further look: bytesMax, or less while the memory is smaller. */
+  #roomMax: number;
+  readonly #bytesMax: number;
+
+  constructor(bytesMax: number) {
+    this.#bytesMax = bytesMax;
+    this.#roomMax = Math.min(bytesMax, this.words.byteLength);
+  }
 
   write(key: unknown): void {
-    if (key === undefined) {
-      throw notPlain(key);
-    }
     this.key = key;
     this.byteLength = 0;
     this.#item(key, 0);
@@ -191,7 +208,7 @@ class Writer implements StructuredBytes {
       this.#item(item, depth);
       starts.push(this.byteLength);
     }
-    this.#sort(starts);
+    sortRanges(this.#bytes, starts);
   }
 
   #set(value: ReadonlySet<unknown>, depth: number): void {
@@ -201,41 +218,7 @@ class Writer implements StructuredBytes {
       this.#item(member, depth);
       starts.push(this.byteLength);
     }
-    this.#sort(starts);
-  }
-
-  /** Puts ranges in the order of their bytes. Each ends where the next one starts, the last where the last start is. */
-  #sort(starts: readonly number[]): void {
-    const [first, end] = [starts[0] as number, this.byteLength];
-    const count = starts.length - 1;
-    let sorted = 1;
-    while (sorted < count && this.#compare(starts, sorted - 1, sorted) <= 0) {
-      sorted++;
-    }
-    if (sorted >= count) {
-      return;
-    }
-    const order = Array.from({ length: count }, (_, index) => index).sort((a, b) => this.#compare(starts, a, b));
-    const unsorted = Buffer.from(this.#bytes.subarray(first, end));
-    let at = first;
-    for (const index of order) {
-      const [from, to] = [starts[index] as number, starts[index + 1] as number];
-      at += unsorted.copy(this.#bytes, at, from - first, to - first);
-    }
-  }
-
-  /** A loop, since ranges differ soon: Buffer's compare takes longer to start than most of these take to end. */
-  #compare(starts: readonly number[], left: number, right: number): number {
-    const bytes = this.#bytes;
-    let a = starts[left] as number;
-    let b = starts[right] as number;
-    const end = starts[left + 1] as number;
-    // Ranges say where they end, so none of two different ones begins with the other.
-    while (a < end && bytes[a] === bytes[b]) {
-      a++;
-      b++;
-    }
-    return a === end ? 0 : (bytes[a] as number) - (bytes[b] as number);
+    sortRanges(this.#bytes, starts);
   }
 
   #uint8Array(value: Uint8Array): void {
@@ -255,8 +238,8 @@ class Writer implements StructuredBytes {
 
   #bigint(value: bigint): void {
     // Looks at no more bits than may fit, where text or arithmetic would first make a copy of all.
-    if (BigInt.asIntN(KEY_BYTES_MAX * 8, value) !== value) {
-      throw tooLong(this.key);
+    if (BigInt.asIntN(this.#bytesMax * 8, value) !== value) {
+      throw tooLong(this.key, this.#bytesMax);
     }
     const magnitude = value < 0n ? -value : value;
     const tag = value < 0n ? TAG_NEGATIVE_BIGINT : TAG_BIGINT;
@@ -334,9 +317,21 @@ class Writer implements StructuredBytes {
   }
 
   #room(byteLength: number): void {
-    if (this.byteLength + byteLength > KEY_BYTES_MAX) {
-      throw tooLong(this.key);
+    if (this.byteLength + byteLength > this.#roomMax) {
+      this.#grow(this.byteLength + byteLength);
     }
+  }
+
+  #grow(byteLength: number): void {
+    if (byteLength > this.#bytesMax) {
+      throw tooLong(this.key, this.#bytesMax);
+    }
+    const words = new Int32Array(wordsFor(Math.min(Math.max(byteLength, this.#roomMax * 2), this.#bytesMax)));
+    words.set(this.words);
+    this.words = words;
+    this.#bytes = Buffer.from(words.buffer);
+    this.#view = new DataView(words.buffer);
+    this.#roomMax = Math.min(this.#bytesMax, words.byteLength);
   }
 }
 

@@ -24,3 +24,5 @@ export const TAG_STRUCTURED_WITH_ERRORS = 12;
 export const TAG_JSON = 13;
 export const TAG_TAGGED_JSON = 14;
 export const TAG_CUSTOM = 15;
+/** The versions of a value, in a store in append mode. */
+export const TAG_VERSIONS = 16;

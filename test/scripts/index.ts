@@ -3,6 +3,7 @@
  */
 import { adopt } from './adopt.ts';
 import { clients } from './clients.ts';
+import { codecs } from './codecs.ts';
 import { events } from './events.ts';
 import { filter } from './filter.ts';
 import { filterClasses } from './filter-classes.ts';
@@ -13,9 +14,11 @@ import { keys } from './keys.ts';
 import { kills } from './kills.ts';
 import { linearizability } from './linearizability.ts';
 import { loads } from './loads.ts';
+import { logDamage } from './log-damage.ts';
 import { model } from './model.ts';
 import { near } from './near.ts';
 import { occupancy } from './occupancy.ts';
+import { storeKills } from './store-kills.ts';
 import { torture } from './torture.ts';
 import { values } from './values.ts';
 
@@ -23,6 +26,7 @@ import { values } from './values.ts';
 const SCRIPTS = {
   adopt,
   clients,
+  codecs,
   events,
   kills,
   filter,
@@ -33,9 +37,11 @@ const SCRIPTS = {
   keys,
   linearizability,
   loads,
+  'log-damage': logDamage,
   model,
   near,
   occupancy,
+  'store-kills': storeKills,
   torture,
   values,
 } satisfies Record<string, (args: string[]) => Promise<boolean>>;

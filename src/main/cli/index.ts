@@ -8,9 +8,10 @@ import { advise } from './advise.ts';
 import { type Command, EXIT_DONE, EXIT_FAILED, EXIT_MISUSED, UsageError } from './command.ts';
 import { printable } from './line.ts';
 import { load } from './load.ts';
+import { profile } from './profile.ts';
 import { replay } from './replay.ts';
 
-const COMMANDS: Readonly<Record<string, Command>> = { replay, advise, load };
+const COMMANDS: Readonly<Record<string, Command>> = { replay, advise, load, profile };
 const { DEBUG } = process.env;
 const MANIFEST = new URL('../../../package.json', import.meta.url);
 

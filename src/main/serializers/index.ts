@@ -6,7 +6,7 @@ import { misuse } from '../../protocol/errors.ts';
 import { type PluginModule, type ResolvedModule, resolveModule } from '../plugin.ts';
 import type { ValueCodec } from './codec.ts';
 import { CustomCodec, type Serializer } from './custom.ts';
-import { JsonCodec } from './json.ts';
+import { JsonCodec, StrictJsonCodec } from './json.ts';
 import { MsgpackCodec } from './msgpack.ts';
 import { RawCodec } from './raw.ts';
 import { V8Codec } from './v8.ts';
@@ -78,7 +78,11 @@ export function isSerializerName(name: string): name is SerializerName {
   return Object.hasOwn(serializers, name);
 }
 
-export function createCodec(serializer: SerializerName | Serializer): ValueCodec {
+/** `strict` is a setting of JSON, for which see json.ts; the others have none. */
+export function createCodec(serializer: SerializerName | Serializer, { strict = false } = {}): ValueCodec {
+  if (strict && serializer === 'json') {
+    return new StrictJsonCodec();
+  }
   return typeof serializer === 'string' ? serializers[serializer]() : new CustomCodec(serializer);
 }
 

@@ -4,6 +4,8 @@
  * text is parsed and nothing more.
  */
 
+import { describe } from '../../protocol/describe.ts';
+import { misuse } from '../../protocol/errors.ts';
 import { TAG_JSON, TAG_TAGGED_JSON, type Tag } from '../../protocol/value-tags.ts';
 import { BareCodec } from './bare-values.ts';
 import { unknownTag } from './codec.ts';
@@ -30,5 +32,24 @@ export class JsonCodec extends BareCodec {
       default:
         throw unknownTag(this.name, tag);
     }
+  }
+}
+
+/**
+ * The same bytes, for nothing but what `JSON.parse(JSON.stringify(value))` brings back: what would need a tag is refused, and so
+ * are bytes. It reads what the other has written.
+ */
+export class StrictJsonCodec extends JsonCodec {
+  override check(value: unknown): void {
+    super.check(value);
+    if (tagged(value) !== value) {
+      const expected = 'a value that plain JSON brings back equal (without `strict`, the serializer tags it)';
+      throw misuse('SERIALIZATION_ERROR', expected, value, { value: describe(value) });
+    }
+  }
+
+  override encode(value: unknown): void {
+    this.check(value);
+    super.encode(value);
   }
 }

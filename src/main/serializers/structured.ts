@@ -10,6 +10,11 @@ import { deserialize, serialize } from 'node:v8';
 import { TAG_STRUCTURED, TAG_STRUCTURED_WITH_ERRORS, type Tag } from '../../protocol/value-tags.ts';
 import { type ErrorParts, errorOf, partsOf } from './error-values.ts';
 
+/** Bytes of V8 begin with this and the version of its format. Node 20 to 24 write 15, and no Node that this is for wrote less. */
+const VERSION_FOLLOWS = 0xff;
+const VERSION_LEAST = 15;
+const OWN_VERSION = serialize(null)[1] as number;
+
 interface ErrorRecord {
   readonly standIn: object;
   readonly parts: ErrorParts;
@@ -32,10 +37,24 @@ export function encodeStructured(value: unknown): { tag: Tag; bytes: Buffer } {
     : { tag: TAG_STRUCTURED_WITH_ERRORS, bytes: serialize({ value: withoutErrors, errors }) };
 }
 
+/** Throws where another version of V8 wrote it that this one does not read, or where it is damaged. */
 export function decodeStructured(tag: Tag, bytes: Buffer, byteLength: number): unknown {
+  assertReadable(bytes, byteLength);
   // A copy: typed arrays that V8 reads are views of the memory they were read from.
   const read: unknown = deserialize(Uint8Array.prototype.slice.call(bytes, 0, byteLength));
   return tag === TAG_STRUCTURED_WITH_ERRORS ? rehydrate(read as Envelope) : read;
+}
+
+/** V8 reads what it wrote before, but not what a later one writes; it would say no more than that it cannot. */
+function assertReadable(bytes: Buffer, byteLength: number): void {
+  const version = byteLength < 2 || bytes[0] !== VERSION_FOLLOWS ? undefined : (bytes[1] as number);
+  if (version === undefined) {
+    throw new TypeError('these are no bytes that V8 writes');
+  }
+  if (version < VERSION_LEAST || version > OWN_VERSION) {
+    const own = `Node ${process.versions.node} reads ${VERSION_LEAST} to ${OWN_VERSION}`;
+    throw new TypeError(`V8 wrote it in its format ${version}, and ${own}: read it with the Node that wrote it`);
+  }
 }
 
 function dehydrate(value: unknown): Envelope {

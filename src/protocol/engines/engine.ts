@@ -6,8 +6,8 @@
  *   rejects, a CacheError that names the path and the next step; what has failed has not half happened.
  * - Calls on one key take effect in the order in which they are made. A write is acknowledged when it survives the end
  *   of the process (and with `sync: true` of the machine); until then it may or may not be there after one.
- * - The bytes that `get` answers are good until the next call; those given to `set` are the caller's again once the call
- *   has returned, settled or not.
+ * - The bytes that `get` answers at once are good until the next call, those of a promise are the caller's own. Those given
+ *   to `set` are the caller's again once the call has returned, settled or not.
  * - After `close` nothing is called any more. `close` finishes what was begun, and never throws away what it
  *   has acknowledged.
  *

@@ -18,7 +18,7 @@ import { attempt, storeError } from './faults.ts';
 
 const LOCK_TRIES = 8;
 const PAUSE_MS = 12;
-const PATTERN = /^\.lock\.([^.]+)-\d+$/;
+const PATTERN = /^\.lock\.([0-9a-f]{8}-\d+-\d+)-\d+$/;
 let locks = 0;
 
 /** Whether a file of that name is a lock, which no engine counts among its own. */

@@ -1,0 +1,284 @@
+/**
+ * A bounded store: what the engine `log` is made of, with an order in which entries are evicted, and large records in files
+ * of their own.
+ *
+ *     DIR/0000000007.log   ...      keys, small records, and pointers to large ones (log-segment.ts)
+ *     DIR/blobs/3f/3f09a1c27be4     records above 32 KiB (disk-blobs.ts)
+ *
+ * It stays below `maxBytes` at all times (disk-room.ts). The order of eviction is kept in memory (disk-order.ts).
+ *
+ * What it is bad at: with 'lru' and 'lfu' whatever lives in the oldest segment is copied again and again, where 'lrs', the
+ * default, evicts what lies there anyway. All keys are in memory, as for the log.
+ */
+import { CacheError, misuse } from '../errors.ts';
+import { DiskBlobs, POINTER_BYTES } from './disk-blobs.ts';
+import { type DiskEviction, DiskOrder, EVICTIONS } from './disk-order.ts';
+import { DiskRoom, MAX_BYTES_MIN, segmentBytesFor } from './disk-room.ts';
+import type { Answer, Engine, EngineFacts, EngineKind } from './engine.ts';
+import { beginWriting, closeLog, factsOf, openRecords, pagesOfKeys } from './log.ts';
+import { LogCleaner } from './log-cleaner.ts';
+import { BLOB, FRAME_HEAD_BYTES, SET } from './log-frame.ts';
+import { NONE } from './log-index.ts';
+import { type Opening, openLog } from './log-opening.ts';
+import { checkBytes, checkFlag } from './log-options.ts';
+import type { FrameBytes, LogRecords } from './log-records.ts';
+import { verifyLog } from './log-verify.ts';
+
+const MAX_BYTES = 1024 ** 3;
+/** A record above this is a file of its own: a compaction would copy more than an open costs. */
+const INLINE_MAX = 32 * 1024;
+
+interface Parts {
+  readonly records: LogRecords;
+  readonly blobs: DiskBlobs;
+  readonly order: DiskOrder;
+  readonly cleaner: LogCleaner;
+  readonly room: DiskRoom;
+  readonly sync: boolean;
+  readonly segmentBytes: number;
+  readonly opening: Opening;
+  readonly unlock: () => void;
+}
+
+class DiskEngine implements Engine {
+  readonly #parts: Parts;
+  readonly #records: LogRecords;
+  readonly #blobs: DiskBlobs;
+  readonly #order: DiskOrder;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+    this.#records = parts.records;
+    this.#blobs = parts.blobs;
+    this.#order = parts.order;
+  }
+
+  get(key: string): Answer<Uint8Array | undefined> {
+    const found = this.#records.read(key);
+    if (found === undefined) {
+      return undefined;
+    }
+    this.#order.used(this.#records.lastRead);
+    return found instanceof Promise ? found.then((frame) => this.#recordOf(frame)) : this.#recordOf(found);
+  }
+
+  has(key: string): boolean {
+    return this.#records.find(key) !== NONE;
+  }
+
+  set(key: string, record: Uint8Array): Answer<void> {
+    this.#put(key, record);
+    return this.#written();
+  }
+
+  delete(key: string): Answer<boolean> {
+    const entry = this.#records.find(key);
+    if (entry === NONE) {
+      return false;
+    }
+    this.#drop(entry);
+    const written = this.#written();
+    return written === undefined ? true : written.then(() => true);
+  }
+
+  update(key: string, change: (record: Uint8Array | undefined) => Uint8Array | undefined): Answer<void> {
+    const before = this.#readNow(key);
+    const after = change(before);
+    if (after === before) {
+      return;
+    }
+    if (after === undefined) {
+      this.#drop(this.#records.find(key));
+    } else {
+      this.#put(key, after);
+    }
+    return this.#written();
+  }
+
+  getMany(keys: readonly string[]): (Uint8Array | undefined)[] {
+    return keys.map((key) => {
+      const record = this.#readNow(key);
+      return record === undefined ? undefined : Buffer.from(record);
+    });
+  }
+
+  setMany(entries: readonly (readonly [string, Uint8Array])[]): Answer<void> {
+    for (const [key, record] of entries) this.#put(key, record);
+    return entries.length === 0 ? undefined : this.#written();
+  }
+
+  clear(): Answer<number> {
+    if (this.size() === 0) {
+      return 0;
+    }
+    const count = this.#records.clear();
+    this.#blobs.clear(true);
+    this.#order.clear();
+    const written = this.#written();
+    return written === undefined ? count : written.then(() => count);
+  }
+
+  size(): number {
+    return this.#records.index.size;
+  }
+
+  async *keys(): AsyncGenerator<readonly string[]> {
+    yield* pagesOfKeys(this.#records);
+  }
+
+  flush(): Promise<void> {
+    return this.#records.segments.commits.commit();
+  }
+
+  async close(): Promise<void> {
+    const { cleaner, unlock } = this.#parts;
+    await cleaner.stop();
+    try {
+      await closeLog(this.#records);
+    } finally {
+      this.#records.segments.open.closeAll();
+      unlock();
+    }
+  }
+
+  facts(): EngineFacts {
+    const { room, cleaner, opening } = this.#parts;
+    return {
+      ...factsOf(this.#records, cleaner, opening),
+      bytes: room.bytes,
+      blobs: this.#blobs.count,
+      blobBytes: this.#blobs.bytes,
+      orphans: this.#blobs.orphans,
+      evictions: room.evictions,
+    };
+  }
+
+  async *verify(): AsyncGenerator<string> {
+    const { files, directory } = this.#records.segments;
+    yield* verifyLog(files, directory);
+    for (let entry = 0; entry < this.#records.index.end; entry++) {
+      if (this.#blobs.has(entry)) {
+        const { record } = this.#records.frameOf(entry);
+        try {
+          await this.#blobs.read(record);
+        } catch (error) {
+          if (!(error instanceof CacheError && error.code === 'STORE_CORRUPT')) {
+            throw error;
+          }
+          yield error.message;
+        }
+      }
+    }
+  }
+
+  async compact(): Promise<void> {
+    await this.#parts.cleaner.compact();
+  }
+
+  #put(key: string, record: Uint8Array): void {
+    const { room, segmentBytes, sync } = this.#parts;
+    const keyBytes = FRAME_HEAD_BYTES + Buffer.byteLength(key);
+    const isInline = record.length <= INLINE_MAX && keyBytes + record.length <= segmentBytes / 2;
+    const bytes = keyBytes + record.length + (isInline ? 0 : POINTER_BYTES);
+    if (bytes > room.capacity || keyBytes + POINTER_BYTES > segmentBytes / 2) {
+      throw new CacheError(
+        'VALUE_TOO_LARGE',
+        `An entry of ${bytes} bytes is larger than this store may be (${room.capacity} bytes; keys ${segmentBytes / 2}). ` +
+          'Next: raise `maxBytes`',
+      );
+    }
+    room.make(bytes);
+    const pointer = isInline ? undefined : this.#blobs.write(record, sync);
+    let entry: number;
+    try {
+      entry = this.#records.put(key, pointer === undefined ? SET : BLOB, pointer ?? record);
+    } catch (error) {
+      if (pointer !== undefined) this.#blobs.unwrite(pointer);
+      throw error;
+    }
+    if (this.#records.hasReplaced) {
+      this.#order.stored(entry);
+    } else {
+      this.#order.add(entry);
+    }
+    this.#blobs.attach(entry, pointer);
+  }
+
+  /** The entry of the key that was just looked for. */
+  #drop(entry: number): void {
+    this.#records.drop(entry);
+    this.#blobs.attach(entry, undefined);
+    this.#order.remove(entry);
+  }
+
+  #recordOf({ kind, record }: FrameBytes): Answer<Uint8Array> {
+    return kind === BLOB ? this.#blobs.read(record) : record;
+  }
+
+  #readNow(key: string): Buffer | undefined {
+    const found = this.#records.readNow(key);
+    if (found === undefined) {
+      return undefined;
+    }
+    this.#order.used(this.#records.lastRead);
+    return found.kind === BLOB ? this.#blobs.readNow(found.record) : found.record;
+  }
+
+  #written(): Promise<void> | undefined {
+    return this.#parts.sync ? this.#records.segments.commits.commit() : undefined;
+  }
+}
+
+function checkEviction(value: unknown): DiskEviction {
+  const eviction = value ?? 'lrs';
+  const known = EVICTIONS.find((name) => name === eviction);
+  if (known === undefined) {
+    throw misuse('INVALID_CONFIG', `\`eviction\` to be one of ${EVICTIONS.join(', ')}`, value, { option: 'eviction' });
+  }
+  return known;
+}
+
+export const diskEngine: EngineKind = {
+  keeps: 'directory',
+  access: 'exclusive',
+  options: ['maxBytes', 'eviction', 'sync', 'repair'],
+  async open(place) {
+    const { options, files, directory } = place;
+    const maxBytes = checkBytes('maxBytes', options['maxBytes'], MAX_BYTES_MIN, Number.MAX_SAFE_INTEGER, MAX_BYTES);
+    const eviction = checkEviction(options['eviction']);
+    const sync = checkFlag('sync', options['sync']);
+    const repair = checkFlag('repair', options['repair']);
+    const segmentBytes = Math.min(segmentBytesFor(maxBytes), 2 ** 30);
+    return await openRecords(place, { segmentBytes, repair }, async (records, unlock) => {
+      const blobs = new DiskBlobs(files, directory);
+      const order = new DiskOrder(eviction);
+      const opening = await openLog(records, {
+        lacksOldest: repair,
+        replay: {
+          put(entry, frame, bytes, recordAt, isNew) {
+            blobs.note(entry, frame.kind === BLOB ? bytes.subarray(recordAt, recordAt + POINTER_BYTES) : undefined);
+            if (isNew) order.add(entry);
+            else order.stored(entry);
+          },
+          gone(entry) {
+            blobs.note(entry, undefined);
+            order.remove(entry);
+          },
+          cleared() {
+            blobs.clear(false);
+            order.clear();
+          },
+        },
+      });
+      beginWriting(records.segments, opening);
+      await blobs.sweep();
+      const cleaner = new LogCleaner(records);
+      const room = new DiskRoom({ maxBytes, sync }, records, blobs, order, cleaner);
+      if (eviction !== 'none') {
+        // The bound may have been larger before.
+        room.make(0);
+      }
+      return new DiskEngine({ records, blobs, order, cleaner, room, sync, segmentBytes, opening, unlock });
+    });
+  },
+};

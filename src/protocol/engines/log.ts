@@ -1,0 +1,247 @@
+/**
+ * An append-only log with an index in memory: every write goes to the end of a file, so that it costs one call, and what is
+ * there already is never touched. For one process at a time, with keys by the million.
+ *
+ *     DIR/0000000007.log      segments (log-segment.ts) of frames (log-frame.ts): full, and never changed again
+ *     DIR/0000000008.log      the one that is written to
+ *     DIR/closed              how whoever closed it has left it (log-note.ts)
+ *     DIR/*.damaged-N         what a repair has put aside
+ *
+ * A write is acknowledged when the system has it, where it survives the end of the process; with `sync: true` when the medium
+ * has it (log-commit.ts). A full segment is made to survive the machine's end while the next is written to; should the machine
+ * end before that, what is missing in a segment that is not the last is damage, which `repair` mends.
+ *
+ * What it is bad at: all keys are in memory and the whole log is read to open it, a million entries a second or so. What
+ * is replaced takes room until the log is compacted (log-cleaner.ts), which it is by itself.
+ */
+import { join } from 'node:path';
+import { type Answer, type Engine, type EngineFacts, type EngineKind, KEYS_PER_PAGE, type Place } from './engine.ts';
+import { attempt } from './faults.ts';
+import { lockDirectory } from './lock.ts';
+import { LogCleaner } from './log-cleaner.ts';
+import { SET } from './log-frame.ts';
+import { NONE } from './log-index.ts';
+import { NOTE_NAME, writeNote } from './log-note.ts';
+import { type Opening, openLog } from './log-opening.ts';
+import { checkBytes, checkFlag } from './log-options.ts';
+import { type FrameBytes, LogRecords } from './log-records.ts';
+import { repairLog } from './log-repair.ts';
+import { LogSegments } from './log-segments.ts';
+import { verifyLog } from './log-verify.ts';
+
+const SEGMENT_BYTES = 64 * 1024 * 1024;
+/** Below this a segment would be mostly files. */
+const SEGMENT_BYTES_MIN = 4 * 1024;
+/** Offsets have room for 64 GiB, but one segment is copied forward at a time. */
+const SEGMENT_BYTES_MAX = 4 * 1024 ** 3;
+
+class LogEngine implements Engine {
+  readonly #records: LogRecords;
+  readonly #segments: LogSegments;
+  readonly #cleaner: LogCleaner;
+  readonly #sync: boolean;
+  readonly #opening: Opening;
+  readonly #unlock: () => void;
+
+  constructor(records: LogRecords, sync: boolean, opening: Opening, unlock: () => void) {
+    this.#records = records;
+    this.#segments = records.segments;
+    this.#cleaner = new LogCleaner(records);
+    this.#sync = sync;
+    this.#opening = opening;
+    this.#unlock = unlock;
+  }
+
+  get(key: string): Answer<Uint8Array | undefined> {
+    const found = this.#records.read(key);
+    return found instanceof Promise ? found.then(recordOf) : found?.record;
+  }
+
+  has(key: string): boolean {
+    return this.#records.find(key) !== NONE;
+  }
+
+  set(key: string, record: Uint8Array): Answer<void> {
+    this.#records.put(key, SET, record);
+    return this.#written();
+  }
+
+  delete(key: string): Answer<boolean> {
+    const entry = this.#records.find(key);
+    if (entry === NONE) {
+      return false;
+    }
+    this.#records.drop(entry);
+    const written = this.#written();
+    return written === undefined ? true : written.then(() => true);
+  }
+
+  update(key: string, change: (record: Uint8Array | undefined) => Uint8Array | undefined): Answer<void> {
+    const before = this.#records.readNow(key)?.record;
+    const after = change(before);
+    if (after === before) {
+      return;
+    }
+    if (after === undefined) {
+      this.#records.drop(this.#records.find(key));
+    } else {
+      this.#records.put(key, SET, after);
+    }
+    return this.#written();
+  }
+
+  getMany(keys: readonly string[]): (Uint8Array | undefined)[] {
+    return keys.map((key) => {
+      const record = this.#records.readNow(key)?.record;
+      return record === undefined ? undefined : Buffer.from(record);
+    });
+  }
+
+  setMany(entries: readonly (readonly [string, Uint8Array])[]): Answer<void> {
+    if (entries.length > 0) {
+      this.#records.putMany(entries, SET);
+      return this.#written();
+    }
+  }
+
+  clear(): Answer<number> {
+    if (this.size() === 0) {
+      return 0;
+    }
+    const count = this.#records.clear();
+    const written = this.#written();
+    return written === undefined ? count : written.then(() => count);
+  }
+
+  size(): number {
+    return this.#records.index.size;
+  }
+
+  async *keys(): AsyncGenerator<readonly string[]> {
+    yield* pagesOfKeys(this.#records);
+  }
+
+  flush(): Promise<void> {
+    return this.#segments.commits.commit();
+  }
+
+  async close(): Promise<void> {
+    await this.#cleaner.stop();
+    try {
+      await closeLog(this.#records);
+    } finally {
+      this.#segments.open.closeAll();
+      this.#unlock();
+    }
+  }
+
+  facts(): EngineFacts {
+    return { ...factsOf(this.#records, this.#cleaner, this.#opening) };
+  }
+
+  verify(): AsyncIterable<string> {
+    return verifyLog(this.#segments.files, this.#segments.directory);
+  }
+
+  async compact(): Promise<void> {
+    await this.#cleaner.compact();
+  }
+
+  #written(): Promise<void> | undefined {
+    this.#cleaner.nudge();
+    return this.#sync ? this.#segments.commits.commit() : undefined;
+  }
+}
+
+function recordOf(frame: FrameBytes): Uint8Array {
+  return frame.record;
+}
+
+/** The keys of all entries that are there when it begins and when their turn comes, by their numbers. */
+export async function* pagesOfKeys(records: LogRecords): AsyncGenerator<readonly string[]> {
+  const { index } = records;
+  const reader = index.beginReader();
+  for (let entry = 0; entry < index.end; ) {
+    const page: string[] = [];
+    for (; page.length < KEYS_PER_PAGE && entry < index.end; entry++) {
+      if (index.isFor(entry, reader)) page.push(records.keyOf(entry));
+    }
+    if (page.length > 0) {
+      yield page;
+    }
+  }
+}
+
+/** Makes all of it survive the machine's end and says how it was left, unless that is known already. */
+export async function closeLog({ segments, index }: LogRecords): Promise<void> {
+  if (segments.beforeFirstWrite === undefined || !segments.hasNote) {
+    await segments.commits.commit();
+    segments.settle();
+    const { id, bytes } = segments.active;
+    writeNote(segments.files, segments.directory, { id, bytes, entries: index.size });
+  }
+}
+
+export function factsOf({ segments, index }: LogRecords, cleaner: LogCleaner, { tornBytes }: Opening): EngineFacts {
+  return {
+    bytes: segments.bytes,
+    entries: index.size,
+    segments: segments.all.length,
+    liveBytes: segments.liveBytes,
+    openFiles: segments.open.count,
+    tornBytes,
+    segmentsRemoved: cleaner.removed,
+    isCompacting: cleaner.isRunning,
+    compactionFault: cleaner.fault === undefined ? undefined : String(cleaner.fault),
+  };
+}
+
+/** Takes the lock, repairs where that is wished, reads the log. What fails gives the lock back. */
+export async function openRecords<T>(
+  { files, directory, warn }: Place,
+  { segmentBytes, repair }: { segmentBytes: number; repair: boolean },
+  open: (records: LogRecords, unlock: () => void) => Promise<T>,
+): Promise<T> {
+  const unlock = await lockDirectory(files, directory);
+  const segments = new LogSegments(files, directory, segmentBytes);
+  try {
+    if (repair) {
+      const found = await repairLog(files, directory);
+      if (found.length > 0) warn(`The log at ${directory} was damaged and is repaired: ${found.join('; ')}`);
+    }
+    return await open(new LogRecords(segments), unlock);
+  } catch (error) {
+    segments.open.closeAll();
+    unlock();
+    throw error;
+  }
+}
+
+/** After the log was read: there is a segment to write to, and the note goes before the first write. */
+export function beginWriting(segments: LogSegments, { wasClosed }: Opening): void {
+  const path = join(segments.directory, NOTE_NAME);
+  segments.hasNote = wasClosed;
+  segments.beforeFirstWrite = () => {
+    attempt('remove the closing note', path, () => segments.files.rmSync(path, { force: true }));
+  };
+  if (segments.all.length === 0) {
+    segments.roll();
+  }
+}
+
+export const logEngine: EngineKind = {
+  keeps: 'directory',
+  access: 'exclusive',
+  options: ['sync', 'segmentBytes', 'repair'],
+  async open(place) {
+    const sync = checkFlag('sync', place.options['sync']);
+    const repair = checkFlag('repair', place.options['repair']);
+    const given = place.options['segmentBytes'];
+    const segmentBytes = checkBytes('segmentBytes', given, SEGMENT_BYTES_MIN, SEGMENT_BYTES_MAX, SEGMENT_BYTES);
+    return await openRecords(place, { segmentBytes, repair }, async (records, unlock) => {
+      const opening = await openLog(records, { lacksOldest: repair });
+      beginWriting(records.segments, opening);
+      return new LogEngine(records, sync, opening, unlock);
+    });
+  },
+};

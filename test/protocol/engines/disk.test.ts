@@ -1,0 +1,7 @@
+import { diskEngine } from '../../../src/protocol/engines/disk.ts';
+import { runEngineSuite } from '../../support/engine-suite.ts';
+
+runEngineSuite('disk', {
+  kind: diskEngine,
+  faults: ['full', 'broken', 'unreadable', 'out of files', 'unsynced', 'slow'],
+});

@@ -9,11 +9,18 @@
  * disk), it prints, leaves promises rejected that nobody can handle, which ends the process, and never closes again (3.5.6).
  */
 import { getSystemErrorName } from 'node:util';
+import { CacheError } from '../errors.ts';
 import { engineError } from './faults.ts';
 
 /** What waits for a commit: more than that commits at once. */
 const BATCH_BYTES_MAX = 8 * 2 ** 20;
 const BATCH_WRITES_MAX = 10_000;
+
+/** As much room as there is for numbers of the system's errors. */
+const SYSTEM_ERRORS_END = 256;
+const MDB_MAP_FULL = -30_792;
+/** MDB_PAGE_NOTFOUND, MDB_CORRUPTED, MDB_PANIC, MDB_INVALID. */
+const DAMAGE = [-30_797, -30_796, -30_795, -30_793];
 
 /** As much of a database of lmdb-js as is used. */
 export interface Database {
@@ -24,6 +31,7 @@ export interface Database {
   getKeys(range: { start?: Buffer; exclusiveStart?: boolean; limit: number }): Iterable<Buffer>;
   getStats(): { entryCount: number; pageSize: number; lastPageNumber: number; mapSize: number };
   transactionSync(body: () => void): void;
+  resetReadTxn(): void;
   sync(callback: (error?: unknown) => void): void;
   close(): Promise<void>;
 }
@@ -112,20 +120,33 @@ export class LmdbCommits {
     try {
       return step();
     } catch (cause) {
-      throw lmdbError(doing, this.path, cause);
+      throw this.readError(doing, cause);
     }
+  }
+
+  /** A transaction that has met damage refuses every read that comes after: the next one has another. */
+  readError(doing: string, cause: unknown): Error {
+    this.database.resetReadTxn();
+    return lmdbError(doing, this.path, cause);
   }
 }
 
 /** LMDB numbers the system's errors as the system does, and its own below zero. */
 export function lmdbError(doing: string, path: string, cause: unknown): Error {
   const { code } = (cause ?? {}) as { code?: unknown };
-  if (cause instanceof Error && typeof code === 'number' && code > 0 && code < 256) {
-    return engineError(
-      doing,
-      path,
-      Object.assign(new Error(cause.message, { cause }), { code: getSystemErrorName(-code) }),
-    );
+  if (!(cause instanceof Error) || typeof code !== 'number') {
+    return engineError(doing, path, cause);
+  }
+  if (code > 0 && code < SYSTEM_ERRORS_END) {
+    const named = Object.assign(new Error(cause.message, { cause }), { code: getSystemErrorName(-code) });
+    return engineError(doing, path, named);
+  }
+  const what = `Cannot ${doing} at ${path}: ${cause.message}. Next:`;
+  if (DAMAGE.includes(code)) {
+    return new CacheError('STORE_CORRUPT', `${what} move the file away, or put a copy of it back`, { path, cause });
+  }
+  if (code === MDB_MAP_FULL) {
+    return new CacheError('ENGINE_ERROR', `${what} raise \`mapSize\`, or remove entries`, { path, cause });
   }
   return engineError(doing, path, cause);
 }

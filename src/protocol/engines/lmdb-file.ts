@@ -4,15 +4,16 @@
  *
  *     page 0 and 1 (metas)    18 flags   24 magic   28 version   48 page size   88 root of the free pages
  *                             136 root of the entries   144 last page   152 transaction
- *     any other               18 flags   20 bytes of pointers (uint16, from 24 on, each counted from 24)
+ *     any other               0 its own number   18 flags   20 bytes of pointers (uint16, from 24 on, each counted from 24)
  *       node of a branch      0 page, 48 bits            6 length of the key   8 key
  *       node of a leaf        0 length, 32 bits          4 flags   6 length of the key   8 key, record or its first page
  *
  * What is seen: that it is no LMDB file, that it is of another version, and that it was cut off. That it ends before its last
  * page says little: pages that were taken and given back in one transaction are never written. So such a file, and no other, is
- * read through for what its trees point at. What is not seen is a page that is damaged where it stands: then LMDB answers
- * with an error, or with bytes that a record's checksum refuses, or it ends the process.
+ * read through for what its trees point at. A page that is damaged where it stands is seen by a verification only; LMDB
+ * answers with an error, or with bytes that a record's checksum refuses, or it ends the process.
  */
+import { CacheError } from '../errors.ts';
 import type { Files } from '../files.ts';
 import { attempt, storeError } from './faults.ts';
 
@@ -44,9 +45,29 @@ export function checkLmdbFile(files: Files, path: string): void {
   if (stat === undefined || stat.size === 0) {
     return;
   }
+  withPages(files, path, (pages) => pages.check(false));
+}
+
+/**
+ * What is wrong with the trees of a file, read through from their roots; undefined for nothing. LMDB itself ends the process when a
+ * cursor meets a page that is none.
+ */
+export function findLmdbDamage(files: Files, path: string): string | undefined {
+  try {
+    withPages(files, path, (pages) => pages.check(true));
+    return undefined;
+  } catch (error) {
+    if (error instanceof CacheError && error.code !== 'ENGINE_ERROR') {
+      return error.message;
+    }
+    throw error;
+  }
+}
+
+function withPages(files: Files, path: string, look: (pages: LmdbPages) => void): void {
   const fd = attempt('open', path, () => files.openSync(path, 'r'));
   try {
-    attempt('read', path, () => new LmdbPages(files, path, fd).check());
+    attempt('read', path, () => look(new LmdbPages(files, path, fd)));
   } finally {
     files.closeSync(fd);
   }
@@ -64,12 +85,14 @@ class LmdbPages {
     this.#fd = fd;
   }
 
-  check(): void {
+  /** Throws STORE_CORRUPT. Without `isThorough` only a file that is too short is read through. */
+  check(isThorough: boolean): void {
     for (let look = 0; look < LOOKS_MAX; look++) {
       const meta = this.#newestMeta();
       // After the meta, since the file only grows.
       const pages = Math.floor(this.#files.fstatSync(this.#fd).size / this.#pageBytes);
-      if (pages > Number(meta.readBigUInt64LE(META.lastPage)) || this.#isWhole(meta, pages)) {
+      const isLong = pages > Number(meta.readBigUInt64LE(META.lastPage));
+      if ((isLong && !isThorough) || this.#isWhole(meta, pages)) {
         return;
       }
       if (this.#newestMeta().readBigUInt64LE(META.transaction) === meta.readBigUInt64LE(META.transaction)) {
@@ -106,7 +129,8 @@ class LmdbPages {
     for (let read = 0; left.length > 0; read++) {
       const page = left.pop() as number;
       const bytes = page < pages && read < pages ? this.#read(page * this.#pageBytes, this.#pageBytes) : undefined;
-      const end = bytes === undefined ? undefined : endOf(bytes, left);
+      const isItself = bytes !== undefined && bytes.readUIntLE(0, 6) === page;
+      const end = isItself ? endOf(bytes, left) : undefined;
       if (end === undefined || end > pages) {
         return false;
       }

@@ -15,7 +15,7 @@
 import { join } from 'node:path';
 import { type Engine, type EngineFacts, type EngineKind, KEYS_PER_PAGE, type Place } from './engine.ts';
 import { type Database, LmdbCommits, lmdbError } from './lmdb-commits.ts';
-import { checkLmdbFile } from './lmdb-file.ts';
+import { checkLmdbFile, findLmdbDamage } from './lmdb-file.ts';
 import { isHashed, isHashOf, keyOfLmdb, LmdbKey, longKeyOf } from './lmdb-key.ts';
 import { loadPeer } from './peer.ts';
 import { booleanOption, integerOption } from './place-options.ts';
@@ -167,8 +167,14 @@ class LmdbEngine implements Engine {
     });
   }
 
-  /** Reads every entry: LMDB has no check of its own, and no checksum but the records'. */
+  /** Reads every page and every entry: LMDB has no check of its own, and no checksum but the records'. */
   async *verify(): AsyncGenerator<string> {
+    this.#file.commit();
+    const damage = findLmdbDamage(this.#place.files, this.#file.path);
+    if (damage !== undefined) {
+      yield damage;
+      return;
+    }
     let last: Buffer | undefined;
     for (;;) {
       this.#file.commit();
@@ -183,7 +189,7 @@ class LmdbEngine implements Engine {
           }
         }
       } catch (cause) {
-        yield lmdbError('read on', this.#file.path, cause).message;
+        yield this.#file.readError('read on', cause).message;
         return;
       }
       if (page.length === 0) {
@@ -194,12 +200,11 @@ class LmdbEngine implements Engine {
   }
 
   #read(key: string): Buffer | undefined {
-    const { database, path } = this.#file;
     try {
       const at = new LmdbKey(key);
-      return at.unwrap(database.getBinary(at.bytes));
+      return at.unwrap(this.#file.database.getBinary(at.bytes));
     } catch (cause) {
-      throw lmdbError('read', path, cause);
+      throw this.#file.readError('read', cause);
     }
   }
 

@@ -78,6 +78,29 @@ describe('the engine lmdb', () => {
     await engine.set('goes on', Buffer.alloc(500_000));
   });
 
+  test('says which reads meet a damaged page, and goes on with the others', async () => {
+    const bytes = await filled();
+    bytes.fill(0, 20 * 4_096, 21 * 4_096);
+    const where = place();
+    writeFileSync(fileOf(where), bytes);
+    const engine = await open(where);
+    const outcomes = { whole: 0, corrupt: 0 };
+    for (let i = 0; i < 500; i++) {
+      try {
+        await engine.get(`key ${i}`);
+        outcomes.whole++;
+      } catch (error) {
+        expect(error).toMatchObject({ code: 'STORE_CORRUPT', path: fileOf(where) });
+        outcomes.corrupt++;
+      }
+    }
+    expect(outcomes.corrupt).toBeGreaterThan(0);
+    expect(outcomes.whole).toBeGreaterThan(450);
+    const findings: string[] = [];
+    for await (const finding of engine.verify?.() ?? []) findings.push(finding);
+    expect(findings).toEqual([expect.stringContaining('is damaged')]);
+  });
+
   test('does not open what it cannot look at', async () => {
     const disk = new FaultyFiles();
     const where = place({}, disk.files);

@@ -43,7 +43,7 @@ describe('the engine sqlite', () => {
   test('leaves the database of another program as it is', async () => {
     const where = place();
     const other = new Libsql(fileOf(where));
-    other.exec('CREATE TABLE entries (key TEXT, record TEXT)');
+    other.exec('CREATE TABLE entries (key TEXT, record TEXT); PRAGMA user_version = 1');
     other.close();
     const before = readFileSync(fileOf(where));
     for (const kind of [byLibsql, byNode]) {

@@ -6,7 +6,7 @@
  *
  * The default syncs the pages of each commit and not the meta page that makes it valid (MDB_NOMETASYNC): a commit survives
  * the end of the process, and with the machine the last one may be lost, but the file is whole. `sync: true` syncs both. No
- * syncing at all (`noSync`) would be ten times as fast for one write at a time, and could leave the file damaged. The price: a
+ * syncing at all (`noSync`) would be 25 times as fast for one write at a time, and could leave the file damaged. The price: a
  * commit holds up the event loop for as long as the disk takes.
  *
  * The file grows as it needs to: `mapSize` is the room in the address space that is set apart at once. It never shrinks; the

@@ -132,6 +132,17 @@ describe('the engine lmdb', () => {
     expect([await engine.has('a'), await engine.has('b'), await engine.has('c')]).toEqual([true, false, true]);
   });
 
+  test('takes writes from within an update for the next commit', async () => {
+    const engine = await open(place());
+    const inner: unknown[] = [];
+    await engine.update('a', () => {
+      inner.push(engine.set('b', Buffer.from('two')), engine.get('b'));
+      return Buffer.from('one');
+    });
+    await Promise.all(inner);
+    expect([await engine.has('a'), await engine.has('b')]).toEqual([true, true]);
+  });
+
   test('grows beyond the room that was set apart at first', async () => {
     const engine = await open(place({ mapSize: 2 ** 20 }));
     const big = Buffer.alloc(1_500_000, 5);

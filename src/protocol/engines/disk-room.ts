@@ -98,6 +98,7 @@ export class DiskRoom {
       return true;
     }
     if (segments.active.deadBytes > 0 && segments.active.deadBytes > this.#segmentBytes / 2) {
+      segments.room(0);
       segments.roll();
       return true;
     }

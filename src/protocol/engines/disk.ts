@@ -21,7 +21,8 @@ import { BLOB, FRAME_HEAD_BYTES, SET } from './log-frame.ts';
 import { NONE } from './log-index.ts';
 import { type Opening, openLog } from './log-opening.ts';
 import { checkBytes, checkFlag } from './log-options.ts';
-import type { FrameBytes, LogRecords } from './log-records.ts';
+import type { FrameBytes } from './log-reader.ts';
+import type { LogRecords } from './log-records.ts';
 import { verifyLog } from './log-verify.ts';
 
 const MAX_BYTES = 1024 ** 3;

@@ -96,11 +96,33 @@ test("with 'none' a full store refuses what does not fit, and loses nothing", as
     for (; stored < 10_000; stored++) await engine.set(`key ${stored}`, bytes(3_000, stored));
   };
   await expect(fill()).rejects.toMatchObject({ code: 'CACHE_FULL' });
-  expect(stored).toBeGreaterThan(250);
+  expect(stored).toBeGreaterThan(200);
   for (let i = 0; i < stored; i++) expect((await engine.get(`key ${i}`))?.[0]).toBe(i & 255);
+  for (let i = 0; i < stored; i++) await engine.set(`key ${i}`, bytes(3_000, i + 1));
+  for (let i = 0; i < stored; i++) expect((await engine.get(`key ${i}`))?.[0]).toBe((i + 1) & 255);
   for (let i = 0; i < 40; i++) await engine.delete(`key ${i}`);
   for (let i = 0; i < 20; i++) await engine.set(`again ${i}`, bytes(3_000));
   expect(await engine.size()).toBe(stored - 20);
+});
+
+test('deletions stay below the bound, and thousands of small entries that go for a large one', async () => {
+  const directory = folder();
+  const engine = await open({}, directory);
+  const keys = Array.from({ length: 12_000 }, (_, i) => `key ${i}`);
+  await engine.setMany(keys.map((key) => [key, bytes(20)] as const));
+  expect(bytesUnder(directory)).toBeLessThanOrEqual(MAX_BYTES);
+  const count = (await engine.size()) as number;
+  expect(count).toBeGreaterThan(8_000);
+  await engine.set('large', bytes(900_000, 7));
+  expect(bytesUnder(directory)).toBeLessThanOrEqual(MAX_BYTES);
+  expect((await engine.get('large'))?.[0]).toBe(7);
+  await engine.delete('large');
+  await engine.setMany(keys.map((key) => [key, bytes(20)] as const));
+  for (const [i, key] of keys.entries()) {
+    await engine.delete(key);
+    if (i % 300 === 0) expect(bytesUnder(directory)).toBeLessThanOrEqual(MAX_BYTES);
+  }
+  expect(await engine.size()).toBe(0);
 });
 
 test('an entry larger than the store is refused, and the others stay', async () => {

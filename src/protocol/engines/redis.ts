@@ -10,7 +10,7 @@
  * Commands are sent as they come, without waiting for each other's answers. `setMany` is therefore no one commit: what fails may
  * have stored a part. `update` reads, and replaces by a script that compares the bytes it has read, so that no other client
  * comes between; in one process the calls on a key that is being updated wait for it. Size, keys and clear scan all keys of
- * the server, those of others included: 10,000 for each millisecond or so. While keys are listed the ones seen are kept, since
+ * the server, those of others included: 500 keys took a millisecond. While keys are listed the ones seen are kept, since
  * a scan may tell one twice: some hundred bytes for each. What survives the server's end is a matter of its own settings.
  */
 import { isUtf8 } from 'node:buffer';

@@ -7,7 +7,8 @@ import { openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { openStore } from 'shardstash/store';
 
-const KEYS = 60;
+/** Every key comes once in so many writes. */
+export const KEYS = 60;
 /** Writes between two compactions. */
 const COMPACT_EVERY = 80;
 

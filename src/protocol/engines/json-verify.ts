@@ -6,18 +6,24 @@ import type { BigIntStats } from 'node:fs';
 import { join } from 'node:path';
 import { type Files, readWhole } from '../files.ts';
 import { attempt, engineError, storeError } from './faults.ts';
+import type { LookAtEntry } from './file-verify.ts';
 import { readEntries } from './json-file.ts';
 
 export const FILE = 'store.json';
 
 /** A sentence for each finding. It needs no opened store, and changes nothing. */
-export async function* verifyJson(files: Files, directory: string): AsyncGenerator<string> {
+export async function* verifyJson(
+  files: Files,
+  directory: string,
+  look: LookAtEntry = () => undefined,
+): AsyncGenerator<string> {
   const path = join(directory, FILE);
   try {
     statOf(files, path);
     const bytes = bytesOf(files, path);
     for (const entry of bytes === undefined ? [] : readEntries(bytes, path)) {
-      if (entry instanceof Error) yield entry.message;
+      const finding = entry instanceof Error ? entry.message : await look(...entry);
+      if (finding !== undefined) yield finding;
     }
   } catch (error) {
     yield engineError('read a store', path, error).message;

@@ -85,7 +85,7 @@ async function measure(combination: Combination, plan: ProfilePlan, root: string
   const batch = batchOf(combination);
   const table = new Rows(combination, batch, plan, rows);
   await table.measureKeys();
-  const { serializer, compression, base64, engine } = combination;
+  const { serializer, compression, base64, engine, engineName } = combination;
   const codec = await table.unlessMissing(['encode value', 'decode value', 'write', 'read'], () =>
     openRecordCodec({ serializer, compression, base64 }),
   );
@@ -95,7 +95,8 @@ async function measure(combination: Combination, plan: ProfilePlan, root: string
   await table.measureValues(codec);
   const name = `profile-${process.pid}-${profiles++}`;
   await table.unlessMissing(['write', 'read'], async () => {
-    const store = await openStore({ name, root, engine, serializer, compression, base64 });
+    const where = engineName === 'redis' ? { url: plan.url } : {};
+    const store = await openStore({ name, root, engine, serializer, compression, base64, ...where });
     try {
       await table.measureStore(store);
     } finally {

@@ -21,7 +21,8 @@ import { BLOB, FRAME_HEAD_BYTES, SET } from './log-frame.ts';
 import { NONE } from './log-index.ts';
 import { type Opening, openLog } from './log-opening.ts';
 import { checkBytes, checkFlag } from './log-options.ts';
-import type { FrameBytes, LogRecords } from './log-records.ts';
+import type { FrameBytes } from './log-reader.ts';
+import type { LogRecords } from './log-records.ts';
 import { verifyLog } from './log-verify.ts';
 
 const MAX_BYTES = 1024 ** 3;
@@ -72,11 +73,9 @@ class DiskEngine implements Engine {
   }
 
   delete(key: string): Answer<boolean> {
-    const entry = this.#records.find(key);
-    if (entry === NONE) {
+    if (!this.#drop(key)) {
       return false;
     }
-    this.#drop(entry);
     const written = this.#written();
     return written === undefined ? true : written.then(() => true);
   }
@@ -88,7 +87,7 @@ class DiskEngine implements Engine {
       return;
     }
     if (after === undefined) {
-      this.#drop(this.#records.find(key));
+      this.#drop(key);
     } else {
       this.#put(key, after);
     }
@@ -179,15 +178,16 @@ class DiskEngine implements Engine {
     const { room, segmentBytes, sync } = this.#parts;
     const keyBytes = FRAME_HEAD_BYTES + Buffer.byteLength(key);
     const isInline = record.length <= INLINE_MAX && keyBytes + record.length <= segmentBytes / 2;
-    const bytes = keyBytes + record.length + (isInline ? 0 : POINTER_BYTES);
-    if (bytes > room.capacity || keyBytes + POINTER_BYTES > segmentBytes / 2) {
+    const logBytes = keyBytes + (isInline ? record.length : POINTER_BYTES);
+    const blobBytes = isInline ? 0 : record.length;
+    if (!room.holds(logBytes, blobBytes) || keyBytes + POINTER_BYTES > segmentBytes / 2) {
       throw new CacheError(
         'VALUE_TOO_LARGE',
-        `An entry of ${bytes} bytes is larger than this store may be (${room.capacity} bytes; keys ${segmentBytes / 2}). ` +
-          'Next: raise `maxBytes`',
+        `An entry of ${logBytes + blobBytes} bytes with a key of ${keyBytes - FRAME_HEAD_BYTES} is too large for this store. ` +
+          'Next: raise `maxBytes`, of which a key may take a 256th',
       );
     }
-    room.make(bytes);
+    room.make(key, logBytes, blobBytes);
     const pointer = isInline ? undefined : this.#blobs.write(record, sync);
     let entry: number;
     try {
@@ -204,11 +204,18 @@ class DiskEngine implements Engine {
     this.#blobs.attach(entry, pointer);
   }
 
-  /** The entry of the key that was just looked for. */
-  #drop(entry: number): void {
+  /** Whether there was one. */
+  #drop(key: string): boolean {
+    if (this.#records.find(key) === NONE) {
+      return false;
+    }
+    // What says that it is gone takes room, too. There is always some: the reserve is for that.
+    this.#parts.room.clean(FRAME_HEAD_BYTES + Buffer.byteLength(key));
+    const entry = this.#records.find(key);
     this.#records.drop(entry);
     this.#blobs.attach(entry, undefined);
     this.#order.remove(entry);
+    return true;
   }
 
   #recordOf({ kind, record }: FrameBytes): Answer<Uint8Array> {
@@ -225,6 +232,7 @@ class DiskEngine implements Engine {
   }
 
   #written(): Promise<void> | undefined {
+    this.#parts.room.nudge();
     return this.#parts.sync ? this.#records.segments.commits.commit() : undefined;
   }
 }
@@ -276,7 +284,7 @@ export const diskEngine: EngineKind = {
       const room = new DiskRoom({ maxBytes, sync }, records, blobs, order, cleaner);
       if (eviction !== 'none') {
         // The bound may have been larger before.
-        room.make(0);
+        room.make(undefined, 0, 0);
       }
       return new DiskEngine({ records, blobs, order, cleaner, room, sync, segmentBytes, opening, unlock });
     });

@@ -1,5 +1,4 @@
 /** The engines there are. A new one is one file that keeps the contract of engine.ts, and one line here. */
-
 import { diskEngine } from './disk.ts';
 import type { EngineKind } from './engine.ts';
 import { fileEngine } from './file.ts';

@@ -24,7 +24,8 @@ import { damage, placeOf, SEGMENT_HEAD_BYTES, type Segment } from './log-segment
 /** One slice takes some 0.3 ms. A frame that is larger is a slice of its own. */
 const SLICE_BYTES = 256 * 1024;
 const BEGIN_SHARE = 1 / 2;
-const END_SHARE = 1 / 4;
+/** Of the share at which it has begun. */
+const END_SHARE = 1 / 2;
 
 export class LogCleaner {
   readonly #records: LogRecords;
@@ -39,11 +40,11 @@ export class LogCleaner {
     this.#records = records;
   }
 
-  /** Begins to clean where there is enough to give back. */
-  nudge(): void {
-    if (this.#running === undefined && this.fault === undefined && this.#deadShare() > BEGIN_SHARE) {
+  /** Begins to clean where more than `beginShare` of the sealed bytes would be given back. */
+  nudge(beginShare = BEGIN_SHARE): void {
+    if (this.#running === undefined && this.fault === undefined && this.#deadShare() > beginShare) {
       // Nobody waits for it: it is kept for the facts, and told to whoever compacts.
-      this.#start(END_SHARE).catch((fault: unknown) => {
+      this.#start(beginShare * END_SHARE).catch((fault: unknown) => {
         this.fault = fault;
       });
     }
@@ -120,15 +121,21 @@ export class LogCleaner {
       }
       offset = this.#slice(segment, offset);
       await turn();
+      if (segment.isRetired) {
+        // Whoever needed the room at once has cleaned it meanwhile.
+        return;
+      }
     }
     this.#records.noteRetired(segment.id + 1);
     await segments.commits.commit();
-    this.#remove(segment);
+    if (!segment.isRetired) {
+      this.#remove(segment);
+    }
   }
 
   #remove(segment: Segment): void {
-    if (segment.liveBytes !== 0) {
-      throw new Error(`log: ${segment.liveBytes} bytes of ${segment.path} live still`);
+    if (segment.liveBytes !== 0 || segment !== this.#records.segments.all[0]) {
+      throw new Error(`log: ${segment.path} is not the oldest, or ${segment.liveBytes} bytes live there still`);
     }
     this.#records.segments.unlinkOldest();
     this.removed++;

@@ -89,6 +89,10 @@ export class LogCommits {
   async #run(): Promise<void> {
     this.check();
     for (const segment of Array.from(this.#dirty)) {
+      if (segment.isRetired) {
+        // Removed while another one was synced.
+        continue;
+      }
       // First, since it may fail (too many open files) without harm: the segment is still dirty then.
       const fd = this.#open.of(segment);
       this.#dirty.delete(segment);

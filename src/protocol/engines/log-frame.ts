@@ -17,8 +17,6 @@
 import { crc32 } from 'node:zlib';
 
 export const FRAME_HEAD_BYTES = 16;
-/** What the frame takes that a removed segment leaves. */
-export const RETIRE_FRAME_BYTES = FRAME_HEAD_BYTES + 4;
 const KIND_AT = 4;
 const KEY_LENGTH_AT = 5;
 const RECORD_LENGTH_AT = 8;

@@ -13,10 +13,11 @@ export function checkBytes(option: string, value: unknown, least: number, most: 
   if (value === undefined) {
     return otherwise;
   }
-  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < least || value > most) {
-    throw misuse('INVALID_CONFIG', `\`${option}\` to be a whole number of bytes from ${least} to ${most}`, value, {
+  if (typeof value !== 'number' || !(value >= least) || value > most) {
+    throw misuse('INVALID_CONFIG', `\`${option}\` to be a number of bytes from ${least} to ${most}`, value, {
       option,
     });
   }
-  return value;
+  // '1.1gb' is no whole number of bytes.
+  return Math.floor(value);
 }

@@ -6,20 +6,17 @@
  *     get     find the key by reading its frame - check it - answer
  *     delete  find the key - append a frame that says so - forget it
  *
- * A write is one synchronous call into the page cache (2 to 5 us), where it survives the end of the process; a read is one
- * of 2 us, where a hop to the thread pool and back would take 20. Only what is larger than READ_SYNC_MAX is read away from the
- * thread. A write that fails is cut off again before anything else is written, and the index has never heard of it.
+ * A write is one synchronous call into the page cache (2 to 5 us), where it survives the end of the process. One that fails
+ * is cut off again before anything else is written, and the index has never heard of it.
  *
  * What it is bad at: keys are kept in memory (30 bytes each) and the whole log is read when it is opened.
  */
 import { CacheError } from '../errors.ts';
-import { attempt, engineError } from './faults.ts';
 import {
   CLEAR,
   DELETE,
   FRAME_BYTES_MAX,
   FRAME_HEAD_BYTES,
-  FrameView,
   KEY_BYTES_MAX,
   moveFrame,
   RETIRE,
@@ -27,11 +24,10 @@ import {
 } from './log-frame.ts';
 import { LogIndex, NONE } from './log-index.ts';
 import { LogKey } from './log-key.ts';
+import { type FrameBytes, LogReader, READ_SYNC_MAX } from './log-reader.ts';
 import { damage, offsetOfPlace, placeOf, type Segment } from './log-segment.ts';
 import type { LogSegments } from './log-segments.ts';
 
-/** Frames up to this are read by the thread itself. 64 KiB are copied in 6 us. */
-const READ_SYNC_MAX = 64 * 1024;
 /** What is read to learn a key: as much as costs no more than the call. */
 const KEY_READ_BYTES = 512;
 /** Frames up to this are put together in memory that is used again and again. */
@@ -48,14 +44,14 @@ export class LogRecords {
   /** The frame that is being put together: its head is left free, its key is the one that `find` looks for. */
   #scratch = Buffer.allocUnsafe(SCRATCH_BYTES);
   #keyLength = 0;
-  readonly #readScratch = Buffer.allocUnsafe(READ_SYNC_MAX);
-  readonly #frame = new FrameView();
+  readonly #reader: LogReader;
   /** Whether `find` reads whole frames, up to READ_SYNC_MAX. */
   #readsWhole = false;
 
   constructor(segments: LogSegments) {
     this.segments = segments;
     this.index = new LogIndex((entry) => this.#isKey(entry));
+    this.#reader = new LogReader(segments, this.index);
   }
 
   /** The entry of a key, NONE when there is none. */
@@ -75,7 +71,7 @@ export class LogRecords {
       return undefined;
     }
     const length = this.index.bytes(entry);
-    return length <= READ_SYNC_MAX ? this.#checked(entry, this.#readScratch) : this.#readLarge(entry);
+    return length <= READ_SYNC_MAX ? this.#reader.checked(entry, this.#reader.scratch) : this.#reader.readLarge(entry);
   }
 
   /** The same at once, whatever its size. */
@@ -87,21 +83,21 @@ export class LogRecords {
 
   frameOf(entry: number): FrameBytes {
     const length = this.index.bytes(entry);
-    const into = length <= READ_SYNC_MAX ? this.#readScratch : Buffer.allocUnsafe(length);
-    this.#readFrame(entry, into, length);
-    return this.#checked(entry, into);
+    const into = length <= READ_SYNC_MAX ? this.#reader.scratch : Buffer.allocUnsafe(length);
+    this.#reader.read(entry, into, length);
+    return this.#reader.checked(entry, into);
   }
 
   /** The key of an entry: its head says how long it is, and the hash in the index whether it is still what it was. */
   keyOf(entry: number): string {
     const bytes = this.index.bytes(entry);
-    let into = this.#readScratch;
-    this.#readFrame(entry, into, Math.min(bytes, KEY_READ_BYTES));
-    const { keyLength } = this.#frame;
+    let into = this.#reader.scratch;
+    this.#reader.read(entry, into, Math.min(bytes, KEY_READ_BYTES));
+    const { keyLength } = this.#reader.frame;
     const length = FRAME_HEAD_BYTES + keyLength;
     if (length > KEY_READ_BYTES) {
       into = length <= into.length ? into : Buffer.allocUnsafe(length);
-      this.#readFrame(entry, into, length);
+      this.#reader.read(entry, into, length);
     }
     this.#key.hash(into, FRAME_HEAD_BYTES, keyLength);
     if (!this.index.hasHash(entry, this.#key.hashLow, this.#key.hashHigh)) {
@@ -112,7 +108,9 @@ export class LogRecords {
   }
 
   /** Stores under a key, and answers its entry. */
-  put(key: string, kind: number, record: Uint8Array): number {
+  put(key: string, kind: number, given: Uint8Array): number {
+    // What `get` has answered lies where `find` reads the frame of the key.
+    const record = given.buffer === this.#reader.scratch.buffer ? Buffer.from(given) : given;
     const previous = this.find(key);
     const length = this.#keyLength;
     const total = FRAME_HEAD_BYTES + length + record.length;
@@ -279,7 +277,7 @@ export class LogRecords {
     }
   }
 
-  /** Whether an entry has the key that was taken. Its frame is in `#readScratch` then, as far as it was read. */
+  /** Whether an entry has the key that was taken. Its frame is in the reader's scratch then, as far as it was read. */
   #isKey(entry: number): boolean {
     const bytes = this.index.bytes(entry);
     const needs = FRAME_HEAD_BYTES + this.#keyLength;
@@ -287,74 +285,12 @@ export class LogRecords {
       return false;
     }
     const length = this.#readsWhole && bytes <= READ_SYNC_MAX ? bytes : needs;
-    const into = length <= READ_SYNC_MAX ? this.#readScratch : Buffer.allocUnsafe(length);
-    this.#readFrame(entry, into, length);
+    const into = length <= READ_SYNC_MAX ? this.#reader.scratch : Buffer.allocUnsafe(length);
+    this.#reader.read(entry, into, length);
     return (
-      this.#frame.keyLength === this.#keyLength &&
+      this.#reader.frame.keyLength === this.#keyLength &&
       into.compare(this.#scratch, FRAME_HEAD_BYTES, needs, FRAME_HEAD_BYTES, needs) === 0
     );
-  }
-
-  /** Reads the first `length` bytes of a frame, and its head into `#frame`. */
-  #readFrame(entry: number, into: Buffer, length: number): void {
-    const place = this.index.place(entry);
-    const segment = this.segments.at(place);
-    const offset = offsetOfPlace(place);
-    const fd = this.segments.open.of(segment);
-    let read = 0;
-    while (read < length) {
-      const at = offset + read;
-      const count = attempt('read', segment.path, () =>
-        this.segments.files.readSync(fd, into, read, length - read, at),
-      );
-      if (count === 0) {
-        throw damage(segment.path, at, 'the file has become shorter since it was opened');
-      }
-      read += count;
-    }
-    if (!this.#frame.readHead(into, 0, segment.seed, offset) || this.#frame.byteLength !== this.index.bytes(entry)) {
-      throw damage(segment.path, offset, 'the head of a frame does not match its checksum');
-    }
-  }
-
-  /** What a frame holds, whose head is in `#frame` and whose bytes are at the begin of `bytes`. */
-  #checked(entry: number, bytes: Buffer): FrameBytes {
-    const { kind, keyLength, byteLength } = this.#frame;
-    if (!this.#frame.bodyChecks(bytes, 0)) {
-      const reason = 'a key or its record does not match its checksum';
-      throw damage(this.segmentOf(entry).path, offsetOfPlace(this.index.place(entry)), reason);
-    }
-    const start = FRAME_HEAD_BYTES + keyLength;
-    return { kind, key: bytes.subarray(FRAME_HEAD_BYTES, start), record: bytes.subarray(start, byteLength) };
-  }
-
-  async #readLarge(entry: number): Promise<FrameBytes> {
-    const place = this.index.place(entry);
-    const length = this.index.bytes(entry);
-    const segment = this.segmentOf(entry);
-    const offset = offsetOfPlace(place);
-    const fd = this.segments.open.of(segment);
-    const bytes = Buffer.allocUnsafe(length);
-    segment.pins++;
-    try {
-      for (let read = 0; read < length; ) {
-        const count = await this.segments.files.read(fd, bytes, read, length - read, offset + read);
-        if (count === 0) {
-          throw damage(segment.path, offset + read, 'the file has become shorter since it was opened');
-        }
-        read += count;
-      }
-    } catch (cause) {
-      throw engineError('read', segment.path, cause);
-    } finally {
-      this.segments.open.unpin(segment);
-    }
-    const frame = new FrameView();
-    if (!frame.readHead(bytes, 0, segment.seed, offset) || frame.byteLength !== length || !frame.bodyChecks(bytes, 0)) {
-      throw damage(segment.path, offset, 'a key or its record does not match its checksum');
-    }
-    const start = FRAME_HEAD_BYTES + frame.keyLength;
-    return { kind: frame.kind, key: bytes.subarray(FRAME_HEAD_BYTES, start), record: bytes.subarray(start) };
   }
 
   /** Appends a small frame whose key and record lie in the scratch already. */
@@ -364,12 +300,6 @@ export class LogRecords {
     sealFrame(this.#scratch, 0, kind, keyLength, recordLength, segment.seed, segment.bytes);
     this.segments.write(segment, this.#scratch, total);
   }
-}
-
-export interface FrameBytes {
-  readonly kind: number;
-  readonly key: Buffer;
-  readonly record: Buffer;
 }
 
 function checkKeyLength(length: number): void {

@@ -151,7 +151,6 @@ export class SegmentFiles {
   of(segment: Segment): number {
     const fd = this.#open.get(segment);
     if (fd === undefined) {
-      this.#makeRoom();
       return this.adopt(
         segment,
         attempt('open a segment', segment.path, () => this.#files.openSync(segment.path, 'r+')),
@@ -160,7 +159,9 @@ export class SegmentFiles {
     return fd;
   }
 
+  /** Keeps a descriptor that was opened elsewhere. */
   adopt(segment: Segment, fd: number): number {
+    this.#makeRoom();
     this.#open.set(segment, fd);
     return fd;
   }

@@ -6,7 +6,7 @@
 import { join } from 'node:path';
 import { CacheError } from '../errors.ts';
 import type { Files } from '../files.ts';
-import { attempt } from './faults.ts';
+import { engineError } from './faults.ts';
 import { FRAME_HEAD_BYTES, type FrameView, placeSeed, RETIRE } from './log-frame.ts';
 import { readNote } from './log-note.ts';
 import { currentIds, headOf, segmentIds } from './log-opening.ts';
@@ -36,7 +36,10 @@ export async function* surveyLog(
   const ids = currentIds(segmentIds(files, directory));
   for (const id of ids) {
     const path = join(directory, segmentName(id));
-    const fd = attempt('open a segment', path, () => files.openSync(path, 'r'));
+    const fd = openOr(files, path);
+    if (fd === undefined) {
+      continue;
+    }
     try {
       const { size } = files.fstatSync(fd);
       const head = readSegmentHead(headOf(files, path), path);
@@ -70,6 +73,18 @@ export async function* surveyLog(
   }
 }
 
+/** Undefined for a segment that a compaction has just removed. */
+function openOr(files: Files, path: string): number | undefined {
+  try {
+    return files.openSync(path, 'r');
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') {
+      return undefined;
+    }
+    throw engineError('open a segment', path, cause);
+  }
+}
+
 export async function* verifyLog(files: Files, directory: string): AsyncGenerator<string> {
   const all = segmentIds(files, directory);
   let before: Survey | undefined;
@@ -80,7 +95,7 @@ export async function* verifyLog(files: Files, directory: string): AsyncGenerato
     if (typeof survey.head !== 'number' && !isUnborn) {
       yield survey.head.message;
     }
-    if (before !== undefined && typeof survey.head === 'number' && survey.head !== before.size) {
+    if (before?.id === survey.id - 1 && typeof survey.head === 'number' && survey.head !== before.size) {
       yield `${before.path} has ${before.size} bytes, and the next segment says that it has ${survey.head}`;
     }
     for (const { from, to, reason } of survey.holes) {

@@ -15,6 +15,8 @@ import { integerOption } from './place-options.ts';
 const OPEN_MS = 5_000;
 const COMMAND_MS = 5_000;
 const COMMAND_MS_MAX = 600_000;
+/** How long a connection that is given up may keep the process alive. */
+const DISCONNECT_MS = 100;
 const RECONNECT_STEP_MS = 50;
 const RECONNECT_MS_MAX = 1_000;
 const DEFAULT_URL = 'redis://127.0.0.1:6379';
@@ -56,7 +58,8 @@ export class RedisClient {
   /** What the connection met last, which says more than that it is not there. */
   #lastError: unknown;
   readonly #listener = (error: unknown) => {
-    this.#lastError = error;
+    // A Cluster that finds none of its nodes has what the last of them met.
+    this.#lastError = (error as { lastNodeError?: unknown } | null)?.lastNodeError ?? error;
   };
 
   constructor(commands: RedisCommands, address: string, commandMs: number, isOwn: boolean) {
@@ -66,6 +69,7 @@ export class RedisClient {
     this.#isOwn = isOwn;
     // Without a listener ioredis prints.
     commands.on('error', this.#listener);
+    commands.on('node error', this.#listener);
   }
 
   get isCluster(): boolean {
@@ -86,7 +90,7 @@ export class RedisClient {
       await within(OPEN_MS, this.commands.connect());
     } catch (cause) {
       this.commands.disconnect();
-      throw this.#error('connect', cause);
+      throw this.#error(CONNECTING, cause);
     }
   }
 
@@ -118,6 +122,7 @@ export class RedisClient {
       this.commands.disconnect();
     } else {
       this.commands.off('error', this.#listener);
+      this.commands.off('node error', this.#listener);
     }
   }
 
@@ -126,32 +131,34 @@ export class RedisClient {
       return cause;
     }
     const path = this.address;
-    const isAway = this.commands.status !== 'ready' && this.#lastError !== undefined && this.#lastError !== cause;
-    const what = `${describeThrown(cause)}${isAway ? ` (${describeThrown(this.#lastError)})` : ''}`;
+    const isAway = this.commands.status !== 'ready' && this.#lastError !== undefined;
+    const what = isAway ? `no connection (${describeThrown(this.#lastError)})` : describeThrown(cause);
     const foreign = /WRONGTYPE/.test(what);
-    const message = `Cannot ${doing} on the Redis at ${path}: ${what}. Next: ${nextStep(what)}`;
+    const next =
+      nextStep(what) ?? (doing === CONNECTING ? `${REACH}, and open the store again` : `${REACH}; ${GOES_ON}`);
+    const message = `Cannot ${doing} the Redis at ${path}: ${what}. Next: ${next}`;
     return new CacheError(foreign ? 'STORE_FOREIGN' : 'ENGINE_ERROR', message, { path, cause });
   }
 }
 
+const CONNECTING = 'connect to';
+const REACH = 'see that the server is up and can be reached from here';
+const GOES_ON = 'the store goes on when it is back';
 const NEXT_STEPS: readonly (readonly [said: RegExp, next: string])[] = [
   [/WRONGTYPE/, 'another program keeps something under a key of this store: choose another `name`'],
   [/WRONGPASS|NOAUTH|AUTH/, 'give the right user and password in `url`: redis://user:password@host:port'],
   [/NOPERM/, 'let this user run the command on these keys (ACL)'],
   [/READONLY/, 'it is a replica: give the address of the primary'],
   [/OOM/, 'it has reached its `maxmemory`: raise it, or let it evict'],
-  [/Protocol error|Unexpected|parse/i, 'something other than a Redis listens there: check the address'],
+  [/Unknown RESP|Protocol error|Unexpected/i, 'something other than a Redis listens there: check the address'],
   [
     /MOVED|cluster support disabled/,
     'check whether it is a Cluster: give `cluster` for one, and `url` for a single server',
   ],
 ];
 
-function nextStep(said: string): string {
-  return (
-    NEXT_STEPS.find(([pattern]) => pattern.test(said))?.[1] ??
-    'see that the server is up and can be reached from here; the store goes on when it is back'
-  );
+function nextStep(said: string): string | undefined {
+  return NEXT_STEPS.find(([pattern]) => pattern.test(said))?.[1];
 }
 
 /** Settles as `promise` does, or rejects after `ms`. */
@@ -199,6 +206,7 @@ const COMMON = {
   autoResendUnfulfilledCommands: false,
   maxRetriesPerRequest: 0,
   connectTimeout: OPEN_MS,
+  disconnectTimeout: DISCONNECT_MS,
 };
 
 function single({ Redis }: Ioredis, url: string): RedisCommands {
@@ -210,6 +218,7 @@ function ofCluster({ Cluster }: Ioredis, servers: readonly URL[]): RedisCommands
   const [{ username, password, protocol } = new URL(DEFAULT_URL)] = servers;
   const redisOptions = {
     connectTimeout: OPEN_MS,
+    disconnectTimeout: DISCONNECT_MS,
     maxRetriesPerRequest: 0,
     ...(username !== '' && { username: decodeURIComponent(username) }),
     ...(password !== '' && { password: decodeURIComponent(password) }),

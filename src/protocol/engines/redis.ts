@@ -10,7 +10,7 @@
  * Commands are sent as they come, without waiting for each other's answers. `setMany` is therefore no one commit: what fails may
  * have stored a part. `update` reads, and replaces by a script that compares the bytes it has read, so that no other client
  * comes between; in one process the calls on a key that is being updated wait for it. Size, keys and clear scan all keys of
- * the server, those of others included: 10,000 for each millisecond or so. While keys are listed the ones seen are kept, since
+ * the server, those of others included: 500 keys took a millisecond. While keys are listed the ones seen are kept, since
  * a scan may tell one twice: some hundred bytes for each. What survives the server's end is a matter of its own settings.
  */
 import { isUtf8 } from 'node:buffer';
@@ -58,21 +58,21 @@ class RedisEngine implements Engine {
     const manifestKey = `${safe}%manifest`;
     const { commands } = client;
     this.manifest = {
-      read: () => client.run('read', async () => (await commands.getBuffer(manifestKey))?.toString()),
-      write: (text: string) => client.run('write', async () => void (await commands.set(manifestKey, text))),
+      read: () => client.run('read from', async () => (await commands.getBuffer(manifestKey))?.toString()),
+      write: (text: string) => client.run('write to', async () => void (await commands.set(manifestKey, text))),
     };
   }
 
   get(key: string): Promise<Uint8Array | undefined> {
     return this.#ordered([key], async () => {
-      const record = await this.#client.run('read', () => this.#client.commands.getBuffer(this.#prefix + key));
+      const record = await this.#client.run('read from', () => this.#client.commands.getBuffer(this.#prefix + key));
       return record ?? undefined;
     });
   }
 
   has(key: string): Promise<boolean> {
     return this.#ordered([key], async () => {
-      return (await this.#client.run('read', () => this.#client.commands.exists(this.#prefix + key))) > 0;
+      return (await this.#client.run('read from', () => this.#client.commands.exists(this.#prefix + key))) > 0;
     });
   }
 
@@ -82,7 +82,7 @@ class RedisEngine implements Engine {
 
   delete(key: string): Promise<boolean> {
     return this.#ordered([key], async () => {
-      return (await this.#client.run('delete', () => this.#client.commands.unlink(this.#prefix + key))) > 0;
+      return (await this.#client.run('delete from', () => this.#client.commands.unlink(this.#prefix + key))) > 0;
     });
   }
 
@@ -161,14 +161,16 @@ class RedisEngine implements Engine {
     const { commands } = this.#client;
     const at = this.#prefix + key;
     for (let tries = UPDATE_TRIES; tries > 0; tries--) {
-      const before = (await this.#client.run('read', () => commands.getBuffer(at))) ?? undefined;
+      const before = (await this.#client.run('read from', () => commands.getBuffer(at))) ?? undefined;
       const after = change(before);
       if (after === before) {
         return;
       }
       const there = [before === undefined ? '0' : '1', before ?? ''];
       const wanted = after === undefined ? ['0', '', ''] : ['1', Buffer.from(after), String(expiryOf(after) ?? '')];
-      const replaced = await this.#client.run('update', () => commands.eval(REPLACE, 1, at, ...there, ...wanted));
+      const replaced = await this.#client.run('update an entry of', () =>
+        commands.eval(REPLACE, 1, at, ...there, ...wanted),
+      );
       if (replaced === 1) {
         return;
       }
@@ -184,7 +186,7 @@ class RedisEngine implements Engine {
       const part = keys.slice(from, from + BATCH_KEYS_MAX).map((key) => this.#prefix + key);
       const ask = () =>
         isCluster ? Promise.all(part.map((key) => commands.getBuffer(key))) : commands.mgetBuffer(...part);
-      for (const record of await this.#client.run('read', ask)) found.push(record ?? undefined);
+      for (const record of await this.#client.run('read from', ask)) found.push(record ?? undefined);
     }
     return found;
   }
@@ -195,7 +197,7 @@ class RedisEngine implements Engine {
     for (const [i, [key, record]] of entries.entries()) {
       const expiry = expiryOf(record);
       const more = expiry === undefined ? [] : ['PXAT', expiry];
-      batch.push(this.#client.run('write', () => this.#client.commands.set(this.#prefix + key, record, ...more)));
+      batch.push(this.#client.run('write to', () => this.#client.commands.set(this.#prefix + key, record, ...more)));
       bytes += record.length;
       if (batch.length >= BATCH_KEYS_MAX || bytes >= BATCH_BYTES_MAX || i === entries.length - 1) {
         await allOf(batch);
@@ -234,7 +236,7 @@ class RedisEngine implements Engine {
     const start = Buffer.byteLength(this.#prefix);
     let cursor = '0';
     for (let step = 0; step < SCAN_STEPS_MAX; step++) {
-      const [next, found] = await this.#client.run('list', () =>
+      const [next, found] = await this.#client.run('list the keys of', () =>
         node.scanBuffer(cursor, 'MATCH', pattern, 'COUNT', SCAN_COUNT, 'TYPE', 'string'),
       );
       yield found.filter((key) => isUtf8(key)).map((key) => key.toString('utf8', start));

@@ -23,7 +23,7 @@ test('a package that is there and does not load is another matter', async () => 
 
 test('sqlite asks for libsql only where the Node has no SQLite', async () => {
   const missing = failing('ERR_MODULE_NOT_FOUND', "Cannot find package 'libsql' imported from here");
-  await expect(loadSqlite(undefined, missing)).rejects.toMatchObject({ code: 'MISSING_DEPENDENCY' });
+  await expect(loadSqlite(null, missing)).rejects.toMatchObject({ code: 'MISSING_DEPENDENCY' });
   const builtin = { DatabaseSync: class {} as never };
   expect(await loadSqlite(builtin, missing)).toBeTypeOf('function');
 });

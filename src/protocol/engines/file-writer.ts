@@ -12,8 +12,8 @@
  */
 import type { BigIntStats } from 'node:fs';
 import { join } from 'node:path';
-import { discard, type Files, isLeftover } from '../files.ts';
-import { OWN_MARK } from '../process-mark.ts';
+import { discard, type Files } from '../files.ts';
+import { isAlive, OWN_MARK } from '../process-mark.ts';
 import type { Answer } from './engine.ts';
 import { attempt, engineError } from './faults.ts';
 import { writeEntry } from './file-entry.ts';
@@ -21,6 +21,8 @@ import type { FileHandles } from './file-handles.ts';
 import { OWNER } from './file-locks.ts';
 import { type FileTree, leafOf } from './file-tree.ts';
 
+/** Of a file in openers/, with the mark. */
+const OPENER = /^[0-9a-f]{12}-\d+\.([0-9a-f]{8}-\d+-\d+)$/;
 /** How often directories that somebody else removes are made again for one write. */
 const MAKE_TRIES = 3;
 /** What file systems without hard links say. */
@@ -48,7 +50,7 @@ export class FileWriter {
     this.#tree = tree;
     this.#syncs = syncs;
     this.#handles = handles;
-    this.#opener = join(tree.openers, `.${OWNER}.${OWN_MARK}-${temporaries++}.tmp`);
+    this.#opener = join(tree.openers, `${OWNER}-${temporaries++}.${OWN_MARK}`);
   }
 
   /** False where something else than `only` was in its place, and still is. */
@@ -104,7 +106,7 @@ export class FileWriter {
   async sweep(): Promise<void> {
     const { openers } = this.#tree;
     const names = attempt('look who had a store open', openers, () => this.#files.readdirSync(openers)) as string[];
-    const dead = names.filter(isLeftover);
+    const dead = names.filter((name) => !isAlive(OPENER.exec(name)?.[1] ?? OWN_MARK));
     if (dead.length === 0) {
       return;
     }

@@ -209,7 +209,7 @@ describe('a store of files', () => {
     // Who closed what he had open left nothing, so nobody looks.
     await (await open()).close();
     expect(readdirSync(beside).length).toBe(3);
-    writeFileSync(join(directory, 'openers', `.aabbccddeeff.${dead}-0.tmp`), '');
+    writeFileSync(join(directory, 'openers', `aabbccddeeff-0.${dead}`), '');
     const engine = await open();
     expect(readdirSync(beside).sort()).toEqual([living, nameOf('a').slice(4)]);
     expect([readdirSync(join(directory, 'openers')).length, readdirSync(join(directory, 'locks'))]).toEqual([1, []]);

@@ -9,6 +9,8 @@ import { openStore } from 'shardstash/store';
 
 /** Every key comes once in so many writes. */
 export const KEYS = 60;
+/** A process that nobody kills ends by itself. */
+const WRITES_MAX = 100_000;
 /** Writes between two compactions. */
 const COMPACT_EVERY = 80;
 
@@ -21,11 +23,13 @@ export function writeNumber(i) {
   return { key, value: { i, text: String.fromCharCode(97 + (i % 26)).repeat(length) } };
 }
 
+const parent = process.ppid;
+
 async function write(root, { name, options, from }) {
   const store = await openStore({ name, root, ...options });
   const acks = openSync(join(root, `${name}.acks`), 'a');
   writeSync(acks, 'open\n');
-  for (let i = from; ; i++) {
+  for (let i = from; i < from + WRITES_MAX && process.ppid === parent; i++) {
     const { key, value } = writeNumber(i);
     await (value === undefined ? store.delete(key) : store.set(key, value));
     writeSync(acks, `${i}\n`);

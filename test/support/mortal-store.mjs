@@ -25,8 +25,7 @@ export function writeNumber(i) {
 
 const parent = process.ppid;
 
-async function write(root, { name, options, from }) {
-  const store = await openStore({ name, root, ...options });
+async function write(root, { name, from, store }) {
   const acks = openSync(join(root, `${name}.acks`), 'a');
   writeSync(acks, 'open\n');
   for (let i = from; i < from + WRITES_MAX && process.ppid === parent; i++) {
@@ -44,5 +43,10 @@ async function write(root, { name, options, from }) {
 
 if (process.argv[1]?.endsWith('mortal-store.mjs')) {
   const [root, stores] = process.argv.slice(2);
-  await Promise.all(JSON.parse(stores).map((store) => write(root, store)));
+  const open = [];
+  // One after the other, before anything is written: who writes leaves the others no turn.
+  for (const { name, options, from } of JSON.parse(stores)) {
+    open.push({ name, from, store: await openStore({ name, root, ...options }) });
+  }
+  await Promise.all(open.map((store) => write(root, store)));
 }

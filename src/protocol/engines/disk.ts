@@ -150,7 +150,7 @@ class DiskEngine implements Engine {
 
   async *verify(): AsyncGenerator<string> {
     const { files, directory } = this.#records.segments;
-    yield* verifyLog(files, directory);
+    yield* verifyLog(files, directory, true);
     for (let entry = 0; entry < this.#records.index.end; entry++) {
       if (this.#blobs.has(entry)) {
         const { record } = this.#records.frameOf(entry);

@@ -129,7 +129,7 @@ class LogEngine implements Engine {
   }
 
   verify(): AsyncIterable<string> {
-    return verifyLog(this.#segments.files, this.#segments.directory);
+    return verifyLog(this.#segments.files, this.#segments.directory, true);
   }
 
   async compact(): Promise<void> {

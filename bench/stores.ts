@@ -6,8 +6,8 @@
  * few lines that one writes without a store (peers/plain-stores.ts), and the rate that was asked for where one was.
  */
 import { openStore, type Store, type StoreOptions } from 'shardstash/store';
+import { LOOPBACK, type RedisServer, startRedis } from '../test/support/redis-server.ts';
 import { openPlain, type PlainName, type PlainStore } from './peers/plain-stores.ts';
-import { LOOPBACK, type RedisServer, startRedis } from './peers/redis-server.ts';
 import type { Bench, Report, RunOptions } from './support/bench.ts';
 import { type Figure, figure, pick } from './support/figure.ts';
 import { at, keysOf, uniformIds } from './support/keys.ts';

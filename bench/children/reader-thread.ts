@@ -4,7 +4,7 @@
  */
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { attachCache, type Cache, type CacheHandle } from 'shardstash';
-import { LOOPBACK } from '../peers/redis-server.ts';
+import { LOOPBACK } from '../../test/support/redis-server.ts';
 import { askedKeys } from '../support/keys.ts';
 import type { SmallObject } from '../support/values.ts';
 import { Walk } from '../support/walk.ts';

@@ -3,8 +3,8 @@
  * of "use Redis". Objects travel as JSON, text as it is.
  */
 import type { Redis } from 'ioredis';
+import { LOOPBACK, type RedisServer, startRedis } from '../../test/support/redis-server.ts';
 import type { Peer } from './index.ts';
-import { LOOPBACK, type RedisServer, startRedis } from './redis-server.ts';
 
 /** Entries of one MSET while filling. */
 const FILL_ENTRIES = 1_000;

@@ -9,7 +9,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Packr } from 'msgpackr';
-import { LOOPBACK } from './redis-server.ts';
+import { LOOPBACK } from '../../test/support/redis-server.ts';
 
 export interface PlainStore {
   readonly name: string;

@@ -20,6 +20,7 @@ const OPTIONS = {
   size: { type: 'string' },
   iterations: { type: 'string' },
   root: { type: 'string' },
+  url: { type: 'string' },
   output: { type: 'string' },
   csv: { type: 'boolean' },
   json: { type: 'boolean' },
@@ -44,6 +45,7 @@ What is measured, with commas between
 How
   --iterations N        how often each is measured (default: 5)
   --root DIR            a folder on the disk to be measured (default: that for temporary files)
+  --url URL             of the Redis to be measured (default: redis://127.0.0.1:6379)
 
 The report
   --csv                 a row for each measurement, times in seconds and sizes in bytes
@@ -77,6 +79,7 @@ export function parseProfileOptions(args: string[]): ProfileArguments {
     size: wordsOf('size', values.size)?.map((word) => wholeNumber('size', word, 1)),
     iterations: wholeNumber('iterations', values.iterations, 1),
     root: values.root,
+    url: values.url,
   };
   return { options: options as ProfileOptions, format: formats[0] ?? 'text', output: values.output };
 }

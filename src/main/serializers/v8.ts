@@ -1,8 +1,8 @@
 /**
  * V8's structured serializer for every structure. It keeps what msgpack does not: an object that occurs twice in a value
  * comes back as one object. Against msgpack a plain object takes 3 times as long to encode, 5 times to decode, and a
- * quarter more bytes; Maps, Sets and typed arrays take the same, since msgpack leaves them to V8. The bytes are only
- * for processes with the same major version of Node.
+ * quarter more bytes; Maps, Sets and typed arrays take the same, since msgpack leaves them to V8. The bytes say in
+ * which format of V8 they are: Node 20, 22 and 24 read each other's, and another Node's are an error that names it.
  */
 
 import { TAG_STRUCTURED, TAG_STRUCTURED_WITH_ERRORS, type Tag } from '../../protocol/value-tags.ts';

@@ -16,7 +16,7 @@ import { openRecordCodec } from '../codec/encoding.ts';
 import { isSerializerName, type SerializerOption } from '../serializers/index.ts';
 import { findEngine } from './engine-registry.ts';
 import { checkFlag, checkName, checkRoot, engineOptionsOf, type StoreOptions } from './options.ts';
-import { Store, type StoreConfig } from './store.ts';
+import { Store, type StoreConfig, type StoreParts } from './store.ts';
 
 const DEFAULT_ENGINE = 'file';
 
@@ -68,6 +68,17 @@ export async function openWith(
   files: Files,
   afterClose: () => Answer<void>,
 ): Promise<Store<unknown>> {
+  const parts = await openParts(options, files);
+  const openSub = (sub: string) =>
+    openWith({ ...options, name: `${parts.config.name}/${checkName(sub)}` }, files, () => {});
+  return new Store({ ...parts, openSub, afterClose });
+}
+
+/** What a store stands on, for those who copy records as they are. Whoever opens them closes the engine. */
+export async function openParts(
+  options: StoreOptions,
+  files: Files,
+): Promise<Pick<StoreParts, 'engine' | 'codec' | 'config'>> {
   const name = checkName(options.name);
   const { name: engineName, kind } = await findEngine(options.engine ?? keptBy(files, options, name) ?? DEFAULT_ENGINE);
   const engineOptions = engineOptionsOf(options, engineName, kind);
@@ -84,8 +95,7 @@ export async function openWith(
     const manifest = found ?? (await ownManifest(engine, wanted, options, name));
     const codec = await openRecordCodec({ ...manifest, serializer: serializerOf(manifest, options) });
     const config: StoreConfig = { name, ...(root === undefined ? {} : { root }), ...manifest, ...engineOptions };
-    const openSub = (sub: string) => openWith({ ...options, name: `${name}/${checkName(sub)}` }, files, () => {});
-    return new Store({ engine, codec, config, openSub, afterClose });
+    return { engine, codec, config };
   } catch (error) {
     await engine.close();
     throw error;

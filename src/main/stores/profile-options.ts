@@ -20,6 +20,8 @@ export interface ProfileOptions {
   readonly iterations?: number | undefined;
   /** A folder on the disk that is to be measured. What is written there is removed. Default: that for temporary files. */
   readonly root?: string | undefined;
+  /** Of the engine 'redis'. Default: that of the engine. */
+  readonly url?: string | undefined;
   /** How many combinations are done, of how many. */
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
   /** Ends it after the measurement that runs: `profile` rejects with its reason. */
@@ -41,6 +43,7 @@ export interface ProfilePlan {
   readonly combinations: readonly Combination[];
   readonly iterations: number;
   readonly root: string | undefined;
+  readonly url: string | undefined;
   readonly onProgress: (done: number, total: number) => void;
   readonly signal: AbortSignal | undefined;
 }
@@ -51,7 +54,18 @@ export const ITERATIONS_MAX = 1_000;
 /** The smallest that a record can be made of. */
 export const SIZE_MIN = 16;
 export const SIZE_MAX = 64 * 1024 * 1024;
-const KNOWN = ['engine', 'compression', 'base64', 'serializer', 'size', 'iterations', 'root', 'onProgress', 'signal'];
+const KNOWN = [
+  'engine',
+  'compression',
+  'base64',
+  'serializer',
+  'size',
+  'iterations',
+  'root',
+  'url',
+  'onProgress',
+  'signal',
+];
 
 /** Rejects with INVALID_CONFIG or UNKNOWN_PLUGIN. What is known and not there is no mistake: it becomes a row. */
 export async function resolveProfile(options: ProfileOptions): Promise<ProfilePlan> {
@@ -59,7 +73,7 @@ export async function resolveProfile(options: ProfileOptions): Promise<ProfilePl
   if (stranger !== undefined) {
     throw misuse('INVALID_CONFIG', `one of the options ${KNOWN.join(', ')}`, stranger, { option: stranger });
   }
-  const { iterations = 5, root, onProgress = () => {}, signal } = options;
+  const { iterations = 5, root, url, onProgress = () => {}, signal } = options;
   if (!Number.isInteger(iterations) || iterations < 1 || iterations > ITERATIONS_MAX) {
     throw invalid('iterations', `a whole number from 1 to ${ITERATIONS_MAX}`, iterations);
   }
@@ -73,6 +87,7 @@ export async function resolveProfile(options: ProfileOptions): Promise<ProfilePl
     combinations: await combined(options),
     iterations,
     root: root === undefined ? undefined : checkRoot(root),
+    url,
     onProgress,
     signal,
   };

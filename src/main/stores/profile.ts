@@ -18,6 +18,7 @@ import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import type { CacheKey } from '../../protocol/cache-key.ts';
 import { engineKeyOf, keyOfEngineKey } from '../../protocol/engine-key.ts';
+import { attempt } from '../../protocol/engines/faults.ts';
 import { openRecordCodec } from '../codec/encoding.ts';
 import type { RecordCodec } from '../codec/record-codec.ts';
 import { openStore } from './open.ts';
@@ -58,12 +59,14 @@ interface Batch {
  * console.log(table.toText());
  * ```
  * Rejects with INVALID_CONFIG for options that are none or make more than 1,000 combinations, UNKNOWN_PLUGIN for names that
- * nobody knows, and the reason of the signal. An engine or compression that fails becomes rows with `error`.
+ * nobody knows, ENGINE_ERROR where `root` is not there or cannot be written to, and the reason of the signal. An engine or
+ * compression that fails becomes rows with `error`.
  */
 export async function profile(options: ProfileOptions = {}): Promise<Profile> {
   const plan = await resolveProfile(options);
   plan.signal?.throwIfAborted();
-  const root = mkdtempSync(join(plan.root ?? tmpdir(), ROOT_PREFIX));
+  const base = plan.root ?? tmpdir();
+  const root = attempt('make a folder to measure in', base, () => mkdtempSync(join(base, ROOT_PREFIX)));
   try {
     const rows: ProfileRow[] = [];
     for (const [done, combination] of plan.combinations.entries()) {
@@ -82,7 +85,7 @@ async function measure(combination: Combination, plan: ProfilePlan, root: string
   const batch = batchOf(combination);
   const table = new Rows(combination, batch, plan, rows);
   await table.measureKeys();
-  const { serializer, compression, base64, engine } = combination;
+  const { serializer, compression, base64, engine, engineName } = combination;
   const codec = await table.unlessMissing(['encode value', 'decode value', 'write', 'read'], () =>
     openRecordCodec({ serializer, compression, base64 }),
   );
@@ -92,7 +95,8 @@ async function measure(combination: Combination, plan: ProfilePlan, root: string
   await table.measureValues(codec);
   const name = `profile-${process.pid}-${profiles++}`;
   await table.unlessMissing(['write', 'read'], async () => {
-    const store = await openStore({ name, root, engine, serializer, compression, base64 });
+    const where = engineName === 'redis' ? { url: plan.url } : {};
+    const store = await openStore({ name, root, engine, serializer, compression, base64, ...where });
     try {
       await table.measureStore(store);
     } finally {

@@ -1,4 +1,8 @@
-/** Zstandard, which Node has since 22.15 and 23.8, at the level that is its own (3). */
+/**
+ * Zstandard, which Node has since 22.15 and 23.8, at the level that is its own (3). For large values: 100 kB of JSON take 1.0 ms
+ * and become 20.4 kB, where zlib takes 1.6 ms for 19.3 kB; but each stream costs it more, and 1 kB takes twice as long
+ * (52 us), and 35 us to read, where zlib takes 10.
+ */
 import { promisify } from 'node:util';
 import zlib from 'node:zlib';
 import { type CompressionKind, missing } from './compression.ts';

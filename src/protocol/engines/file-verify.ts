@@ -3,18 +3,26 @@
  * what is not the store's. It changes nothing and needs no opened store, so it can look at one that others are using.
  */
 import type { Files } from '../files.ts';
+import type { Answer } from './engine.ts';
 import { engineError } from './faults.ts';
 import { readLarge, readSmall } from './file-entry.ts';
 import { assertName, FileTree, OPEN_ENTRY } from './file-tree.ts';
 
+/** Is shown every entry that is whole; what it says of one is a finding, too. */
+export type LookAtEntry = (key: string, record: Uint8Array) => Answer<string | undefined>;
+
 /** A sentence for each finding, none for a store that is whole. Whether records are whole inside the caller looks. */
-export async function* verifyFiles(files: Files, directory: string): AsyncGenerator<string> {
+export async function* verifyFiles(
+  files: Files,
+  directory: string,
+  look: LookAtEntry = () => undefined,
+): AsyncGenerator<string> {
   const strangers: string[] = [];
   const tree = new FileTree(files, directory);
   for await (const { names } of tree.leaves((sentence) => strangers.push(sentence))) {
     yield* strangers.splice(0);
     for (const name of names) {
-      const finding = await findingOf(files, tree.pathOf(name), name);
+      const finding = await findingOf(files, tree.pathOf(name), name, look);
       if (finding !== undefined) yield finding;
     }
   }
@@ -22,14 +30,13 @@ export async function* verifyFiles(files: Files, directory: string): AsyncGenera
 }
 
 /** Undefined for an entry that is whole, or has gone meanwhile. */
-async function findingOf(files: Files, path: string, name: string): Promise<string | undefined> {
+async function findingOf(files: Files, path: string, name: string, look: LookAtEntry): Promise<string | undefined> {
   let fd: number | undefined;
   try {
     fd = files.openSync(path, OPEN_ENTRY);
     const { head, record } = readSmall(files, fd, path);
     assertName(path, head.key, name);
-    if (record === undefined) await readLarge(files, fd, path, head);
-    return undefined;
+    return await look(head.key, record ?? (await readLarge(files, fd, path, head)));
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'ENOENT'
       ? undefined

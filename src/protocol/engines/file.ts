@@ -17,7 +17,7 @@
  */
 import type { BigIntStats } from 'node:fs';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { CacheError, misuse } from '../errors.ts';
+import { CacheError } from '../errors.ts';
 import type { Files } from '../files.ts';
 import { type Answer, type Engine, type EngineFacts, type EngineKind, KEYS_PER_PAGE, type Place } from './engine.ts';
 import { attempt, engineError, storeError } from './faults.ts';
@@ -28,6 +28,7 @@ import { assertName, FileTree, leafOf, nameOf, OPEN_ENTRY } from './file-tree.ts
 import { verifyFiles } from './file-verify.ts';
 import { FileWriter } from './file-writer.ts';
 import { KeyTurns } from './key-turns.ts';
+import { booleanOption } from './place-options.ts';
 
 /** Entries that are read or removed in one turn of the event loop: 2 to 5 ms. */
 const SLICE = 256;
@@ -338,18 +339,11 @@ async function allOf(writes: readonly Promise<void>[]): Promise<void> {
   }
 }
 
-function syncOf(option: unknown): boolean {
-  if (option !== undefined && typeof option !== 'boolean') {
-    throw misuse('INVALID_CONFIG', '`sync` to be true or false', option, { option: 'sync' });
-  }
-  return option === true;
-}
-
 function ignore(): void {}
 
 export const fileEngine: EngineKind = {
   keeps: 'directory',
   access: 'shared',
   options: ['sync'],
-  open: async (place: Place) => new FileEngine(place, syncOf(place.options['sync'])),
+  open: async (place: Place) => new FileEngine(place, booleanOption(place.options, 'sync') ?? false),
 };

@@ -1,19 +1,22 @@
 /** The engines there are. A new one is one file that keeps the contract of engine.ts, and one line here. */
-
 import { diskEngine } from './disk.ts';
 import type { EngineKind } from './engine.ts';
 import { fileEngine } from './file.ts';
+import { jsonEngine } from './json.ts';
 import { lmdbEngine } from './lmdb.ts';
 import { logEngine } from './log.ts';
 import { memoryEngine } from './memory.ts';
+import { redisEngine } from './redis.ts';
 import { sqliteEngine } from './sqlite.ts';
 
 export const engines = {
   file: fileEngine,
+  json: jsonEngine,
   log: logEngine,
   disk: diskEngine,
   lmdb: lmdbEngine,
   sqlite: sqliteEngine,
+  redis: redisEngine,
   memory: memoryEngine,
 } satisfies Record<string, EngineKind>;
 

@@ -2,35 +2,25 @@
  * LMDB, through the optional peer `lmdb`: one B+ tree in a memory-mapped file, data.mdb in the store's directory, which threads and
  * processes share. A get reads the mapping, and takes a microsecond.
  *
- * Writes are gathered until the event loop has gone through what it had (setImmediate), and committed together in one
- * synchronous transaction: whatever was in flight shares one commit. What reads a key that is waiting commits first, so
- * that nobody ever sees what is not stored. lmdb-js has a queue and a writing thread of its own, faster for many writes in flight;
- * but when a commit fails there (a full disk), it prints, leaves promises rejected that nobody can handle, which ends
- * the process, and never closes again (3.5.6).
- *
- *     set, set, update, delete ...   -> one transaction:  each in its order -> pages synced -> meta -> all acknowledged
+ * Whatever was in flight is committed together, in one transaction (lmdb-commits.ts).
  *
  * The default syncs the pages of each commit and not the meta page that makes it valid (MDB_NOMETASYNC): a commit survives
  * the end of the process, and with the machine the last one may be lost, but the file is whole. `sync: true` syncs both. No
- * syncing at all (`noSync`) would be ten times as fast for one write at a time, and could leave the file damaged. The price: a
+ * syncing at all (`noSync`) would be 25 times as fast for one write at a time, and could leave the file damaged. The price: a
  * commit holds up the event loop for as long as the disk takes.
  *
  * The file grows as it needs to: `mapSize` is the room in the address space that is set apart at once. It never shrinks; the
  * pages of removed entries are used again. Other processes' writes are seen from the next turn of the event loop on.
  */
 import { join } from 'node:path';
-import { getSystemErrorName } from 'node:util';
 import { type Engine, type EngineFacts, type EngineKind, KEYS_PER_PAGE, type Place } from './engine.ts';
-import { engineError } from './faults.ts';
-import { checkLmdbFile } from './lmdb-file.ts';
+import { type Database, LmdbCommits, lmdbError } from './lmdb-commits.ts';
+import { checkLmdbFile, findLmdbDamage } from './lmdb-file.ts';
 import { isHashed, isHashOf, keyOfLmdb, LmdbKey, longKeyOf } from './lmdb-key.ts';
 import { loadPeer } from './peer.ts';
 import { booleanOption, integerOption } from './place-options.ts';
 
 const FILE = 'data.mdb';
-/** What waits for a commit: more than that commits at once. */
-const BATCH_BYTES_MAX = 8 * 2 ** 20;
-const BATCH_WRITES_MAX = 10_000;
 const MAP_BYTES_MIN = 2 ** 20;
 const MAP_BYTES_MAX = 2 ** 46;
 
@@ -39,108 +29,14 @@ interface Lmdb {
   open(options: object): Database;
 }
 
-interface Database {
-  getBinary(key: Buffer): Buffer | undefined;
-  doesExist(key: Buffer): boolean;
-  put(key: Buffer, value: Buffer): unknown;
-  remove(key: Buffer): unknown;
-  clearSync(): void;
-  getKeys(range: { start?: Buffer; exclusiveStart?: boolean; limit: number }): Iterable<Buffer>;
-  getStats(): { entryCount: number; pageSize: number; lastPageNumber: number; mapSize: number };
-  transactionSync(body: () => void): void;
-  sync(callback: (error?: unknown) => void): void;
-  close(): Promise<void>;
-}
-
-interface Write {
-  /** Runs in the transaction. What it throws undoes all of it. */
-  run(): void;
-  /** After the commit. */
-  done(): void;
-  failed(error: Error): void;
-}
-
-/** One file as a thread has it open: stores of one path share it, and the writes that wait. */
-class LmdbFile {
-  readonly path: string;
-  readonly database: Database;
-  users = 0;
-  #waiting: Write[] = [];
-  #waitingBytes = 0;
-  readonly #waitingKeys = new Set<string>();
-  #soon: NodeJS.Immediate | undefined;
-
-  constructor(path: string, database: Database) {
-    this.path = path;
-    this.database = database;
-  }
-
-  isWaiting(key: string): boolean {
-    return this.#waitingKeys.size > 0 && this.#waitingKeys.has(key);
-  }
-
-  /** Settles with what `run` answers, when it is committed. */
-  write<T>(keys: readonly string[], bytes: number, run: () => T): Promise<T> {
-    return new Promise((resolve, failed) => {
-      let answer: T;
-      const write: Write = {
-        run: () => {
-          answer = run();
-        },
-        done: () => resolve(answer),
-        failed,
-      };
-      this.#waiting.push(write);
-      this.#waitingBytes += bytes;
-      for (const key of keys) this.#waitingKeys.add(key);
-      if (this.#waitingBytes > BATCH_BYTES_MAX || this.#waiting.length >= BATCH_WRITES_MAX) {
-        this.commit();
-      } else {
-        this.#soon ??= setImmediate(() => this.commit());
-      }
-    });
-  }
-
-  /** Whatever waits is committed, or has failed, when this returns. */
-  commit(): void {
-    clearImmediate(this.#soon);
-    this.#soon = undefined;
-    const writes = this.#waiting;
-    if (writes.length === 0) {
-      return;
-    }
-    this.#waiting = [];
-    this.#waitingBytes = 0;
-    this.#waitingKeys.clear();
-    try {
-      this.database.transactionSync(() => {
-        for (const write of writes) write.run();
-      });
-    } catch (cause) {
-      const error = lmdbError('write', this.path, cause);
-      for (const write of writes) write.failed(error);
-      return;
-    }
-    for (const write of writes) write.done();
-  }
-
-  read<T>(doing: string, step: () => T): T {
-    try {
-      return step();
-    } catch (cause) {
-      throw lmdbError(doing, this.path, cause);
-    }
-  }
-}
-
 /** Those that this thread has open. */
-const openFiles = new Map<string, LmdbFile>();
+const openFiles = new Map<string, LmdbCommits>();
 
 class LmdbEngine implements Engine {
-  readonly #file: LmdbFile;
+  readonly #file: LmdbCommits;
   readonly #place: Place;
 
-  constructor(file: LmdbFile, place: Place) {
+  constructor(file: LmdbCommits, place: Place) {
     this.#file = file;
     this.#place = place;
     file.users++;
@@ -271,8 +167,14 @@ class LmdbEngine implements Engine {
     });
   }
 
-  /** Reads every entry: LMDB has no check of its own, and no checksum but the records'. */
+  /** Reads every page and every entry: LMDB has no check of its own, and no checksum but the records'. */
   async *verify(): AsyncGenerator<string> {
+    this.#file.commit();
+    const damage = findLmdbDamage(this.#place.files, this.#file.path);
+    if (damage !== undefined) {
+      yield damage;
+      return;
+    }
     let last: Buffer | undefined;
     for (;;) {
       this.#file.commit();
@@ -287,7 +189,7 @@ class LmdbEngine implements Engine {
           }
         }
       } catch (cause) {
-        yield lmdbError('read on', this.#file.path, cause).message;
+        yield this.#file.readError('read on', cause).message;
         return;
       }
       if (page.length === 0) {
@@ -298,12 +200,11 @@ class LmdbEngine implements Engine {
   }
 
   #read(key: string): Buffer | undefined {
-    const { database, path } = this.#file;
     try {
       const at = new LmdbKey(key);
-      return at.unwrap(database.getBinary(at.bytes));
+      return at.unwrap(this.#file.database.getBinary(at.bytes));
     } catch (cause) {
-      throw lmdbError('read', path, cause);
+      throw this.#file.readError('read', cause);
     }
   }
 
@@ -325,19 +226,6 @@ class LmdbEngine implements Engine {
   }
 }
 
-/** LMDB numbers the system's errors as the system does, and its own below zero. */
-function lmdbError(doing: string, path: string, cause: unknown): Error {
-  const { code } = (cause ?? {}) as { code?: unknown };
-  if (cause instanceof Error && typeof code === 'number' && code > 0 && code < 256) {
-    return engineError(
-      doing,
-      path,
-      Object.assign(new Error(cause.message, { cause }), { code: getSystemErrorName(-code) }),
-    );
-  }
-  return engineError(doing, path, cause);
-}
-
 async function openLmdb(place: Place): Promise<Engine> {
   const isSync = booleanOption(place.options, 'sync') ?? false;
   const mapSize = integerOption(place.options, 'mapSize', 'a number of bytes', MAP_BYTES_MIN, MAP_BYTES_MAX);
@@ -348,7 +236,7 @@ async function openLmdb(place: Place): Promise<Engine> {
     checkLmdbFile(place.files, path);
     const modes = { encoding: 'binary', keyEncoding: 'binary', overlappingSync: false, noMetaSync: !isSync };
     try {
-      file = new LmdbFile(path, open({ path, ...modes, ...(mapSize !== undefined && { mapSize }) }));
+      file = new LmdbCommits(path, open({ path, ...modes, ...(mapSize !== undefined && { mapSize }) }));
     } catch (cause) {
       throw lmdbError('open the database', path, cause);
     }

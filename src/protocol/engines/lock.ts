@@ -13,7 +13,7 @@
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Files } from '../files.ts';
-import { isAlive, OWN_MARK, partsOfMark } from '../process-mark.ts';
+import { isAlive, type MarkParts, OWN_MARK, partsOfMark } from '../process-mark.ts';
 import { attempt, storeError } from './faults.ts';
 
 const LOCK_TRIES = 8;
@@ -67,6 +67,13 @@ function livingLock(files: Files, directory: string, own: string): string | unde
     );
     return false;
   });
+}
+
+/** Who has a directory open, without a change of anything: undefined for nobody that lives. */
+export function holderOf(files: Files, directory: string): MarkParts | undefined {
+  const names = attempt('look for locks', directory, () => files.readdirSync(directory)) as string[];
+  const marks = names.map((name) => PATTERN.exec(name)?.[1]).filter((mark) => mark !== undefined);
+  return marks.filter(isAlive).map(partsOfMark)[0];
 }
 
 function locked(directory: string, name: string) {

@@ -33,7 +33,8 @@ export class SqliteFault extends Error {
   readonly resultCode: number;
 
   constructor(resultCode: number, cause: unknown) {
-    super(describeThrown(cause), { cause });
+    // The errors of libsql are none by the engine's own test, and would be described by their kind.
+    super(String((cause as { message?: unknown } | null)?.message ?? describeThrown(cause)), { cause });
     this.resultCode = resultCode;
   }
 
@@ -77,20 +78,20 @@ interface LibsqlStatement {
 
 /** The driver of this Node, or that of `libsql`. */
 export async function loadSqlite(
-  builtin: NodeSqlite | undefined = builtinSqlite(),
+  builtin: NodeSqlite | null = builtinSqlite(),
   load: () => Promise<unknown> = () => import('libsql'),
 ): Promise<OpenSqlite> {
-  if (builtin !== undefined) {
+  if (builtin !== null) {
     return (path) => openNodeSqlite(builtin, path);
   }
   const libsql = (await loadPeer('The engine `sqlite`, on this Node', 'libsql', load)) as Libsql;
   return (path) => openLibsql(libsql, path);
 }
 
-/** Undefined where this Node has none, or only behind a flag. */
-function builtinSqlite(): NodeSqlite | undefined {
+/** Null where this Node has none, or only behind a flag. */
+export function builtinSqlite(): NodeSqlite | null {
   const { getBuiltinModule } = process as { getBuiltinModule?: (name: string) => unknown };
-  return getBuiltinModule?.('node:sqlite') as NodeSqlite | undefined;
+  return (getBuiltinModule?.('node:sqlite') as NodeSqlite | undefined) ?? null;
 }
 
 function openNodeSqlite({ DatabaseSync }: NodeSqlite, path: string): SqliteDriver {

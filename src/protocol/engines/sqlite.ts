@@ -35,7 +35,7 @@ const NEXT_STEPS: Readonly<Record<number, string>> = {
   [SQLITE.READONLY]: 'give this process the right to write there, or choose another `root`',
   [SQLITE.CANTOPEN]: 'see that its directory is there, and that this process may read and write there',
   [SQLITE.FULL]: 'the disk, or the size that the database may have, is full: make room, or remove entries and compact',
-  [SQLITE.IOERR]: 'the disk fails: look at its health, and open the store again',
+  [SQLITE.IOERR]: 'the disk fails, or is full: look at its health and its room, and try again',
 };
 
 class SqliteEngine implements Engine {
@@ -164,7 +164,14 @@ class SqliteEngine implements Engine {
   }
 
   async *verify(): AsyncGenerator<string> {
-    for (const finding of this.#attempt('verify', () => this.#driver.query('PRAGMA quick_check')())) {
+    let findings: unknown[];
+    try {
+      findings = this.#driver.query('PRAGMA quick_check')();
+    } catch (cause) {
+      // Where it is damaged badly, the check itself stumbles.
+      findings = [(cause as Error).message];
+    }
+    for (const finding of findings) {
       if (finding !== 'ok') {
         yield `${this.#path}: ${String(finding)}`;
       }
@@ -195,7 +202,23 @@ class SqliteEngine implements Engine {
       } catch {
         // A full disk rolls back by itself, and then there is no transaction to end. The first error is the one to tell.
       }
+      this.#makeRoom(error);
       throw error;
+    }
+  }
+
+  /**
+   * Where the disk is full, it may be the log of writes that could not grow, and then not even a delete succeeds: emptied into the
+   * main file, it leaves room for the next call.
+   */
+  #makeRoom(error: unknown): void {
+    const fault = error instanceof CacheError ? error.cause : error;
+    if (fault instanceof SqliteFault && (fault.resultCode === SQLITE.FULL || fault.resultCode === SQLITE.IOERR)) {
+      try {
+        this.#checkpoint();
+      } catch {
+        // There is no room for that either. The first error is the one to tell.
+      }
     }
   }
 
@@ -203,6 +226,8 @@ class SqliteEngine implements Engine {
     try {
       return step();
     } catch (cause) {
+      // Within a transaction it does nothing.
+      this.#makeRoom(cause);
       throw sqliteError(doing, this.#path, cause);
     }
   }

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { hashBytes, hashValue } from '../../../src/main/codec/index.ts';
+import { encodeLongStructured } from '../../../src/protocol/structured-key.ts';
 
 test('bytes have the digests that other programs give them', () => {
   expect(hashBytes('test data')).toBe('eb733a00c0c9d336e65691a37ab54293');
@@ -84,6 +85,20 @@ test('values much longer than a key have one, too', () => {
   expect(hashValue(rows)).not.toBe(hashValue(rows.slice(1)));
   expect(hashValue('é'.repeat(500_000), 'md5')).toMatch(/^[0-9a-f]{32}$/);
   expect(hashValue(2n ** 900_000n)).not.toBe(hashValue(2n ** 900_000n + 1n));
+});
+
+test('what is longer than allowed is refused before it is built', () => {
+  // A tag, three bytes of length, and the text.
+  expect(encodeLongStructured('x'.repeat(99_996), 100_000)).toHaveLength(100_000);
+  expect(encodeLongStructured('x'.repeat(8), 10)).toHaveLength(10);
+  for (const value of [
+    'x'.repeat(99_997),
+    new Array(100_001),
+    2n ** 800_000n,
+    [['x'.repeat(60_000)], 'y'.repeat(60_000)],
+  ]) {
+    expect(() => encodeLongStructured(value, 100_000)).toThrow(/a key of at most 100000 bytes/);
+  }
 });
 
 test('what has no content is refused', () => {

@@ -74,6 +74,11 @@ describe('a profile', () => {
     await expect(profile({ engine: ['memory'], signal: stop.signal })).rejects.toBe(reason);
   });
 
+  test('a folder that cannot be written to is an error that names it', async () => {
+    const missing = { code: 'ENGINE_ERROR', path: '/nonexistent', message: expect.stringContaining('/nonexistent') };
+    await expect(profile({ engine: ['memory'], root: '/nonexistent' })).rejects.toMatchObject(missing);
+  });
+
   test.each<[string, object, string]>([
     ['engine', { engine: ['nope'] }, 'UNKNOWN_PLUGIN'],
     ['engine', { engine: [] }, 'INVALID_CONFIG'],

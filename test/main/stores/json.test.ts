@@ -1,0 +1,3 @@
+import { runStoreSuite } from '../../support/store-suite.ts';
+
+runStoreSuite({ engine: 'json' });

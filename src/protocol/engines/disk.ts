@@ -7,6 +7,10 @@
  *
  * It stays below `maxBytes` at all times (disk-room.ts). The order of eviction is kept in memory (disk-order.ts).
  *
+ * A segment that is cleaned to make room is removed at once, and a blob with its entry: should the machine end in the next
+ * moments, older entries may be lost than the last ones, and a key may point at a blob that is missing. With `sync: true` a
+ * segment goes only when its copies are on the medium.
+ *
  * What it is bad at: with 'lru' and 'lfu' whatever lives in the oldest segment is copied again and again, where 'lrs', the
  * default, evicts what lies there anyway. All keys are in memory, as for the log.
  */
@@ -15,14 +19,14 @@ import { DiskBlobs, POINTER_BYTES } from './disk-blobs.ts';
 import { type DiskEviction, DiskOrder, EVICTIONS } from './disk-order.ts';
 import { DiskRoom, MAX_BYTES_MIN, segmentBytesFor } from './disk-room.ts';
 import type { Answer, Engine, EngineFacts, EngineKind } from './engine.ts';
-import { beginWriting, closeLog, factsOf, openRecords, pagesOfKeys } from './log.ts';
 import { LogCleaner } from './log-cleaner.ts';
 import { BLOB, FRAME_HEAD_BYTES, SET } from './log-frame.ts';
 import { NONE } from './log-index.ts';
-import { type Opening, openLog } from './log-opening.ts';
+import type { Replay } from './log-opening.ts';
 import { checkBytes, checkFlag } from './log-options.ts';
 import type { FrameBytes } from './log-reader.ts';
 import type { LogRecords } from './log-records.ts';
+import { closeSession, factsOf, type LogSession, openSession, pagesOfKeys } from './log-session.ts';
 import { verifyLog } from './log-verify.ts';
 
 const MAX_BYTES = 1024 ** 3;
@@ -30,15 +34,13 @@ const MAX_BYTES = 1024 ** 3;
 const INLINE_MAX = 32 * 1024;
 
 interface Parts {
-  readonly records: LogRecords;
+  readonly session: LogSession;
   readonly blobs: DiskBlobs;
   readonly order: DiskOrder;
   readonly cleaner: LogCleaner;
   readonly room: DiskRoom;
   readonly sync: boolean;
   readonly segmentBytes: number;
-  readonly opening: Opening;
-  readonly unlock: () => void;
 }
 
 class DiskEngine implements Engine {
@@ -49,7 +51,7 @@ class DiskEngine implements Engine {
 
   constructor(parts: Parts) {
     this.#parts = parts;
-    this.#records = parts.records;
+    this.#records = parts.session.records;
     this.#blobs = parts.blobs;
     this.#order = parts.order;
   }
@@ -130,20 +132,14 @@ class DiskEngine implements Engine {
   }
 
   async close(): Promise<void> {
-    const { cleaner, unlock } = this.#parts;
-    await cleaner.stop();
-    try {
-      await closeLog(this.#records);
-    } finally {
-      this.#records.segments.open.closeAll();
-      unlock();
-    }
+    await this.#parts.cleaner.stop();
+    await closeSession(this.#parts.session);
   }
 
   facts(): EngineFacts {
-    const { room, cleaner, opening } = this.#parts;
+    const { room, cleaner, session } = this.#parts;
     return {
-      ...factsOf(this.#records, cleaner, opening),
+      ...factsOf(session, cleaner),
       bytes: room.bytes,
       blobs: this.#blobs.count,
       blobBytes: this.#blobs.bytes,
@@ -154,7 +150,7 @@ class DiskEngine implements Engine {
 
   async *verify(): AsyncGenerator<string> {
     const { files, directory } = this.#records.segments;
-    yield* verifyLog(files, directory);
+    yield* verifyLog(files, directory, true);
     for (let entry = 0; entry < this.#records.index.end; entry++) {
       if (this.#blobs.has(entry)) {
         const { record } = this.#records.frameOf(entry);
@@ -257,36 +253,32 @@ export const diskEngine: EngineKind = {
     const sync = checkFlag('sync', options['sync']);
     const repair = checkFlag('repair', options['repair']);
     const segmentBytes = Math.min(segmentBytesFor(maxBytes), 2 ** 30);
-    return await openRecords(place, { segmentBytes, repair }, async (records, unlock) => {
-      const blobs = new DiskBlobs(files, directory);
-      const order = new DiskOrder(eviction);
-      const opening = await openLog(records, {
-        lacksOldest: repair,
-        replay: {
-          put(entry, frame, bytes, recordAt, isNew) {
-            blobs.note(entry, frame.kind === BLOB ? bytes.subarray(recordAt, recordAt + POINTER_BYTES) : undefined);
-            if (isNew) order.add(entry);
-            else order.stored(entry);
-          },
-          gone(entry) {
-            blobs.note(entry, undefined);
-            order.remove(entry);
-          },
-          cleared() {
-            blobs.clear(false);
-            order.clear();
-          },
-        },
-      });
-      beginWriting(records.segments, opening);
+    const blobs = new DiskBlobs(files, directory);
+    const order = new DiskOrder(eviction);
+    const replay: Replay = {
+      put(entry, frame, bytes, recordAt, isNew) {
+        blobs.note(entry, frame.kind === BLOB ? bytes.subarray(recordAt, recordAt + POINTER_BYTES) : undefined);
+        if (isNew) order.add(entry);
+        else order.stored(entry);
+      },
+      gone(entry) {
+        blobs.note(entry, undefined);
+        order.remove(entry);
+      },
+      cleared() {
+        blobs.clear(false);
+        order.clear();
+      },
+    };
+    return await openSession(place, { segmentBytes, repair, replay }, async (session) => {
       await blobs.sweep();
-      const cleaner = new LogCleaner(records);
-      const room = new DiskRoom({ maxBytes, sync }, records, blobs, order, cleaner);
+      const cleaner = new LogCleaner(session.records);
+      const room = new DiskRoom({ maxBytes, sync }, session.records, blobs, order, cleaner);
       if (eviction !== 'none') {
         // The bound may have been larger before.
         room.make(undefined, 0, 0);
       }
-      return new DiskEngine({ records, blobs, order, cleaner, room, sync, segmentBytes, opening, unlock });
+      return new DiskEngine({ session, blobs, order, cleaner, room, sync, segmentBytes });
     });
   },
 };

@@ -23,6 +23,8 @@ import { damage, placeOf, SEGMENT_HEAD_BYTES, type Segment } from './log-segment
 
 /** One slice takes some 0.3 ms. A frame that is larger is a slice of its own. */
 const SLICE_BYTES = 256 * 1024;
+/** Segments are removed together when they have so many bytes: a sync takes milliseconds, whatever it is for. */
+const BATCH_BYTES = 1024 * 1024;
 const BEGIN_SHARE = 1 / 2;
 /** Of the share at which it has begun. */
 const END_SHARE = 1 / 2;
@@ -107,30 +109,44 @@ export class LogCleaner {
     const { segments } = this.#records;
     const last = (segments.all.at(-2) as Segment).id;
     while (!this.#isStopping && this.#deadShare() > endShare && (segments.all[0] as Segment).id <= last) {
-      await this.#clean(segments.all[0] as Segment);
+      await this.#cleanSome(last);
     }
   }
 
-  async #clean(segment: Segment): Promise<void> {
+  /** The oldest segment, or some where they are small: one sync is for all of them. */
+  async #cleanSome(last: number): Promise<void> {
     const { segments } = this.#records;
+    const cleaned: Segment[] = [];
+    let bytes = 0;
+    for (let next = segments.all[0]; next !== undefined && next.id <= last && bytes < BATCH_BYTES; ) {
+      const segment: Segment = next;
+      if (!(await this.#copy(segment))) {
+        return;
+      }
+      cleaned.push(segment);
+      bytes += segment.bytes;
+      next = segments.all.find(({ id }) => id > segment.id);
+    }
+    this.#records.noteRetired((cleaned.at(-1) as Segment).id + 1);
+    await segments.commits.commit();
+    for (const segment of cleaned) {
+      // Whoever needed the room at once may have removed it meanwhile.
+      if (!segment.isRetired) this.#remove(segment);
+    }
+  }
+
+  /** Copies what lives in a segment; false when it was told to stop. */
+  async #copy(segment: Segment): Promise<boolean> {
     // Nothing lives there: nothing to read.
     let offset = segment.liveBytes === 0 ? segment.bytes : SEGMENT_HEAD_BYTES;
-    while (offset < segment.bytes) {
+    while (offset < segment.bytes && !segment.isRetired) {
       if (this.#isStopping) {
-        return;
+        return false;
       }
       offset = this.#slice(segment, offset);
       await turn();
-      if (segment.isRetired) {
-        // Whoever needed the room at once has cleaned it meanwhile.
-        return;
-      }
     }
-    this.#records.noteRetired(segment.id + 1);
-    await segments.commits.commit();
-    if (!segment.isRetired) {
-      this.#remove(segment);
-    }
+    return true;
   }
 
   #remove(segment: Segment): void {

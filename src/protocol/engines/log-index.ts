@@ -9,7 +9,7 @@
  * are used again, and an entry that was born after a reader began is not for that one.
  *
  * The keys themselves are on the disk: of the same 64-bit hash, `isKey` decides. There are 256 tables, each of which
- * grows by itself, so that no write waits for more than a 256th of the keys: 40,000 of 10 M, some 1.5 ms; chunks never move.
+ * grows by itself, so that no write waits for more than a 256th of the keys: 40,000 of 10 M, 1 to 5 ms; chunks never move.
  */
 const CHUNK_BITS = 12;
 const CHUNK_ENTRIES = 1 << CHUNK_BITS;

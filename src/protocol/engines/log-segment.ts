@@ -57,6 +57,7 @@ export class Segment {
 
 /** Slot and offset in one float64: 64 GiB in a segment, 2^17 segments at a time. */
 const OFFSETS = 2 ** 36;
+export const SLOTS_MAX = 2 ** 17;
 
 export function placeOf(slot: number, offset: number): number {
   return slot * OFFSETS + offset;
@@ -95,9 +96,7 @@ export function readSegmentHead(head: Buffer, path: string): number | CacheError
   const id = segmentIdOf(basename(path));
   const isWhole = head.length >= SEGMENT_HEAD_BYTES && head.readUInt32LE(CRC_AT) === crc32(head.subarray(0, CRC_AT));
   if (!isWhole) {
-    // Either somebody else's file, or a damaged one of ours: seven of eight bytes tell.
-    const alike = MAGIC.filter((byte, at) => head[at] === byte).length;
-    return alike >= MAGIC.length - 1
+    return isAlike(head)
       ? storeError('STORE_CORRUPT', path, damageText(path, 0, 'the head of the segment does not match its checksum'))
       : foreign(path, 'it is no segment of a log: move it away, or choose another `root` or `name`');
   }
@@ -114,6 +113,13 @@ export function readSegmentHead(head: Buffer, path: string): number | CacheError
   return head.readUInt32LE(ID_AT) === id
     ? head.readDoubleLE(BEFORE_AT)
     : storeError('STORE_CORRUPT', path, damageText(path, ID_AT, 'the file has the name of another segment'));
+}
+
+/** Whether it is a damaged head of ours, and not somebody else's file: but for one byte it has the magic, or it is blank. */
+function isAlike(head: Buffer): boolean {
+  const magic = head.subarray(0, MAGIC.length);
+  const unlike = magic.filter((byte, at) => byte !== MAGIC[at]).length;
+  return unlike <= 1 || magic.every((byte) => byte === 0);
 }
 
 function foreign(path: string, reason: string): CacheError {

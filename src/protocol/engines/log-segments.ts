@@ -5,9 +5,9 @@
  * A file never changes once the next one has begun, whose head says how long it is.
  */
 import { type Files, writeWhole } from '../files.ts';
-import { attempt, engineError } from './faults.ts';
+import { attempt, engineError, storeError } from './faults.ts';
 import { LogCommits } from './log-commit.ts';
-import { SEGMENT_HEAD_BYTES, Segment, SegmentFiles, segmentHead, slotOfPlace } from './log-segment.ts';
+import { SEGMENT_HEAD_BYTES, Segment, SegmentFiles, SLOTS_MAX, segmentHead, slotOfPlace } from './log-segment.ts';
 
 export class LogSegments {
   readonly files: Files;
@@ -173,6 +173,10 @@ export class LogSegments {
   #segment(id: number): Segment {
     const free = this.#slots.indexOf(undefined);
     const slot = free === -1 ? this.#slots.length : free;
+    if (slot === SLOTS_MAX) {
+      const message = `The log at ${this.directory} has ${SLOTS_MAX} segments, and cannot have more. Next: delete entries and compact it, or raise \`segmentBytes\``;
+      throw storeError('ENGINE_ERROR', this.directory, message);
+    }
     const segment = new Segment(this.directory, id, slot);
     this.#slots[slot] = segment;
     return segment;

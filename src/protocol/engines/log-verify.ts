@@ -85,7 +85,8 @@ function openOr(files: Files, path: string): number | undefined {
   }
 }
 
-export async function* verifyLog(files: Files, directory: string): AsyncGenerator<string> {
+/** `isOpen`: whether this process has it open, and may remove its oldest segments meanwhile. */
+export async function* verifyLog(files: Files, directory: string, isOpen = false): AsyncGenerator<string> {
   const all = segmentIds(files, directory);
   let before: Survey | undefined;
   let first: number | undefined;
@@ -105,7 +106,7 @@ export async function* verifyLog(files: Files, directory: string): AsyncGenerato
     retired = Math.max(retired, survey.retired);
     before = survey;
   }
-  if (first !== undefined && first > retired) {
+  if (first !== undefined && first > retired && !isOpen) {
     yield `${join(directory, segmentName(first - 1))} is missing`;
   }
   yield* verifyNote(files, directory, before);

@@ -14,20 +14,15 @@
  * What it is bad at: all keys are in memory and the whole log is read to open it, a million entries a second or so. What
  * is replaced takes room until the log is compacted (log-cleaner.ts), which it is by itself.
  */
-import { join } from 'node:path';
-import { type Answer, type Engine, type EngineFacts, type EngineKind, KEYS_PER_PAGE, type Place } from './engine.ts';
-import { attempt } from './faults.ts';
-import { lockDirectory } from './lock.ts';
+import type { Answer, Engine, EngineFacts, EngineKind } from './engine.ts';
 import { LogCleaner } from './log-cleaner.ts';
 import { SET } from './log-frame.ts';
 import { NONE } from './log-index.ts';
-import { NOTE_NAME, writeNote } from './log-note.ts';
-import { type Opening, openLog } from './log-opening.ts';
 import { checkBytes, checkFlag } from './log-options.ts';
 import type { FrameBytes } from './log-reader.ts';
-import { LogRecords } from './log-records.ts';
-import { repairLog } from './log-repair.ts';
-import { LogSegments } from './log-segments.ts';
+import type { LogRecords } from './log-records.ts';
+import type { LogSegments } from './log-segments.ts';
+import { closeSession, factsOf, type LogSession, openSession, pagesOfKeys } from './log-session.ts';
 import { verifyLog } from './log-verify.ts';
 
 const SEGMENT_BYTES = 64 * 1024 * 1024;
@@ -41,16 +36,14 @@ class LogEngine implements Engine {
   readonly #segments: LogSegments;
   readonly #cleaner: LogCleaner;
   readonly #sync: boolean;
-  readonly #opening: Opening;
-  readonly #unlock: () => void;
+  readonly #session: LogSession;
 
-  constructor(records: LogRecords, sync: boolean, opening: Opening, unlock: () => void) {
-    this.#records = records;
-    this.#segments = records.segments;
-    this.#cleaner = new LogCleaner(records);
+  constructor(session: LogSession, sync: boolean) {
+    this.#session = session;
+    this.#records = session.records;
+    this.#segments = session.records.segments;
+    this.#cleaner = new LogCleaner(session.records);
     this.#sync = sync;
-    this.#opening = opening;
-    this.#unlock = unlock;
   }
 
   get(key: string): Answer<Uint8Array | undefined> {
@@ -128,20 +121,15 @@ class LogEngine implements Engine {
 
   async close(): Promise<void> {
     await this.#cleaner.stop();
-    try {
-      await closeLog(this.#records);
-    } finally {
-      this.#segments.open.closeAll();
-      this.#unlock();
-    }
+    await closeSession(this.#session);
   }
 
   facts(): EngineFacts {
-    return { ...factsOf(this.#records, this.#cleaner, this.#opening) };
+    return factsOf(this.#session, this.#cleaner);
   }
 
   verify(): AsyncIterable<string> {
-    return verifyLog(this.#segments.files, this.#segments.directory);
+    return verifyLog(this.#segments.files, this.#segments.directory, true);
   }
 
   async compact(): Promise<void> {
@@ -158,78 +146,6 @@ function recordOf(frame: FrameBytes): Uint8Array {
   return frame.record;
 }
 
-/** The keys of all entries that are there when it begins and when their turn comes, by their numbers. */
-export async function* pagesOfKeys(records: LogRecords): AsyncGenerator<readonly string[]> {
-  const { index } = records;
-  const reader = index.beginReader();
-  for (let entry = 0; entry < index.end; ) {
-    const page: string[] = [];
-    for (; page.length < KEYS_PER_PAGE && entry < index.end; entry++) {
-      if (index.isFor(entry, reader)) page.push(records.keyOf(entry));
-    }
-    if (page.length > 0) {
-      yield page;
-    }
-  }
-}
-
-/** Makes all of it survive the machine's end and says how it was left, unless that is known already. */
-export async function closeLog({ segments, index }: LogRecords): Promise<void> {
-  if (segments.beforeFirstWrite === undefined || !segments.hasNote) {
-    await segments.commits.commit();
-    segments.settle();
-    const { id, bytes } = segments.active;
-    writeNote(segments.files, segments.directory, { id, bytes, entries: index.size });
-  }
-}
-
-export function factsOf({ segments, index }: LogRecords, cleaner: LogCleaner, { tornBytes }: Opening): EngineFacts {
-  return {
-    bytes: segments.bytes,
-    entries: index.size,
-    segments: segments.all.length,
-    liveBytes: segments.liveBytes,
-    openFiles: segments.open.count,
-    tornBytes,
-    segmentsRemoved: cleaner.removed,
-    isCompacting: cleaner.isRunning,
-    compactionFault: cleaner.fault === undefined ? undefined : String(cleaner.fault),
-  };
-}
-
-/** Takes the lock, repairs where that is wished, reads the log. What fails gives the lock back. */
-export async function openRecords<T>(
-  { files, directory, warn }: Place,
-  { segmentBytes, repair }: { segmentBytes: number; repair: boolean },
-  open: (records: LogRecords, unlock: () => void) => Promise<T>,
-): Promise<T> {
-  const unlock = await lockDirectory(files, directory);
-  const segments = new LogSegments(files, directory, segmentBytes);
-  try {
-    if (repair) {
-      const found = await repairLog(files, directory);
-      if (found.length > 0) warn(`The log at ${directory} was damaged and is repaired: ${found.join('; ')}`);
-    }
-    return await open(new LogRecords(segments), unlock);
-  } catch (error) {
-    segments.open.closeAll();
-    unlock();
-    throw error;
-  }
-}
-
-/** After the log was read: there is a segment to write to, and the note goes before the first write. */
-export function beginWriting(segments: LogSegments, { wasClosed }: Opening): void {
-  const path = join(segments.directory, NOTE_NAME);
-  segments.hasNote = wasClosed;
-  segments.beforeFirstWrite = () => {
-    attempt('remove the closing note', path, () => segments.files.rmSync(path, { force: true }));
-  };
-  if (segments.all.length === 0) {
-    segments.roll();
-  }
-}
-
 export const logEngine: EngineKind = {
   keeps: 'directory',
   access: 'exclusive',
@@ -239,10 +155,6 @@ export const logEngine: EngineKind = {
     const repair = checkFlag('repair', place.options['repair']);
     const given = place.options['segmentBytes'];
     const segmentBytes = checkBytes('segmentBytes', given, SEGMENT_BYTES_MIN, SEGMENT_BYTES_MAX, SEGMENT_BYTES);
-    return await openRecords(place, { segmentBytes, repair }, async (records, unlock) => {
-      const opening = await openLog(records, { lacksOldest: repair });
-      beginWriting(records.segments, opening);
-      return new LogEngine(records, sync, opening, unlock);
-    });
+    return await openSession(place, { segmentBytes, repair }, (session) => new LogEngine(session, sync));
   },
 };

@@ -8,6 +8,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { pid } from 'node:process';
+import { threadId } from 'node:worker_threads';
 
 const HOST = createHash('sha256').update(hostname()).digest('hex').slice(0, 8);
 const PATTERN = /^([0-9a-f]{8})-(\d+)-(\d+)$/;
@@ -15,6 +16,9 @@ const PATTERN = /^([0-9a-f]{8})-(\d+)-(\d+)$/;
 const BEGAN_FIELD = 19;
 const UNKNOWN = '0';
 const ENDED = 'ended';
+
+/** Where each thread of the process begins to count, so that none makes a name that another makes: it has 2^32 of them. */
+export const FIRST_NUMBER = threadId * 2 ** 32;
 
 /** Of this process. */
 export const OWN_MARK = `${HOST}-${pid}-${beganOf(pid)}`;

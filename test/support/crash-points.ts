@@ -6,11 +6,11 @@
 import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { diskEngine } from '../../src/protocol/engines/disk.ts';
+import { diskEngine } from '../../src/protocol/engines/disk/index.ts';
 import type { Engine, EngineKind } from '../../src/protocol/engines/engine.ts';
-import { fileEngine } from '../../src/protocol/engines/file.ts';
-import { jsonEngine } from '../../src/protocol/engines/json.ts';
-import { logEngine } from '../../src/protocol/engines/log.ts';
+import { fileEngine } from '../../src/protocol/engines/file/index.ts';
+import { jsonEngine } from '../../src/protocol/engines/json/index.ts';
+import { logEngine } from '../../src/protocol/engines/log/index.ts';
 import { diskFiles, type Files } from '../../src/protocol/files.ts';
 import { FaultyFiles } from './faulty-files.ts';
 import { Random } from './random.ts';

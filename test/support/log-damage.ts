@@ -10,13 +10,13 @@ import {
   type Stop,
   scanFrames,
   sealFrame,
-} from '../../src/protocol/engines/log-frame.ts';
+} from '../../src/protocol/engines/log/frame.ts';
 import {
   readSegmentHead,
   SEGMENT_HEAD_BYTES,
   segmentHead,
   segmentName,
-} from '../../src/protocol/engines/log-segment.ts';
+} from '../../src/protocol/engines/log/segment.ts';
 import type { Random } from './random.ts';
 
 export type LogVerdict = 'found' | 'reported' | 'harmless' | 'silent';

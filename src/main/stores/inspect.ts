@@ -4,10 +4,10 @@
  * themselves: then its entries are not counted.
  */
 import { keyOfEngineKey } from '../../protocol/engine-key.ts';
-import { verifyFiles } from '../../protocol/engines/file-verify.ts';
-import { verifyJson } from '../../protocol/engines/json-verify.ts';
+import { verifyFiles } from '../../protocol/engines/file/verify.ts';
+import { verifyJson } from '../../protocol/engines/json/verify.ts';
 import { holderOf } from '../../protocol/engines/lock.ts';
-import { verifyLog } from '../../protocol/engines/log-verify.ts';
+import { verifyLog } from '../../protocol/engines/log/verify.ts';
 import { CacheError } from '../../protocol/errors.ts';
 import { diskFiles, type Files } from '../../protocol/files.ts';
 import type { MarkParts } from '../../protocol/process-mark.ts';

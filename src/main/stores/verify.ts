@@ -4,10 +4,10 @@
  * is opened, once its files are found to be whole.
  */
 
-import { verifyFiles } from '../../protocol/engines/file-verify.ts';
-import { verifyJson } from '../../protocol/engines/json-verify.ts';
+import { verifyFiles } from '../../protocol/engines/file/verify.ts';
+import { verifyJson } from '../../protocol/engines/json/verify.ts';
 import { holderOf } from '../../protocol/engines/lock.ts';
-import { verifyLog } from '../../protocol/engines/log-verify.ts';
+import { verifyLog } from '../../protocol/engines/log/verify.ts';
 import { diskFiles, type Files } from '../../protocol/files.ts';
 import { openRecord } from '../../protocol/record.ts';
 import { openRecordCodec } from '../codec/encoding.ts';

@@ -2,7 +2,7 @@
  * One opener at a time for a directory, without a call that Node has not got (flock). Whoever wants it puts a file there
  * whose name says who it is, and then looks who else has one:
  *
- *     1. make .lock.MARK-n, a name that nobody else ever makes
+ *     1. make .lock.MARK-n, a name that no other process, thread or call ever makes
  *     2. list the directory; remove the locks of processes that have ended
  *     3. no other left: it is ours.  Another left: remove our own and try again a little later, LOCK_TRIES times
  *
@@ -13,13 +13,13 @@
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Files } from '../files.ts';
-import { isAlive, type MarkParts, OWN_MARK, partsOfMark } from '../process-mark.ts';
+import { FIRST_NUMBER, isAlive, type MarkParts, OWN_MARK, partsOfMark } from '../process-mark.ts';
 import { attempt, storeError } from './faults.ts';
 
 const LOCK_TRIES = 8;
 const PAUSE_MS = 12;
 const PATTERN = /^\.lock\.([0-9a-f]{8}-\d+-\d+)-\d+$/;
-let locks = 0;
+let locks = FIRST_NUMBER;
 
 /** Whether a file of that name is a lock, which no engine counts among its own. */
 export function isLockName(name: string): boolean {

@@ -2,7 +2,7 @@ import { mkdtempSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
-import { diskEngine } from '../../../src/protocol/engines/disk.ts';
+import { diskEngine } from '../../../src/protocol/engines/disk/index.ts';
 import type { Engine } from '../../../src/protocol/engines/engine.ts';
 import { diskFiles, type Files } from '../../../src/protocol/files.ts';
 import { bytesUnder } from '../../support/crash-points.ts';

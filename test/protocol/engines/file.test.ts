@@ -14,8 +14,8 @@ import {
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Engine } from '../../../src/protocol/engines/engine.ts';
-import { fileEngine } from '../../../src/protocol/engines/file.ts';
-import { nameOf } from '../../../src/protocol/engines/file-tree.ts';
+import { fileEngine } from '../../../src/protocol/engines/file/index.ts';
+import { nameOf } from '../../../src/protocol/engines/file/tree.ts';
 import { diskFiles, type Files } from '../../../src/protocol/files.ts';
 import { OWN_MARK } from '../../../src/protocol/process-mark.ts';
 import { runEngineSuite } from '../../support/engine-suite.ts';

@@ -9,6 +9,7 @@ import type { CompressionName, CompressionOption } from '../../protocol/compress
 import { misuse } from '../../protocol/errors.ts';
 import { loadSerializer, type Serializer, type SerializerModule, type SerializerName } from '../serializers/index.ts';
 import { type EncodingOptions, type ResolvedEncoding, recordCodecOf, resolveEncoding } from './encoding.ts';
+import { assertOptions } from './known-options.ts';
 import type { RecordCodec } from './record-codec.ts';
 
 export interface CodecOptions {
@@ -79,13 +80,7 @@ const KNOWN = ['serializer', 'compression', 'base64', 'strict'];
 const FOR_EVER = Number.POSITIVE_INFINITY;
 
 function resolved(options: EncodingOptions): ResolvedEncoding {
-  if (typeof options !== 'object' || options === null) {
-    throw misuse('INVALID_CONFIG', `an object with ${KNOWN.join(', ')}`, options, { option: 'options' });
-  }
-  const stranger = Object.keys(options).find((name) => !KNOWN.includes(name));
-  if (stranger !== undefined) {
-    throw misuse('INVALID_CONFIG', `one of the options ${KNOWN.join(', ')}`, stranger, { option: stranger });
-  }
+  assertOptions(options, KNOWN);
   return resolveEncoding(options);
 }
 

@@ -162,18 +162,9 @@ export class Records {
   }
 
   /** What was begun is finished; what comes later gets STORE_CLOSED. */
-  close(afterwards: () => Answer<void>): Promise<void> {
-    this.#closing ??= this.#close(afterwards);
+  close(closeEngine: () => Promise<void>): Promise<void> {
+    this.#closing ??= this.#turns.idle().then(closeEngine);
     return this.#closing;
-  }
-
-  async #close(afterwards: () => Answer<void>): Promise<void> {
-    await this.#turns.idle();
-    try {
-      await this.#engine.close();
-    } finally {
-      await afterwards();
-    }
   }
 
   /** Throws STORE_CLOSED. */

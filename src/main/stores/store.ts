@@ -22,7 +22,7 @@ const BATCH_MAX = 1_024;
 const BATCH_BYTES_MAX = 16 * 1024 * 1024;
 const GET_MANY_MAX = 64;
 
-/** A store as it was opened. `openStore` takes it again, but for serializers and engines of your own. */
+/** A store as it was opened. `openStore` takes it again, but for passwords and for serializers, engines and clients of your own. */
 export interface StoreConfig {
   readonly name: string;
   readonly engine: string;
@@ -50,7 +50,7 @@ export interface StoreParts {
   readonly codec: RecordCodec;
   readonly config: StoreConfig;
   openSub(name: string): Promise<Store<unknown>>;
-  afterClose(): Answer<void>;
+  closeEngine(): Promise<void>;
 }
 
 /** What a store says of itself: entries, what the engine knows, and how values are encoded. */
@@ -366,7 +366,7 @@ export class Store<V = unknown> implements AsyncIterable<[CacheKey, V]> {
 
   /** Finishes what was begun and gives everything back; later calls get STORE_CLOSED. Again does nothing. */
   close(): Promise<void> {
-    return this.#records.close(this.#parts.afterClose);
+    return this.#records.close(this.#parts.closeEngine);
   }
 
   [Symbol.asyncDispose](): Promise<void> {

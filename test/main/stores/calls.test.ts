@@ -1,4 +1,6 @@
 /** What every method does with what it is given, whatever the engine: in memory. */
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { openStore, type Store } from '../../../src/main/stores/index.ts';
 
@@ -111,4 +113,34 @@ test('versions that have expired do not come back with the next one', async () =
   await versions.set('a', 'two');
   expect(await versions.getAll('a')).toEqual(['one', 'two']);
   await versions.close();
+});
+
+test('a row has the key of its entry, and a cell of CSV what is in Maps and Sets', async () => {
+  await store.set('mine', { _key: 'theirs', seen: new Set([1, 2]), by: new Map([['a', 10n]]), pattern: /x/ });
+  const rows = [];
+  for await (const row of store.rows()) rows.push(row);
+  expect(rows).toMatchObject([{ _key: 'mine', seen: new Set([1, 2]) }]);
+  expect(await store.toCSV()).toBe('_key,seen,by,pattern\r\nmine,"[1,2]","[[""a"",""10""]]","""/x/"""\r\n');
+});
+
+test('a damaged value is told by its key, its store and what to do', async () => {
+  const broken = await openStore.tmp<string>({ engine: 'file' });
+  await broken.set('a', 'x');
+  const entries = join(broken.config.root as string, broken.config.name, 'entries');
+  const [file] = readdirSync(entries, { recursive: true, encoding: 'utf8' }).filter((path) =>
+    statSync(join(entries, path)).isFile(),
+  );
+  const path = join(entries, file as string);
+  const bytes = readFileSync(path);
+  writeFileSync(path, bytes.fill(7, bytes.length - 1));
+  const damage = broken.get('a');
+  await expect(damage).rejects.toMatchObject({
+    code: 'STORE_CORRUPT',
+    path: expect.stringContaining(broken.config.name),
+  });
+  await expect(damage).rejects.toThrow('Next: ');
+  const findings: string[] = [];
+  for await (const finding of broken.verify()) findings.push(finding);
+  expect(findings.length).toBeGreaterThan(0);
+  await broken.close();
 });

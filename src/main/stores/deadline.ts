@@ -1,6 +1,6 @@
 /** Until when a stored value lives: a deadline by the wall clock, since it outlives the process that set it. */
 import { misuse } from '../../protocol/errors.ts';
-import { deadlineOf } from '../../protocol/record.ts';
+import { deadlineOf, openRecord } from '../../protocol/record.ts';
 import { assertOptions } from '../codec/known-options.ts';
 import { EVER, parseDuration } from '../units.ts';
 
@@ -32,8 +32,19 @@ export function deadlineIn(ttl: unknown): number {
   return Date.now() + ms;
 }
 
+/** What is damaged has not: its deadline may be what was damaged, and whoever reads it is to be told. */
 export function hasExpired(record: Uint8Array): boolean {
   const deadline = deadlineOf(record);
   // No clock is read for what lives for ever.
-  return deadline !== EVER && Date.now() >= deadline;
+  return deadline !== EVER && Date.now() >= deadline && isWhole(record);
+}
+
+function isWhole(record: Uint8Array): boolean {
+  try {
+    openRecord(record);
+    return true;
+  } catch {
+    // Told by the call that decodes it.
+    return false;
+  }
 }

@@ -11,6 +11,7 @@ import type { Answer, Engine } from '../../protocol/engines/engine.ts';
 import { KeyTurns } from '../../protocol/engines/key-turns.ts';
 import { CacheError } from '../../protocol/errors.ts';
 import { hasExpired } from './deadline.ts';
+import { Slice } from './slice.ts';
 import { versionsOf, withVersion } from './versions.ts';
 
 /** Records that are read at once: a page of keys may stand for gigabytes. */
@@ -144,6 +145,7 @@ export class Records {
 
   /** Everything, expired ones, too, in steps that memory can hold. */
   async *all(): AsyncGenerator<Entry> {
+    const slice = new Slice();
     for await (const page of this.pages()) {
       for (let at = 0; at < page.length; at += RECORDS_PER_STEP) {
         const step = page.slice(at, at + RECORDS_PER_STEP);
@@ -151,6 +153,7 @@ export class Records {
         for (const [i, record] of records.entries()) {
           if (record !== undefined) yield [step[i] as string, record];
         }
+        await slice.rest();
       }
     }
   }

@@ -31,11 +31,9 @@ export function rowsOf(key: CacheKey, value: unknown): Row[] {
   });
 }
 
-/** With a head of all columns, in the order in which they first occur. */
-export function csvOf(rows: readonly Readonly<Record<string, unknown>>[]): string {
-  const columns = [...new Set(rows.flatMap((row) => Object.keys(row)))];
-  const lines = [columns, ...rows.map((row) => columns.map((column) => cellOf(row[column])))];
-  return lines.map((cells) => `${cells.map(quoted).join(',')}\r\n`).join('');
+/** A line of CSV. */
+export function lineOf(cells: readonly unknown[]): string {
+  return `${cells.map((cell) => quoted(cellOf(cell))).join(',')}\r\n`;
 }
 
 function flatten(value: object, path: string, into: [string, unknown][], depth: number): void {

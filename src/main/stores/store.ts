@@ -14,7 +14,8 @@ import { deadlineFor, deadlineIn, hasExpired, type StoreSetOptions } from './dea
 import { keysOf, pairsOf } from './entries.ts';
 import { Flights } from './flights.ts';
 import { Records } from './records.ts';
-import { csvOf, type Row, rowsOf } from './rows.ts';
+import { lineOf, type Row, rowsOf } from './rows.ts';
+import { Slice } from './slice.ts';
 import { versionsOf } from './versions.ts';
 
 /** Of setMany: what an engine is given at once. Of a larger batch no more lies in memory twice. */
@@ -93,6 +94,7 @@ export class Store<V = unknown> implements AsyncIterable<[CacheKey, V]> {
   async getMany(keys: Iterable<CacheKey>): Promise<Map<CacheKey, V>> {
     const wanted = Array.from(keysOf(keys), (key) => [key, engineKeyOf(key)] as const);
     const found = new Map<CacheKey, V>();
+    const slice = new Slice();
     for (let at = 0; at < wanted.length; at += GET_MANY_MAX) {
       const step = wanted.slice(at, at + GET_MANY_MAX);
       const records = await this.#records.readMany(step.map(([, text]) => text));
@@ -100,6 +102,7 @@ export class Store<V = unknown> implements AsyncIterable<[CacheKey, V]> {
         const record = records[i];
         if (record !== undefined && !hasExpired(record)) found.set(key, (await this.#decode(text, record)) as V);
       }
+      await slice.rest();
     }
     return found;
   }
@@ -149,6 +152,7 @@ export class Store<V = unknown> implements AsyncIterable<[CacheKey, V]> {
     options?: StoreSetOptions,
   ): Promise<void> {
     const expiresAtMs = deadlineFor(options);
+    const slice = new Slice();
     let batch: [string, Buffer][] = [];
     let bytes = 0;
     for (const [key, value] of pairsOf(entries)) {
@@ -161,6 +165,7 @@ export class Store<V = unknown> implements AsyncIterable<[CacheKey, V]> {
         await this.#records.writeMany(batch, expiresAtMs);
         batch = [];
         bytes = 0;
+        await slice.rest();
       }
     }
     await this.#records.writeMany(batch, expiresAtMs);
@@ -175,6 +180,7 @@ export class Store<V = unknown> implements AsyncIterable<[CacheKey, V]> {
 
   /** How many of them there were. All of them are tried; it rejects with the first that failed. */
   async deleteMany(keys: Iterable<CacheKey>): Promise<number> {
+    const slice = new Slice();
     let count = 0;
     let batch: CacheKey[] = [];
     for (const key of keysOf(keys)) {
@@ -182,6 +188,7 @@ export class Store<V = unknown> implements AsyncIterable<[CacheKey, V]> {
       if (batch.length === BATCH_MAX) {
         count += await this.#deleteAll(batch);
         batch = [];
+        await slice.rest();
       }
     }
     return count + (await this.#deleteAll(batch));
@@ -324,8 +331,18 @@ export class Store<V = unknown> implements AsyncIterable<[CacheKey, V]> {
   /** All rows as CSV, by RFC 4180, with a head. */
   async toCSV(): Promise<string> {
     const rows: Row[] = [];
-    for await (const row of this.rows()) rows.push(row);
-    return csvOf(rows);
+    const columns = new Set<string>();
+    for await (const row of this.rows()) {
+      rows.push(row);
+      for (const column of Object.keys(row)) columns.add(column);
+    }
+    const slice = new Slice();
+    let text = lineOf([...columns]);
+    for (const row of rows) {
+      text += lineOf(Array.from(columns, (column) => row[column]));
+      await slice.rest();
+    }
+    return text;
   }
 
   /** A store within this one, with the same options. It is closed by itself. */

@@ -138,3 +138,33 @@ test('a damaged value is told by its key, its store and what to do', async () =>
   await expect(damage).rejects.toMatchObject({ code: 'STORE_CORRUPT', key: ['a', 1], path: '/data/broken' });
   await expect(damage).rejects.toThrow(/broken.*Next: /);
 });
+
+test('what goes through a whole store gives others a turn between its steps', async () => {
+  const entries = Array.from({ length: 2_500 }, (_, i) => [i, i] as const);
+  const long: [name: string, run: () => Promise<unknown>][] = [
+    ['setMany', () => store.setMany(entries)],
+    ['getMany', () => store.getMany(entries.map(([key]) => key))],
+    ['toMap', () => store.toMap()],
+    ['toCSV', () => store.toCSV()],
+    ['cleanup', () => store.cleanup()],
+    ['deleteMany', () => store.deleteMany(entries.map(([key]) => key))],
+  ];
+  let clock = 0;
+  const clocks = vi.spyOn(performance, 'now').mockImplementation(() => {
+    clock += 20;
+    return clock;
+  });
+  for (const [name, run] of long) {
+    let turns = 0;
+    let isDone = false;
+    const others = () => {
+      turns++;
+      if (!isDone) setImmediate(others);
+    };
+    setImmediate(others);
+    await run();
+    isDone = true;
+    expect([name, turns > 1]).toEqual([name, true]);
+  }
+  clocks.mockRestore();
+});

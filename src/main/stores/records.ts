@@ -37,13 +37,13 @@ export class Records {
 
   /** As it is stored: perhaps expired. Good until the next call when it comes at once. */
   read(text: string): Answer<Uint8Array | undefined> {
-    return this.#call(text, (engine) => engine.get(text));
+    const engine = this.#open();
+    return this.#turns.isFree(text) ? engine.get(text) : this.#turns.run(text, () => ownCopy(engine.get(text)));
   }
 
   /** The same in memory of its own, which is still good after a turn of others. */
   async readOwn(text: string): Promise<Uint8Array | undefined> {
-    const answer = this.read(text);
-    return answer instanceof Promise || answer === undefined ? answer : Buffer.from(answer);
+    return ownCopy(this.read(text));
   }
 
   async readMany(texts: readonly string[]): Promise<readonly (Uint8Array | undefined)[]> {
@@ -195,6 +195,11 @@ export class Records {
       ? engine.update(text, (before) => this.asStored(before, record, expiresAtMs))
       : engine.set(text, record);
   }
+}
+
+/** What an engine answers at once is good until the next call, and a promise may be looked at after it. */
+function ownCopy(answer: Answer<Uint8Array | undefined>): Answer<Uint8Array | undefined> {
+  return answer instanceof Promise || answer === undefined ? answer : Buffer.from(answer);
 }
 
 function ignore(): void {}

@@ -4,11 +4,10 @@
  *
  *     HOST-PID-BEGAN      host: 8 hex digits of a hash of the machine's name
  */
-import { createHash } from 'node:crypto';
+import { createHash, randomInt } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { pid } from 'node:process';
-import { threadId } from 'node:worker_threads';
 
 const HOST = createHash('sha256').update(hostname()).digest('hex').slice(0, 8);
 const PATTERN = /^([0-9a-f]{8})-(\d+)-(\d+)$/;
@@ -17,11 +16,16 @@ const BEGAN_FIELD = 19;
 const UNKNOWN = '0';
 const ENDED = 'ended';
 
-/** Where each thread of the process begins to count, so that none makes a name that another makes: it has 2^32 of them. */
-export const FIRST_NUMBER = threadId * 2 ** 32;
-
 /** Of this process. */
 export const OWN_MARK = `${HOST}-${pid}-${beganOf(pid)}`;
+
+/** Begins anywhere: the threads of a process have one mark, and each of them counts for itself. */
+let numbers = randomInt(2 ** 47);
+
+/** For a name that with the mark no other file, thread or process has. */
+export function nextNumber(): number {
+  return numbers++;
+}
 
 export interface MarkParts {
   readonly isHere: boolean;

@@ -1,33 +1,36 @@
-/** What TypeScript says of stores: checked by the compiler, never run. */
-import { type CacheKey, openStore, openStoreAt, registerEngine, type Store, type Version } from 'shardstash/store';
+/** What the compiler must accept of the public types of stores, and what it must not. Checked by `npm run types`; never run. */
+import { type CacheKey, openStore, openStoreAt, type Store, type Version } from 'shardstash/store';
 
 interface User {
   readonly name: string;
 }
 
-async function stores(): Promise<void> {
-  const users: Store<User> = await openStore<User>({ name: 'users', engine: 'log', segmentBytes: '64mb', sync: true });
-  const user: User | undefined = await users.get(['user', 1]);
-  await users.set('a', { name: user?.name ?? 'Ann' }, { ttl: '7d' });
-  // @ts-expect-error A value is a User.
-  await users.set('a', 1);
-  const made: User = await users.getOrSet('b', async (key: CacheKey) => ({ name: String(key) }));
-  await users.setMany({ c: made });
-  await users.setMany([['d', made]]);
-  const item: [CacheKey, User] | undefined = await users.popItem();
-  for await (const [key, value] of users) await users.set(key, value);
-  const all: User[] = await users.getAll('a');
-  const versions: Version<User>[] = await users.getAll('a', { withMetadata: true });
-  const part: Store<number> = await users.sub<number>('part');
-  const some = await openStore.tmp<number>({ engine: 'disk', maxBytes: '10mb', eviction: 'lru' });
-  const anything: Store = await openStoreAt('./data/users');
-  // @ts-expect-error Nobody knows what is in it.
-  const text: string | undefined = await anything.get('a');
-  registerEngine('mine', { module: new URL('file:///mine.js') });
-  await openStore({ engine: 'mine', colour: 'blue' });
-  // @ts-expect-error There is no such way to evict.
-  await openStore({ engine: 'disk', eviction: 'lr' });
-  void [item, all, versions, part, some, text];
+export async function typed(): Promise<void> {
+  const store: Store<User> = await openStore<User>({ name: 'users', engine: 'log', compression: 'gzip' });
+  await store.set('a', { name: 'Ann' }, { ttl: null });
+  await store.setMany(new Map([[1, { name: 'Ann' }]]));
+  await store.setMany({ a: { name: 'Ann' } });
+  (await store.get(['a', 1])) satisfies User | undefined;
+  (await store.getAll('a')) satisfies User[];
+  (await store.getAll('a', { withMetadata: true })) satisfies Version<User>[];
+  (await store.popItem()) satisfies [CacheKey, User] | undefined;
+  (await store.getOrSet('a', async () => ({ name: 'Ann' }))) satisfies User;
+  for await (const [, user] of store) user.name satisfies string;
+  // What a store says of itself opens it again.
+  (await openStore<User>(store.toJSON())) satisfies Store<User>;
+  (await store.sub('part')) satisfies Store<User>;
+  (await store.sub<number>('part')) satisfies Store<number>;
+  (await openStore.tmp<number>({ engine: 'memory', root: '/tmp' })) satisfies Store<number>;
+  (await openStoreAt('/data/users', { engine: 'log', sync: true })) satisfies Store;
+  await openStore({ engine: 'mine', colour: 'an option of an engine of one’s own' });
+  // @ts-expect-error no user
+  await store.set('a', { nam: 'Ann' });
+  // @ts-expect-error no key
+  await store.get(() => 1);
+  // @ts-expect-error no option of a set
+  await store.set('a', { name: 'Ann' }, { tll: 5 });
+  // @ts-expect-error true or false
+  await openStore({ base64: 'yes' });
+  // @ts-expect-error true or false, here as there
+  await openStoreAt('/data/users', { sync: 'yes' });
 }
-
-void stores;

@@ -6,6 +6,7 @@
  *
  * So TO is there whole or not at all. On a server, which has no rename, what was written is removed again where it fails.
  */
+
 import { mkdtempSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
@@ -19,7 +20,8 @@ import { hasExpired } from './deadline.ts';
 import { type EngineModule, type EngineName, findEngine } from './engine-registry.ts';
 import { openParts } from './open.ts';
 import { checkName, type StoreOptions } from './options.ts';
-import { findStoreAt, isServer, openPartsAt, type Parts } from './store-at.ts';
+import type { OpenedParts } from './store.ts';
+import { findStoreAt, isServer, openPartsAt } from './store-at.ts';
 import { storesIn } from './store-bytes.ts';
 import { versionsOf, withVersion } from './versions.ts';
 
@@ -45,8 +47,8 @@ export interface Converted {
   readonly expired: number;
   /** Stores within the old one, which are not copied either. */
   readonly stores: readonly string[];
-  readonly from: Parts['config'];
-  readonly to: Parts['config'];
+  readonly from: OpenedParts['config'];
+  readonly to: OpenedParts['config'];
 }
 
 /**
@@ -73,7 +75,7 @@ export async function convertStore(from: string, to: string, options: ConvertOpt
   }
 }
 
-function wantedOf(config: Parts['config'], options: ConvertOptions): StoreOptions {
+function wantedOf(config: OpenedParts['config'], options: ConvertOptions): StoreOptions {
   const serializer = options.serializer ?? options.fromSerializer ?? config.serializer;
   return {
     engine: options.engine ?? config.engine,
@@ -85,7 +87,7 @@ function wantedOf(config: Parts['config'], options: ConvertOptions): StoreOption
   };
 }
 
-async function toDirectory(source: Parts, to: string, wanted: StoreOptions) {
+async function toDirectory(source: OpenedParts, to: string, wanted: StoreOptions) {
   const path = resolve(to);
   const name = checkName(basename(path));
   const above = dirname(path);
@@ -104,7 +106,7 @@ async function toDirectory(source: Parts, to: string, wanted: StoreOptions) {
   }
 }
 
-async function toServer(source: Parts, url: string, wanted: StoreOptions, name: string | undefined) {
+async function toServer(source: OpenedParts, url: string, wanted: StoreOptions, name: string | undefined) {
   if (name === undefined) {
     throw misuse('INVALID_CONFIG', `\`name\` for the store on ${url}`, name, { option: 'name' });
   }
@@ -118,7 +120,7 @@ async function toServer(source: Parts, url: string, wanted: StoreOptions, name: 
 }
 
 /** Copies, counts and closes; `undo` is called before it is closed where that fails. */
-async function copyInto(source: Parts, target: Parts, undo: (engine: Engine) => unknown = () => {}) {
+async function copyInto(source: OpenedParts, target: OpenedParts, undo: (engine: Engine) => unknown = () => {}) {
   try {
     const { entries, expired } = await copy(source, target);
     await target.engine.flush();
@@ -137,7 +139,7 @@ async function copyInto(source: Parts, target: Parts, undo: (engine: Engine) => 
   }
 }
 
-async function copy(source: Parts, target: Parts): Promise<{ entries: number; expired: number }> {
+async function copy(source: OpenedParts, target: OpenedParts): Promise<{ entries: number; expired: number }> {
   const isSame = (['serializer', 'compression', 'base64', 'strict'] as const).every(
     (option) => source.config[option] === target.config[option],
   );
@@ -161,7 +163,7 @@ async function copy(source: Parts, target: Parts): Promise<{ entries: number; ex
 }
 
 /** In append mode every version. */
-async function encodedAnew(source: Parts, target: Parts, record: Uint8Array): Promise<Uint8Array> {
+async function encodedAnew(source: OpenedParts, target: OpenedParts, record: Uint8Array): Promise<Uint8Array> {
   const expiresAtMs = deadlineOf(record);
   if (!source.config.appendMode) {
     return await target.codec.encode(await source.codec.decode(record), expiresAtMs);

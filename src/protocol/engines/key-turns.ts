@@ -22,6 +22,11 @@ export class KeyTurns {
     return this.#alone === undefined && !this.#last.has(key);
   }
 
+  /** Whether any call would. */
+  get isIdle(): boolean {
+    return this.#alone === undefined && this.#last.size === 0;
+  }
+
   run<T>(key: string, step: () => Answer<T>): Answer<T> {
     const before = this.#last.get(key) ?? this.#alone;
     if (before !== undefined) {

@@ -13,13 +13,12 @@
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Files } from '../files.ts';
-import { FIRST_NUMBER, isAlive, type MarkParts, OWN_MARK, partsOfMark } from '../process-mark.ts';
+import { isAlive, type MarkParts, nextNumber, OWN_MARK, partsOfMark } from '../process-mark.ts';
 import { attempt, storeError } from './faults.ts';
 
 const LOCK_TRIES = 8;
 const PAUSE_MS = 12;
 const PATTERN = /^\.lock\.([0-9a-f]{8}-\d+-\d+)-\d+$/;
-let locks = FIRST_NUMBER;
 
 /** Whether a file of that name is a lock, which no engine counts among its own. */
 export function isLockName(name: string): boolean {
@@ -29,7 +28,7 @@ export function isLockName(name: string): boolean {
 /** Takes the lock of a directory; what is returned gives it back. Rejects with LOCKED, or ENGINE_ERROR. */
 export async function lockDirectory(files: Files, directory: string): Promise<() => void> {
   for (let tries = LOCK_TRIES; ; tries--) {
-    const own = `.lock.${OWN_MARK}-${locks++}`;
+    const own = `.lock.${OWN_MARK}-${nextNumber()}`;
     const release = () => attempt('remove a lock', join(directory, own), () => files.unlinkSync(join(directory, own)));
     attempt('make a lock', join(directory, own), () => files.closeSync(files.openSync(join(directory, own), 'wx')));
     let other: string | undefined;

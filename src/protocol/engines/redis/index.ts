@@ -59,7 +59,8 @@ class RedisEngine implements Engine {
     const { commands } = client;
     this.manifest = {
       read: () => client.run('read from', async () => (await commands.getBuffer(manifestKey))?.toString()),
-      write: (text: string) => client.run('write to', async () => void (await commands.set(manifestKey, text))),
+      write: (text: string) => client.run('write to', async () => void (await commands.set(manifestKey, text, 'NX'))),
+      remove: () => client.run('write to', async () => void (await commands.unlink(manifestKey))),
     };
   }
 

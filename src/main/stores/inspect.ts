@@ -16,7 +16,7 @@ import { openRecordCodec } from '../codec/encoding.ts';
 import type { RecordCodec } from '../codec/record-codec.ts';
 import { isSerializerName } from '../serializers/index.ts';
 import { glimpseLog } from './log-glimpse.ts';
-import { findStoreAt, isServer, openPartsAt, type StoreAtOptions } from './store-at.ts';
+import { findStoreAt, isServer, openPartsAt, type StoreAtOptions, shownPlace } from './store-at.ts';
 import { bytesIn, storesIn } from './store-bytes.ts';
 import { versionsOf } from './versions.ts';
 
@@ -77,7 +77,7 @@ export async function inspectStore(place: string, options: InspectOptions = {}):
       seen,
     );
     const told = { engine, serializer, compression, base64, strict, appendMode };
-    return { path: `${place} ${name}`, ...told, ...seen, bytes: undefined, holder: undefined, stores: [] };
+    return { path: `${shownPlace(place)} ${name}`, ...told, ...seen, bytes: undefined, holder: undefined, stores: [] };
   }
   const { directory, manifest } = findStoreAt(files, place);
   const holder = holderOf(files, directory);
@@ -109,7 +109,7 @@ export async function inspectStore(place: string, options: InspectOptions = {}):
   return { path: directory, ...manifest, ...seen, bytes, holder, stores: storesIn(files, directory) };
 }
 
-/** Opens a store, counts and closes it again. What keeps it from opening is damage. */
+/** Opens a store, counts and closes it again. What keeps it from opening is damage, but for others who use it. */
 async function lookInside(place: string, options: InspectOptions, seen: Seen) {
   let opened: Awaited<ReturnType<typeof openPartsAt>>;
   try {
@@ -120,7 +120,8 @@ async function lookInside(place: string, options: InspectOptions, seen: Seen) {
       throw error;
     }
     seen.entries = undefined;
-    tell(seen.damage, error.message);
+    const isInUse = error.code === 'BUSY' || error.code === 'LOCKED';
+    tell(isInUse ? seen.notes : seen.damage, error.message);
     return findStoreAt(diskFiles, place).manifest as never;
   }
   const { engine, codec, config } = opened;

@@ -148,7 +148,11 @@ class SqliteEngine implements Engine {
   close(): void {
     this.#attempt('close', () => {
       try {
+        // Whoever is writing has the log of writes, and will empty it.
+        this.#driver.exec('PRAGMA busy_timeout = 0');
         this.#checkpoint();
+      } catch (cause) {
+        if (!(cause instanceof SqliteFault && isBusy(cause))) throw cause;
       } finally {
         this.#driver.close();
       }
@@ -241,6 +245,11 @@ function keyOf(blob: Uint8Array): string {
   return blob[0] === 0xff ? '' : Buffer.from(blob.buffer, blob.byteOffset, blob.length).toString();
 }
 
+/** LOCKED is what libsql says in place of BUSY after a statement that met BUSY. */
+function isBusy({ resultCode }: SqliteFault): boolean {
+  return resultCode === SQLITE.BUSY || resultCode === SQLITE.LOCKED;
+}
+
 function sqliteError(doing: string, path: string, cause: unknown): Error {
   if (!(cause instanceof SqliteFault)) {
     return engineError(doing, path, cause);
@@ -263,11 +272,12 @@ function sqliteError(doing: string, path: string, cause: unknown): Error {
 /** Nothing is written before it is known to be ours, or empty. */
 function prepareDatabase(driver: SqliteDriver, path: string, isSync: boolean): void {
   driver.exec(`PRAGMA busy_timeout = ${BUSY_MS}`);
+  let isNew = false;
   // In one transaction, so that of two who make the same store none sees half of it.
   driver.exec('BEGIN');
   try {
     const id = Number(driver.single('PRAGMA application_id')());
-    const isNew = id === 0 && Number(driver.single('SELECT count(*) FROM sqlite_schema')()) === 0;
+    isNew = id === 0 && Number(driver.single('SELECT count(*) FROM sqlite_schema')()) === 0;
     const format = Number(driver.single('PRAGMA user_version')());
     if (!isNew && id !== APPLICATION_ID) {
       const next = 'choose another `root`, or move that database away';
@@ -286,6 +296,10 @@ function prepareDatabase(driver: SqliteDriver, path: string, isSync: boolean): v
   }
   driver.query('PRAGMA journal_mode = WAL')();
   driver.exec(`PRAGMA synchronous = ${isSync ? 'FULL' : 'NORMAL'}`);
+  // What is there is not written to: others may be writing for longer than BUSY_MS.
+  if (!isNew) {
+    return;
+  }
   driver.exec(`BEGIN IMMEDIATE;
     PRAGMA application_id = ${APPLICATION_ID};
     PRAGMA user_version = ${FORMAT};

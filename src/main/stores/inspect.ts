@@ -109,19 +109,13 @@ export async function inspectStore(place: string, options: InspectOptions = {}):
   return { path: directory, ...manifest, ...seen, bytes, holder, stores: storesIn(files, directory) };
 }
 
-/** Opens a store, counts and closes it again. What keeps it from opening is damage, but for others who use it. */
+/** Opens a store, counts and closes it again. */
 async function lookInside(place: string, options: InspectOptions, seen: Seen) {
   let opened: Awaited<ReturnType<typeof openPartsAt>>;
   try {
     opened = await openPartsAt(diskFiles, place, options);
   } catch (error) {
-    const isDamage = error instanceof CacheError && !isServer(place) && error.code !== 'MISSING_DEPENDENCY';
-    if (!isDamage) {
-      throw error;
-    }
-    seen.entries = undefined;
-    const isInUse = error.code === 'BUSY' || error.code === 'LOCKED';
-    tell(isInUse ? seen.notes : seen.damage, error.message);
+    tellWhatStopped(place, seen, error);
     return findStoreAt(diskFiles, place).manifest as never;
   }
   const { engine, codec, config } = opened;
@@ -135,10 +129,22 @@ async function lookInside(place: string, options: InspectOptions, seen: Seen) {
       }
       if (seen.sample.length >= wanted) break;
     }
-    return config;
+  } catch (error) {
+    tellWhatStopped(place, seen, error);
   } finally {
     await engine.close();
   }
+  return config;
+}
+
+/** It is damage, but for others who use the store. Throws what says nothing of its files: a server that is away, say. */
+function tellWhatStopped(place: string, seen: Seen, error: unknown): void {
+  if (!(error instanceof CacheError) || isServer(place) || error.code === 'MISSING_DEPENDENCY') {
+    throw error;
+  }
+  seen.entries = undefined;
+  const isInUse = error.code === 'BUSY' || error.code === 'LOCKED';
+  tell(isInUse ? seen.notes : seen.damage, error.message);
 }
 
 async function show(

@@ -337,12 +337,17 @@ export class Store<V = unknown> implements AsyncIterable<[CacheKey, V]> {
   /** Reads everything, and tells what is wrong: a sentence for each thing, none for a store that is whole. */
   async *verify(): AsyncGenerator<string> {
     yield* this.#records.engine.verify?.() ?? [];
-    for await (const [text, record] of this.#records.all()) {
-      try {
-        await this.#decode(record);
-      } catch (error) {
-        yield `The value of ${JSON.stringify(text)} cannot be read: ${(error as Error).message}`;
+    try {
+      for await (const [text, record] of this.#records.all()) {
+        try {
+          await this.#decode(record);
+        } catch (error) {
+          yield `The value of ${JSON.stringify(text)} cannot be read: ${(error as Error).message}`;
+        }
       }
+    } catch (error) {
+      if (!(error instanceof CacheError && error.code === 'STORE_CORRUPT')) throw error;
+      yield error.message;
     }
   }
 

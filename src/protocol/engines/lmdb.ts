@@ -158,7 +158,7 @@ class LmdbEngine implements Engine {
 
   facts(): EngineFacts {
     this.#file.commit();
-    return this.#file.read('look at', () => {
+    return this.#file.read('look', () => {
       const { pageSize, lastPageNumber, mapSize } = this.#file.database.getStats();
       const bytes = this.#place.files.statSync(this.#file.path).size;
       return { bytes, pages: lastPageNumber + 1, pageBytes: pageSize, mapBytes: mapSize };

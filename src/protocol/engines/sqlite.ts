@@ -161,7 +161,7 @@ class SqliteEngine implements Engine {
 
   facts(): EngineFacts {
     const size = (path: string) => this.#files.statSync(path, { throwIfNoEntry: false })?.size ?? 0;
-    return attempt('look at', this.#path, () => {
+    return attempt('look', this.#path, () => {
       const logBytes = size(`${this.#path}-wal`);
       return { bytes: size(this.#path) + logBytes, logBytes };
     });
@@ -175,9 +175,9 @@ class SqliteEngine implements Engine {
       // Where it is damaged badly, the check itself stumbles.
       findings = [(cause as Error).message];
     }
-    for (const finding of findings) {
-      if (finding !== 'ok') {
-        yield `${this.#path}: ${String(finding)}`;
+    for (const finding of findings.flatMap((lines) => String(lines).split('\n'))) {
+      if (finding !== 'ok' && !finding.startsWith('***')) {
+        yield `${this.#path}: ${finding}`;
       }
     }
   }
@@ -201,11 +201,7 @@ class SqliteEngine implements Engine {
       body();
       this.#attempt(doing, () => this.#driver.exec('COMMIT'));
     } catch (error) {
-      try {
-        this.#driver.exec('ROLLBACK');
-      } catch {
-        // A full disk rolls back by itself, and then there is no transaction to end. The first error is the one to tell.
-      }
+      rollBack(this.#driver);
       this.#makeRoom(error);
       throw error;
     }
@@ -234,6 +230,15 @@ class SqliteEngine implements Engine {
       this.#makeRoom(cause);
       throw sqliteError(doing, this.#path, cause);
     }
+  }
+}
+
+/** After a failure, whose error is the one to tell. */
+function rollBack(driver: SqliteDriver): void {
+  try {
+    driver.exec('ROLLBACK');
+  } catch {
+    // A disk that is full, or fails, rolls back by itself, and then there is no transaction to end.
   }
 }
 
@@ -292,7 +297,7 @@ function prepareDatabase(driver: SqliteDriver, path: string, isSync: boolean): v
       throw storeError('STORE_FOREIGN', path, `The store at ${path} is of format ${format}; ${known}`);
     }
   } finally {
-    driver.exec('ROLLBACK');
+    rollBack(driver);
   }
   driver.query('PRAGMA journal_mode = WAL')();
   driver.exec(`PRAGMA synchronous = ${isSync ? 'FULL' : 'NORMAL'}`);

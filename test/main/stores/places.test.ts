@@ -6,6 +6,7 @@ import {
   readFileSync,
   rmSync,
   statSync,
+  truncateSync,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
@@ -141,6 +142,23 @@ test('damage is told with its path, by verification and inspection alike', async
     expect(findings.length).toBeGreaterThan(0);
     expect(findings.join()).toContain(path);
     expect((await inspectStore(path)).damage.length).toBeGreaterThan(0);
+  }
+});
+
+test('so is a database that was cut off', async () => {
+  for (const [engine, file] of [
+    ['lmdb', 'data.mdb'],
+    ['sqlite', 'store.sqlite'],
+  ] as const) {
+    const store = await openStore({ name: `cut-${engine}`, root, engine });
+    await store.setMany(Array.from({ length: 300 }, (_, i) => [i, 'x'.repeat(500)] as const));
+    await store.close();
+    const path = join(root, `cut-${engine}`);
+    truncateSync(join(path, file), 8_192);
+    const findings = await findingsOf(path);
+    expect(findings.length).toBeGreaterThan(0);
+    for (const finding of findings) expect(finding).toContain(path);
+    expect(await inspectStore(path)).toMatchObject({ entries: undefined, damage: [expect.stringContaining(path)] });
   }
 });
 

@@ -7,6 +7,7 @@
  *
  * In append mode every record that is written becomes one more version of the key's (versions.ts).
  */
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Answer, Engine } from '../../protocol/engines/engine.ts';
 import { CacheError } from '../../protocol/errors.ts';
 import { hasExpired } from './deadline.ts';
@@ -101,6 +102,8 @@ export class Records {
           if (record !== undefined) yield [step[i] as string, record];
         }
       }
+      // Engines that answer at once would hold up the event loop for as long as there are entries.
+      await nextTurn();
     }
   }
 

@@ -3,6 +3,7 @@
  * texts and bytes; here keys become texts (engine-key.ts), values become records (record-codec.ts), and what has expired
  * is not there. Every value that is returned is a copy.
  */
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { CacheKey } from '../../protocol/cache-key.ts';
 import { engineKeyOf, keyOfEngineKey } from '../../protocol/engine-key.ts';
 import type { Answer, Engine, EngineFacts } from '../../protocol/engines/engine.ts';
@@ -15,7 +16,10 @@ import { Records } from './records.ts';
 import { csvOf, type Row, rowsOf } from './rows.ts';
 import { versionsOf } from './versions.ts';
 
-/** Of setMany: what an engine is given at once. Of a larger batch no more lies in memory twice. */
+/**
+ * What an engine is given in one turn of the event loop, which those that answer at once would hold up otherwise. Of what setMany is given
+ * no more lies in memory twice.
+ */
 const BATCH_MAX = 1_024;
 const BATCH_BYTES_MAX = 16 * 1024 * 1024;
 const GET_MANY_MAX = 64;
@@ -99,6 +103,7 @@ export class Store<V = unknown> implements AsyncIterable<[CacheKey, V]> {
         const record = records[i];
         if (record !== undefined && !hasExpired(record)) found.set(key, (await this.#decode(record)) as V);
       }
+      if (at + GET_MANY_MAX < wanted.length) await nextTurn();
     }
     return found;
   }
@@ -156,6 +161,7 @@ export class Store<V = unknown> implements AsyncIterable<[CacheKey, V]> {
         await this.#records.writeMany(batch, expiresAtMs);
         batch = [];
         bytes = 0;
+        await nextTurn();
       }
     }
     await this.#records.writeMany(batch, expiresAtMs);
@@ -169,8 +175,10 @@ export class Store<V = unknown> implements AsyncIterable<[CacheKey, V]> {
   /** How many of them there were. */
   async deleteMany(keys: Iterable<CacheKey>): Promise<number> {
     let count = 0;
+    let asked = 0;
     for (const key of keys) {
       if (await this.delete(key)) count++;
+      if (++asked % BATCH_MAX === 0) await nextTurn();
     }
     return count;
   }

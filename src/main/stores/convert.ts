@@ -21,7 +21,7 @@ import { type EngineModule, type EngineName, findEngine } from './engine-registr
 import { openParts } from './open.ts';
 import { checkName, type StoreOptions } from './options.ts';
 import type { OpenedParts } from './store.ts';
-import { findStoreAt, isServer, openPartsAt } from './store-at.ts';
+import { findStoreAt, isServer, openPartsAt, shownPlace } from './store-at.ts';
 import { storesIn } from './store-bytes.ts';
 import { versionsOf, withVersion } from './versions.ts';
 
@@ -108,13 +108,19 @@ async function toDirectory(source: OpenedParts, to: string, wanted: StoreOptions
 
 async function toServer(source: OpenedParts, url: string, wanted: StoreOptions, name: string | undefined) {
   if (name === undefined) {
-    throw misuse('INVALID_CONFIG', `\`name\` for the store on ${url}`, name, { option: 'name' });
+    throw misuse('INVALID_CONFIG', `\`name\` for the store on ${shownPlace(url)}`, name, { option: 'name' });
   }
   const target = await openParts({ ...wanted, engine: 'redis', url, name }, diskFiles);
-  const size = await target.engine.size();
-  if (size > 0) {
+  try {
+    const size = await target.engine.size();
+    if (size > 0) {
+      const shown = shownPlace(url);
+      const message = `The store '${name}' at ${shown} has ${size} entries: choose another name`;
+      throw storeError('STORE_FOREIGN', shown, message);
+    }
+  } catch (error) {
     await target.engine.close();
-    throw storeError('STORE_FOREIGN', url, `The store '${name}' at ${url} has ${size} entries: choose another name`);
+    throw error;
   }
   return await copyInto(source, target, (engine) => engine.clear());
 }
@@ -126,13 +132,17 @@ async function copyInto(source: OpenedParts, target: OpenedParts, undo: (engine:
     await target.engine.flush();
     const found = await target.engine.size();
     if (found !== entries) {
-      const place = String(target.config.root ?? target.config['url']);
+      const place = shownPlace(String(target.config.root ?? target.config['url']));
       const message = `${entries} entries were copied, and the new store has ${found}: it may be bounded, or be in use. Nothing is kept of it; choose another engine, or close it elsewhere`;
       throw storeError('ENGINE_ERROR', place, message);
     }
     return { entries, expired, to: target.config };
   } catch (error) {
-    await undo(target.engine);
+    try {
+      await undo(target.engine);
+    } catch {
+      // A server that is gone keeps what it was given. The first error is the one to tell.
+    }
     throw error;
   } finally {
     await target.engine.close();

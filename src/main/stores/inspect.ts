@@ -16,7 +16,7 @@ import { openRecordCodec } from '../codec/encoding.ts';
 import type { RecordCodec } from '../codec/record-codec.ts';
 import { isSerializerName } from '../serializers/index.ts';
 import { glimpseLog } from './log-glimpse.ts';
-import { findStoreAt, isServer, openPartsAt, type PlaceOptions } from './store-at.ts';
+import { findStoreAt, isServer, openPartsAt, type PlaceOptions, shownPlace } from './store-at.ts';
 import { bytesIn, storesIn } from './store-bytes.ts';
 import { versionsOf } from './versions.ts';
 
@@ -77,7 +77,7 @@ export async function inspectStore(place: string, options: InspectOptions = {}):
       seen,
     );
     const told = { engine, serializer, compression, base64, strict, appendMode };
-    return { path: `${place} ${name}`, ...told, ...seen, bytes: undefined, holder: undefined, stores: [] };
+    return { path: `${shownPlace(place)} ${name}`, ...told, ...seen, bytes: undefined, holder: undefined, stores: [] };
   }
   const { directory, manifest } = findStoreAt(files, place);
   const holder = holderOf(files, directory);
@@ -109,18 +109,13 @@ export async function inspectStore(place: string, options: InspectOptions = {}):
   return { path: directory, ...manifest, ...seen, bytes, holder, stores: storesIn(files, directory) };
 }
 
-/** Opens a store, counts and closes it again. What keeps it from opening is damage. */
+/** Opens a store, counts and closes it again. */
 async function lookInside(place: string, options: InspectOptions, seen: Seen) {
   let opened: Awaited<ReturnType<typeof openPartsAt>>;
   try {
     opened = await openPartsAt(diskFiles, place, options);
   } catch (error) {
-    const isDamage = error instanceof CacheError && !isServer(place) && error.code !== 'MISSING_DEPENDENCY';
-    if (!isDamage) {
-      throw error;
-    }
-    seen.entries = undefined;
-    tell(seen.damage, error.message);
+    tellWhatStopped(place, seen, error);
     return findStoreAt(diskFiles, place).manifest as never;
   }
   const { engine, codec, config } = opened;
@@ -134,10 +129,22 @@ async function lookInside(place: string, options: InspectOptions, seen: Seen) {
       }
       if (seen.sample.length >= wanted) break;
     }
-    return config;
+  } catch (error) {
+    tellWhatStopped(place, seen, error);
   } finally {
     await engine.close();
   }
+  return config;
+}
+
+/** It is damage, but for others who use the store. Throws what says nothing of its files: a server that is away, say. */
+function tellWhatStopped(place: string, seen: Seen, error: unknown): void {
+  if (!(error instanceof CacheError) || isServer(place) || error.code === 'MISSING_DEPENDENCY') {
+    throw error;
+  }
+  seen.entries = undefined;
+  const isInUse = error.code === 'BUSY' || error.code === 'LOCKED';
+  tell(isInUse ? seen.notes : seen.damage, error.message);
 }
 
 async function show(

@@ -7,6 +7,7 @@
  *
  * In append mode every record that is written becomes one more version of the key's (versions.ts).
  */
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Answer, Engine } from '../../protocol/engines/engine.ts';
 import { KeyTurns } from '../../protocol/engines/key-turns.ts';
 import { CacheError } from '../../protocol/errors.ts';
@@ -155,6 +156,8 @@ export class Records {
         }
         await slice.rest();
       }
+      // Engines that answer at once would hold up the event loop for as long as there are entries.
+      await nextTurn();
     }
   }
 

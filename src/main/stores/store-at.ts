@@ -37,6 +37,11 @@ export function isServer(place: string): boolean {
   return SERVER.test(place);
 }
 
+/** A place as messages name it: without a password. */
+export function shownPlace(place: string): string {
+  return isServer(place) ? place.replace(/\/\/[^/]*@/, '//') : place;
+}
+
 /** The store in whose directory a path is. Throws STORE_FOREIGN, STORE_CORRUPT, ENGINE_ERROR. */
 export function findStoreAt(files: Files, place: string): FoundStore {
   const path = resolve(place);
@@ -69,18 +74,19 @@ export async function openPartsAt(files: Files, place: string, options: PlaceOpt
 /** Unlike `openStore` it leaves a server without that store as it is. */
 async function openOnServer(files: Files, url: string, { name, serializer }: PlaceOptions): Promise<OpenedParts> {
   if (name === undefined) {
-    throw misuse('INVALID_CONFIG', `\`name\` to say which store of ${url}`, name, { option: 'name' });
+    throw misuse('INVALID_CONFIG', `\`name\` to say which store of ${shownPlace(url)}`, name, { option: 'name' });
   }
   const { kind } = await findEngine('redis');
   const place = { name: checkName(name), directory: '', options: { url }, files };
   const warn = (message: string) => process.emitWarning(message, { type: 'shardstash' });
   const engine = await kind.open({ ...place, warn });
+  const shown = shownPlace(url);
   try {
     const text = await engine.manifest?.read();
     if (text === undefined) {
-      throw storeError('STORE_FOREIGN', url, `There is no store '${name}' at ${url}: look at its name`);
+      throw storeError('STORE_FOREIGN', shown, `There is no store '${name}' at ${shown}: look at its name`);
     }
-    const manifest = readManifest(text, `${url} ${name}`);
+    const manifest = readManifest(text, `${shown} ${name}`);
     const codec = await openRecordCodec({ ...manifest, serializer: serializer ?? manifest.serializer });
     return { engine, codec, config: { name, ...manifest, url } };
   } catch (error) {

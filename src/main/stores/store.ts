@@ -18,7 +18,10 @@ import { lineOf, type Row, rowsOf } from './rows.ts';
 import { Slice } from './slice.ts';
 import { versionsOf } from './versions.ts';
 
-/** Of setMany: what an engine is given at once. Of a larger batch no more lies in memory twice. */
+/**
+ * What an engine is given in one turn of the event loop, which those that answer at once would hold up otherwise. Of what setMany is given
+ * no more lies in memory twice.
+ */
 const BATCH_MAX = 1_024;
 const BATCH_BYTES_MAX = 16 * 1024 * 1024;
 const GET_MANY_MAX = 64;
@@ -367,20 +370,20 @@ export class Store<V = unknown> implements AsyncIterable<[CacheKey, V]> {
   async *verify(): AsyncGenerator<string> {
     // An entry that the engine has told of is met again where it is read.
     const told = new Set<string>();
-    for await (const finding of await this.#records.whole((engine) => engine.verify?.() ?? NOTHING)) {
-      told.add(finding);
-      yield finding;
-    }
-    for await (const page of this.#records.pages()) {
-      for (const text of page) {
-        try {
-          const record = await this.#records.readOwn(text);
-          if (record !== undefined) await this.#decode(text, record);
-        } catch (error) {
-          const { message } = error as Error;
-          if (!told.has(message)) yield message;
+    try {
+      for await (const finding of await this.#records.whole((engine) => engine.verify?.() ?? NOTHING)) {
+        told.add(finding);
+        yield finding;
+      }
+      for await (const page of this.#records.pages()) {
+        for (const text of page) {
+          const finding = await this.#findingOf(text);
+          if (finding !== undefined && !told.has(finding)) yield finding;
         }
       }
+    } catch (error) {
+      if (!(error instanceof CacheError && error.code === 'STORE_CORRUPT')) throw error;
+      yield error.message;
     }
   }
 
@@ -400,6 +403,19 @@ export class Store<V = unknown> implements AsyncIterable<[CacheKey, V]> {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  /** What is wrong with a value, if anything is. */
+  async #findingOf(text: string): Promise<string | undefined> {
+    try {
+      const record = await this.#records.readOwn(text);
+      if (record !== undefined) await this.#decode(text, record);
+      return undefined;
+    } catch (error) {
+      const { code, message } = error as CacheError;
+      if (code === 'STORE_CLOSED') throw error;
+      return message;
+    }
   }
 
   /** Answers whether there was a value. */

@@ -8,12 +8,13 @@ import { verifyFiles } from '../../protocol/engines/file/verify.ts';
 import { verifyJson } from '../../protocol/engines/json/verify.ts';
 import { holderOf } from '../../protocol/engines/lock.ts';
 import { verifyLog } from '../../protocol/engines/log/verify.ts';
+import { CacheError } from '../../protocol/errors.ts';
 import { diskFiles, type Files } from '../../protocol/files.ts';
 import { openRecord } from '../../protocol/record.ts';
 import { openRecordCodec } from '../codec/encoding.ts';
 import type { RecordCodec } from '../codec/record-codec.ts';
 import { isSerializerName } from '../serializers/index.ts';
-import { Store } from './store.ts';
+import { type OpenedParts, Store } from './store.ts';
 import { type FoundStore, findStoreAt, isServer, openPartsAt, type PlaceOptions } from './store-at.ts';
 import { versionsOf } from './versions.ts';
 
@@ -47,7 +48,14 @@ export async function* verifyStore(place: string, options: PlaceOptions = {}): A
       }
     }
   }
-  const parts = await openPartsAt(files, place, options);
+  let parts: OpenedParts;
+  try {
+    parts = await openPartsAt(files, place, options);
+  } catch (error) {
+    if (!(error instanceof CacheError && error.code === 'STORE_CORRUPT')) throw error;
+    yield error.message;
+    return;
+  }
   const openSub = () => Promise.reject(new RangeError('Nobody asks for stores within this one'));
   const store = new Store({ ...parts, openSub, closeEngine: async () => await parts.engine.close() });
   try {

@@ -9,6 +9,7 @@ import {
   openStoreAt,
   verifyStore,
 } from '../../../src/main/stores/index.ts';
+import { shownPlace } from '../../../src/main/stores/store-at.ts';
 import { QUICK_DISK } from '../../support/quick-disk.ts';
 import { LOOPBACK, startRedis } from '../../support/redis-server.ts';
 
@@ -17,6 +18,11 @@ const root = mkdtempSync(join(QUICK_DISK, 'shardstash-server-'));
 afterAll(async () => {
   rmSync(root, { recursive: true, force: true });
   await server?.stop();
+});
+
+test('a message names a server without its password', () => {
+  expect(shownPlace('redis://user:secret@host:1/2')).toBe('redis://host:1/2');
+  expect(shownPlace('./a//b@c')).toBe('./a//b@c');
 });
 
 test.skipIf(server === undefined)('a store goes to a server and comes back, whole', async () => {

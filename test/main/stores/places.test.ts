@@ -145,6 +145,23 @@ test('damage is told with its path, by verification and inspection alike', async
   }
 });
 
+test('so is a database that was cut off', async () => {
+  for (const [engine, file] of [
+    ['lmdb', 'data.mdb'],
+    ['sqlite', 'store.sqlite'],
+  ] as const) {
+    const store = await openStore({ name: `cut-${engine}`, root, engine });
+    await store.setMany(Array.from({ length: 300 }, (_, i) => [i, 'x'.repeat(500)] as const));
+    await store.close();
+    const path = join(root, `cut-${engine}`);
+    truncateSync(join(path, file), 8_192);
+    const findings = await findingsOf(path);
+    expect(findings.length).toBeGreaterThan(0);
+    for (const finding of findings) expect(finding).toContain(path);
+    expect(await inspectStore(path)).toMatchObject({ entries: undefined, damage: [expect.stringContaining(path)] });
+  }
+});
+
 test('a place that is no store is told with what was found there', async () => {
   await expect(inspectStore(join(root, 'none'))).rejects.toThrow('nothing at');
   mkdirSync(join(root, 'folder'));

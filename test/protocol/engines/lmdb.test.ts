@@ -1,8 +1,9 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import type { Place } from '../../../src/protocol/engines/engine.ts';
+import { LmdbCommits } from '../../../src/protocol/engines/lmdb/commits.ts';
 import { lmdbEngine } from '../../../src/protocol/engines/lmdb/index.ts';
 import { isHashOf, LmdbKey, longKeyOf } from '../../../src/protocol/engines/lmdb/key.ts';
 import { diskFiles } from '../../../src/protocol/files.ts';
@@ -160,6 +161,21 @@ describe('the engine lmdb', () => {
     expect(Buffer.from((await one.get('a')) as Uint8Array).toString()).toBe('one');
     await one.set('b', Buffer.from('two'));
     expect(await one.size()).toBe(2);
+  });
+
+  test('syncs for a store that has `sync`, whoever opened the file first', async () => {
+    const sync = vi.spyOn(LmdbCommits.prototype, 'sync');
+    cleanups.push(() => sync.mockRestore());
+    const where = place();
+    const [quick, safe] = [await open(where), await lmdbEngine.open({ ...where, options: { sync: true } })];
+    await quick.set('a', Buffer.from('x'));
+    expect(sync).not.toHaveBeenCalled();
+    await safe.set('b', Buffer.from('x'));
+    expect(sync).toHaveBeenCalledTimes(1);
+    const last = [safe.set('c', Buffer.from('x')), safe.delete('b')];
+    await safe.close();
+    await Promise.all(last);
+    expect([await quick.has('c'), await quick.has('b')]).toEqual([true, false]);
   });
 
   test('tells a long key from another of the same hash', () => {

@@ -41,6 +41,15 @@ describe('the engine sqlite', () => {
     await engine.close();
   };
 
+  /** Waits for others no longer than a millisecond. */
+  const impatient = async () => {
+    const open = await loadSqlite(null);
+    return (path: string) => {
+      const driver = open(path);
+      return { ...driver, exec: (sql: string) => driver.exec(sql.replace(/busy_timeout = \d+/, 'busy_timeout = 1')) };
+    };
+  };
+
   test('leaves the database of another program as it is', async () => {
     const where = place();
     const other = new Libsql(fileOf(where));
@@ -135,11 +144,6 @@ describe('the engine sqlite', () => {
 
   test('waits for nobody for ever', async () => {
     const where = place();
-    const open = await loadSqlite(null);
-    const impatient = async () => (path: string) => {
-      const driver = open(path);
-      return { ...driver, exec: (sql: string) => driver.exec(sql.replace(/busy_timeout = \d+/, 'busy_timeout = 1')) };
-    };
     const engine = await openSqliteEngine(where, impatient);
     const other = new Libsql(fileOf(where));
     other.exec('BEGIN IMMEDIATE');
@@ -150,6 +154,22 @@ describe('the engine sqlite', () => {
     other.close();
     await engine.set('a', bytes(1));
     await engine.close();
+  });
+
+  test('opens, reads and closes while somebody else writes', async () => {
+    const where = place();
+    await filled(where);
+    const other = new Libsql(fileOf(where));
+    other.exec('BEGIN EXCLUSIVE');
+    try {
+      const engine = await openSqliteEngine(where, impatient);
+      expect(await engine.size()).toBe(300);
+      expect(() => engine.set('a', bytes(10))).toThrow(expect.objectContaining({ code: 'BUSY' }));
+      await engine.close();
+    } finally {
+      other.exec('ROLLBACK');
+      other.close();
+    }
   });
 
   test('has it all in one file when it is closed', async () => {

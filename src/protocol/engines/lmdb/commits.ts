@@ -5,6 +5,9 @@
  *
  *     set, set, update, delete ...   -> one transaction:  each in its order -> pages synced -> meta -> all acknowledged
  *
+ * The file is always opened without the syncing of its meta page: a process has an LMDB file open once, for all its threads, in the way
+ * in which it was opened first. Writes of a store that has `sync` are acknowledged after a sync of their own.
+ *
  * lmdb-js has a queue and a writing thread of its own, faster for many writes in flight; but when a commit fails there (a full
  * disk), it prints, leaves promises rejected that nobody can handle, which ends the process, and never closes again (3.5.6).
  */
@@ -37,6 +40,8 @@ export interface Database {
 }
 
 interface Write {
+  /** Whether it is acknowledged only when the machine's end cannot undo it either. */
+  readonly isSynced: boolean;
   /** Runs in the transaction. What it throws undoes all of it. */
   run(): void;
   /** After the commit. */
@@ -53,6 +58,7 @@ export class LmdbCommits {
   readonly #waitingKeys = new Set<string>();
   #soon: NodeJS.Immediate | undefined;
   #isCommitting = false;
+  readonly #syncs = new Set<Promise<void>>();
 
   constructor(path: string, database: Database) {
     this.path = path;
@@ -63,11 +69,12 @@ export class LmdbCommits {
     return this.#waitingKeys.size > 0 && this.#waitingKeys.has(key);
   }
 
-  /** Settles with what `run` answers, when it is committed. */
-  write<T>(keys: readonly string[], bytes: number, run: () => T): Promise<T> {
+  /** Settles with what `run` answers, when it is committed, and synced where that `isSynced`. */
+  write<T>(isSynced: boolean, keys: readonly string[], bytes: number, run: () => T): Promise<T> {
     return new Promise((resolve, failed) => {
       let answer: T;
       const write: Write = {
+        isSynced,
         run: () => {
           answer = run();
         },
@@ -113,7 +120,35 @@ export class LmdbCommits {
     } finally {
       this.#isCommitting = false;
     }
-    for (const write of writes) write.done();
+    for (const write of writes) if (!write.isSynced) write.done();
+    const synced = writes.filter(({ isSynced }) => isSynced);
+    if (synced.length > 0) {
+      this.sync('write').then(
+        () => synced.map((write) => write.done()),
+        (error: Error) => synced.map((write) => write.failed(error)),
+      );
+    }
+  }
+
+  /** Settles when all that is committed is on the disk, the meta page with it. */
+  sync(doing: string): Promise<void> {
+    const sync = new Promise<void>((resolve, reject) => {
+      this.database.sync((cause) => (cause ? reject(lmdbError(doing, this.path, cause)) : resolve()));
+    });
+    this.#syncs.add(sync);
+    const settled = () => void this.#syncs.delete(sync);
+    sync.then(settled, settled);
+    return sync;
+  }
+
+  async close(): Promise<void> {
+    // Who waits for one of them has been told.
+    await Promise.allSettled(this.#syncs);
+    try {
+      await this.database.close();
+    } catch (cause) {
+      throw lmdbError('close', this.path, cause);
+    }
   }
 
   read<T>(doing: string, step: () => T): T {

@@ -41,7 +41,7 @@ const NEXT = 'Next: move the file away, or put a copy of it back';
 
 /** Throws STORE_FOREIGN for what is no LMDB file, and STORE_CORRUPT for one that was cut off. None, or an empty one, is new. */
 export function checkLmdbFile(files: Files, path: string): void {
-  const stat = attempt('look at', path, () => files.statSync(path, { throwIfNoEntry: false }));
+  const stat = attempt('look', path, () => files.statSync(path, { throwIfNoEntry: false }));
   if (stat === undefined || stat.size === 0) {
     return;
   }

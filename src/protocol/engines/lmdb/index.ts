@@ -5,12 +5,15 @@
  * Whatever was in flight is committed together, in one transaction (commits.ts).
  *
  * The default syncs the pages of each commit and not the meta page that makes it valid (MDB_NOMETASYNC): a commit survives
- * the end of the process, and with the machine the last one may be lost, but the file is whole. `sync: true` syncs both. No
+ * the end of the process, and with the machine the last one may be lost, but the file is whole. `sync: true` syncs it, too. No
  * syncing at all (`noSync`) would be 25 times as fast for one write at a time, and could leave the file damaged. The price: a
  * commit holds up the event loop for as long as the disk takes.
  *
  * The file grows as it needs to: `mapSize` is the room in the address space that is set apart at once. It never shrinks; the
  * pages of removed entries are used again. Other processes' writes are seen from the next turn of the event loop on.
+ *
+ * A process that is killed leaves the others free to write. A worker thread that is terminated from outside in the midst of a
+ * commit does not (lmdb 3.5.6): it never ends, and whoever writes next waits for it for ever. Close the store there first.
  */
 import { join } from 'node:path';
 import { type Engine, type EngineFacts, type EngineKind, KEYS_PER_PAGE, type Place } from '../engine.ts';
@@ -35,10 +38,12 @@ const openFiles = new Map<string, LmdbCommits>();
 class LmdbEngine implements Engine {
   readonly #file: LmdbCommits;
   readonly #place: Place;
+  readonly #isSync: boolean;
 
-  constructor(file: LmdbCommits, place: Place) {
+  constructor(file: LmdbCommits, place: Place, isSync: boolean) {
     this.#file = file;
     this.#place = place;
+    this.#isSync = isSync;
     file.users++;
   }
 
@@ -56,15 +61,15 @@ class LmdbEngine implements Engine {
   set(key: string, record: Uint8Array): Promise<void> {
     const at = new LmdbKey(key);
     const value = at.wrap(record);
-    return this.#file.write([key], value.length, () => void this.#file.database.put(at.bytes, value));
+    return this.#file.write(this.#isSync, [key], value.length, () => void this.#file.database.put(at.bytes, value));
   }
 
   delete(key: string): Promise<boolean> {
-    return this.#file.write([key], 0, () => this.#remove(key));
+    return this.#file.write(this.#isSync, [key], 0, () => this.#remove(key));
   }
 
   async update(key: string, change: (record: Uint8Array | undefined) => Uint8Array | undefined): Promise<void> {
-    const outcome = await this.#file.write([key], 0, () => {
+    const outcome = await this.#file.write(this.#isSync, [key], 0, () => {
       const before = this.#read(key);
       let after: Uint8Array | undefined;
       try {
@@ -97,14 +102,14 @@ class LmdbEngine implements Engine {
     });
     const bytes = writes.reduce((sum, { value }) => sum + value.length, 0);
     const keys = entries.map(([key]) => key);
-    return this.#file.write(keys, bytes, () => {
+    return this.#file.write(this.#isSync, keys, bytes, () => {
       for (const { at, value } of writes) this.#file.database.put(at.bytes, value);
     });
   }
 
   async clear(): Promise<number> {
     this.#file.commit();
-    const removed = this.#file.write([], 0, () => {
+    const removed = this.#file.write(this.#isSync, [], 0, () => {
       const { entryCount } = this.#file.database.getStats();
       this.#file.database.clearSync();
       return entryCount;
@@ -138,10 +143,7 @@ class LmdbEngine implements Engine {
 
   flush(): Promise<void> {
     this.#file.commit();
-    const { database, path } = this.#file;
-    return new Promise((resolve, reject) => {
-      database.sync((cause) => (cause ? reject(lmdbError('flush', path, cause)) : resolve()));
-    });
+    return this.#file.sync('flush');
   }
 
   async close(): Promise<void> {
@@ -150,17 +152,13 @@ class LmdbEngine implements Engine {
     file.users--;
     if (file.users === 0) {
       openFiles.delete(file.path);
-      try {
-        await file.database.close();
-      } catch (cause) {
-        throw lmdbError('close', file.path, cause);
-      }
+      await file.close();
     }
   }
 
   facts(): EngineFacts {
     this.#file.commit();
-    return this.#file.read('look at', () => {
+    return this.#file.read('look', () => {
       const { pageSize, lastPageNumber, mapSize } = this.#file.database.getStats();
       const bytes = this.#place.files.statSync(this.#file.path).size;
       return { bytes, pages: lastPageNumber + 1, pageBytes: pageSize, mapBytes: mapSize };
@@ -234,7 +232,7 @@ async function openLmdb(place: Place): Promise<Engine> {
   let file = openFiles.get(path);
   if (file === undefined) {
     checkLmdbFile(place.files, path);
-    const modes = { encoding: 'binary', keyEncoding: 'binary', overlappingSync: false, noMetaSync: !isSync };
+    const modes = { encoding: 'binary', keyEncoding: 'binary', overlappingSync: false, noMetaSync: true };
     try {
       file = new LmdbCommits(path, open({ path, ...modes, ...(mapSize !== undefined && { mapSize }) }));
     } catch (cause) {
@@ -242,7 +240,7 @@ async function openLmdb(place: Place): Promise<Engine> {
     }
     openFiles.set(path, file);
   }
-  return new LmdbEngine(file, place);
+  return new LmdbEngine(file, place, isSync);
 }
 
 export const lmdbEngine: EngineKind = {

@@ -17,6 +17,11 @@ const COMMAND_MS = 5_000;
 const COMMAND_MS_MAX = 600_000;
 /** How long a connection that is given up may keep the process alive. */
 const DISCONNECT_MS = 100;
+/**
+ * How much longer than a command a connection may be silent before it is given up: what nobody answers is kept until then, and a server
+ * that says nothing for hours would otherwise fill the memory.
+ */
+const SILENT_MS = 100;
 const RECONNECT_STEP_MS = 50;
 const RECONNECT_MS_MAX = 1_000;
 const DEFAULT_URL = 'redis://127.0.0.1:6379';
@@ -35,16 +40,17 @@ export interface RedisCommands {
   eval(script: string, keyCount: number, ...rest: (Bytes | number)[]): Promise<unknown>;
   scanBuffer(cursor: string, ...options: (string | number)[]): Promise<[cursor: Buffer, keys: Buffer[]]>;
   nodes?(role: 'master'): RedisCommands[];
+  /** Of a Cluster: by slot, 'host:port' of its master and then of the replicas. */
+  readonly slots?: readonly (readonly string[] | undefined)[];
   connect(): Promise<void>;
   quit(): Promise<unknown>;
   disconnect(): void;
   on(event: 'error' | 'node error', listener: (error: unknown) => void): unknown;
-  off(event: 'error' | 'node error', listener: (error: unknown) => void): unknown;
   readonly options?: { readonly keyPrefix?: string | undefined; readonly host?: unknown; readonly port?: unknown };
 }
 
 interface Ioredis {
-  Redis: new (url: string, options: object) => RedisCommands;
+  Redis: new (options: object, url: string) => RedisCommands;
   Cluster: new (nodes: readonly object[], options: object) => RedisCommands;
 }
 
@@ -67,18 +73,30 @@ export class RedisClient {
     this.address = address;
     this.#commandMs = commandMs;
     this.#isOwn = isOwn;
-    // Without a listener ioredis prints.
-    commands.on('error', this.#listener);
-    commands.on('node error', this.#listener);
+    // Without a listener ioredis prints. One of the user's is the user's to listen to, and may be that of many stores.
+    if (isOwn) {
+      commands.on('error', this.#listener);
+      commands.on('node error', this.#listener);
+    }
   }
 
   get isCluster(): boolean {
     return this.commands.nodes !== undefined;
   }
 
-  /** Those that have keys. */
+  /** Those that have keys. Throws ENGINE_ERROR where one of a Cluster is away: ioredis leaves it out, and its keys would be none. */
   nodes(): readonly RedisCommands[] {
-    return this.commands.nodes?.('master') ?? [this.commands];
+    const nodes = this.commands.nodes?.('master') ?? [this.commands];
+    if (nodes.length === 0) {
+      throw this.#error(LISTING, new Error('none of its nodes is connected'));
+    }
+    const there = new Set(nodes.map(({ options }) => `${options?.host}:${options?.port}`));
+    for (const [master] of this.commands.slots?.filter((owners) => owners !== undefined) ?? []) {
+      if (master !== undefined && !there.has(master)) {
+        throw this.#error(LISTING, new Error(`its node ${master} is away`));
+      }
+    }
+    return nodes;
   }
 
   /** Rejects with ENGINE_ERROR when it cannot be reached within OPEN_MS. */
@@ -120,9 +138,6 @@ export class RedisClient {
         // It is not connected. Nothing was promised that is not on the server.
       }
       this.commands.disconnect();
-    } else {
-      this.commands.off('error', this.#listener);
-      this.commands.off('node error', this.#listener);
     }
   }
 
@@ -142,6 +157,7 @@ export class RedisClient {
 }
 
 const CONNECTING = 'connect to';
+const LISTING = 'list the keys of';
 const REACH = 'see that the server is up and can be reached from here';
 const GOES_ON = 'the store goes on when it is back';
 const NEXT_STEPS: readonly (readonly [said: RegExp, next: string])[] = [
@@ -192,7 +208,8 @@ export async function openRedisClient({ options }: Place): Promise<RedisClient> 
   );
   const ioredis = (await loadPeer('The engine `redis`', 'ioredis', () => import('ioredis'))) as unknown as Ioredis;
   const address = servers.map(({ host }) => host).join(', ');
-  const commands = cluster === undefined ? single(ioredis, String(url)) : ofCluster(ioredis, servers);
+  const commands =
+    cluster === undefined ? single(ioredis, String(url), commandMs) : ofCluster(ioredis, servers, commandMs);
   const opened = new RedisClient(commands, address, commandMs, true);
   await opened.connect();
   return opened;
@@ -209,16 +226,18 @@ const COMMON = {
   disconnectTimeout: DISCONNECT_MS,
 };
 
-function single({ Redis }: Ioredis, url: string): RedisCommands {
-  return new Redis(url, { ...COMMON, retryStrategy: reconnect });
+function single({ Redis }: Ioredis, url: string, commandMs: number): RedisCommands {
+  // What comes first stands: a URL may have options, too.
+  return new Redis({ ...COMMON, socketTimeout: commandMs + SILENT_MS, retryStrategy: reconnect }, url);
 }
 
-function ofCluster({ Cluster }: Ioredis, servers: readonly URL[]): RedisCommands {
+function ofCluster({ Cluster }: Ioredis, servers: readonly URL[], commandMs: number): RedisCommands {
   const nodes = servers.map(({ hostname, port }) => ({ host: hostname, port: Number(port || DEFAULT_PORT) }));
   const [{ username, password, protocol } = new URL(DEFAULT_URL)] = servers;
   const redisOptions = {
     connectTimeout: OPEN_MS,
     disconnectTimeout: DISCONNECT_MS,
+    socketTimeout: commandMs + SILENT_MS,
     maxRetriesPerRequest: 0,
     ...(username !== '' && { username: decodeURIComponent(username) }),
     ...(password !== '' && { password: decodeURIComponent(password) }),
@@ -252,7 +271,13 @@ function parseServer(server: unknown, option: string): URL {
   const text = String(server);
   const whole = typeof server === 'string' && !/^[a-z]+:\/\//i.test(text) ? `redis://${text}` : text;
   if (typeof server !== 'string' || !URL.canParse(whole) || !/^rediss?:$/.test(new URL(whole).protocol)) {
-    throw misuse('INVALID_CONFIG', `\`${option}\` to be like 'redis://127.0.0.1:6379'`, server, { option });
+    // A message may be logged: it has no password.
+    const shown = typeof server === 'string' ? server.replace(/\/\/[^/]*@/, '//***@') : server;
+    throw misuse('INVALID_CONFIG', `\`${option}\` to be like 'redis://127.0.0.1:6379'`, shown, { option });
   }
-  return new URL(whole);
+  const parsed = new URL(whole);
+  if (parsed.searchParams.has('keyPrefix')) {
+    throw misuse('INVALID_CONFIG', `\`${option}\` to have no keyPrefix`, parsed.search, { option });
+  }
+  return parsed;
 }

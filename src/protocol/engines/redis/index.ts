@@ -26,8 +26,8 @@ const BATCH_BYTES_MAX = 8 * 2 ** 20;
 const UPDATE_TRIES = 64;
 /** What a scan looks at in one step. */
 const SCAN_COUNT = 1_000;
-/** More than a server can have keys: a cursor that never comes back to 0 is a server that is broken. */
-const SCAN_STEPS_MAX = 2 ** 32;
+/** Four times as many as a server with 2^32 keys takes: a cursor that never comes back to 0 is a server that is broken. */
+const SCAN_STEPS_MAX = 2 ** 24;
 
 /**
  * Replaces what is there if it is what was read. KEYS: the key. ARGV: whether there was a record, which, whether there shall be
@@ -58,22 +58,19 @@ class RedisEngine implements Engine {
     const manifestKey = `${safe}%manifest`;
     const { commands } = client;
     this.manifest = {
-      read: () => client.run('read from', async () => (await commands.getBuffer(manifestKey))?.toString()),
+      read: () => client.run('read from', async () => recordOf(await commands.getBuffer(manifestKey))?.toString()),
       write: (text: string) => client.run('write to', async () => void (await commands.set(manifestKey, text, 'NX'))),
       remove: () => client.run('write to', async () => void (await commands.unlink(manifestKey))),
     };
   }
 
   get(key: string): Promise<Uint8Array | undefined> {
-    return this.#ordered([key], async () => {
-      const record = await this.#client.run('read from', () => this.#client.commands.getBuffer(this.#prefix + key));
-      return record ?? undefined;
-    });
+    return this.#ordered([key], () => this.#get(key));
   }
 
   has(key: string): Promise<boolean> {
     return this.#ordered([key], async () => {
-      return (await this.#client.run('read from', () => this.#client.commands.exists(this.#prefix + key))) > 0;
+      return Number(await this.#client.run('read from', () => this.#client.commands.exists(this.#prefix + key))) > 0;
     });
   }
 
@@ -83,7 +80,7 @@ class RedisEngine implements Engine {
 
   delete(key: string): Promise<boolean> {
     return this.#ordered([key], async () => {
-      return (await this.#client.run('delete from', () => this.#client.commands.unlink(this.#prefix + key))) > 0;
+      return Number(await this.#client.run('delete from', () => this.#client.commands.unlink(this.#prefix + key))) > 0;
     });
   }
 
@@ -158,11 +155,16 @@ class RedisEngine implements Engine {
     return { server: this.#client.address, cluster: this.#client.isCluster, prefix: this.#prefix };
   }
 
+  #get(key: string): Promise<Buffer | undefined> {
+    const { commands } = this.#client;
+    return this.#client.run('read from', async () => recordOf(await commands.getBuffer(this.#prefix + key)));
+  }
+
   async #update(key: string, change: (record: Uint8Array | undefined) => Uint8Array | undefined): Promise<void> {
     const { commands } = this.#client;
     const at = this.#prefix + key;
     for (let tries = UPDATE_TRIES; tries > 0; tries--) {
-      const before = (await this.#client.run('read from', () => commands.getBuffer(at))) ?? undefined;
+      const before = await this.#get(key);
       const after = change(before);
       if (after === before) {
         return;
@@ -172,7 +174,7 @@ class RedisEngine implements Engine {
       const replaced = await this.#client.run('update an entry of', () =>
         commands.eval(REPLACE, 1, at, ...there, ...wanted),
       );
-      if (replaced === 1) {
+      if (Number(replaced) === 1) {
         return;
       }
     }
@@ -185,9 +187,13 @@ class RedisEngine implements Engine {
     const { commands, isCluster } = this.#client;
     for (let from = 0; from < keys.length; from += BATCH_KEYS_MAX) {
       const part = keys.slice(from, from + BATCH_KEYS_MAX).map((key) => this.#prefix + key);
-      const ask = () =>
-        isCluster ? Promise.all(part.map((key) => commands.getBuffer(key))) : commands.mgetBuffer(...part);
-      for (const record of await this.#client.run('read from', ask)) found.push(record ?? undefined);
+      const ask = async () => {
+        const all = isCluster
+          ? await Promise.all(part.map((key) => commands.getBuffer(key)))
+          : await commands.mgetBuffer(...part);
+        return listOf(all, part.length).map(recordOf);
+      };
+      found.push(...(await this.#client.run('read from', ask)));
     }
     return found;
   }
@@ -237,26 +243,53 @@ class RedisEngine implements Engine {
     const start = Buffer.byteLength(this.#prefix);
     let cursor = '0';
     for (let step = 0; step < SCAN_STEPS_MAX; step++) {
-      const [next, found] = await this.#client.run('list the keys of', () =>
-        node.scanBuffer(cursor, 'MATCH', pattern, 'COUNT', SCAN_COUNT, 'TYPE', 'string'),
-      );
+      const ask = async () => {
+        const answer = await node.scanBuffer(cursor, 'MATCH', pattern, 'COUNT', SCAN_COUNT, 'TYPE', 'string');
+        const [next, found] = listOf(answer, 2);
+        return [String(next), listOf(found).map(keyOf)] as const;
+      };
+      const [next, found] = await this.#client.run('list the keys of', ask);
       yield found.filter((key) => isUtf8(key)).map((key) => key.toString('utf8', start));
-      cursor = next.toString();
+      cursor = next;
       if (cursor === '0') {
         return;
       }
     }
+    await this.#client.run('list the keys of', () => Promise.reject(unexpected('a scan without an end')));
   }
 
   async #unlink(keys: readonly string[]): Promise<number> {
     const { commands, isCluster } = this.#client;
     const whole = keys.map((key) => this.#prefix + key);
     if (!isCluster) {
-      return this.#client.run('clear', () => commands.unlink(...whole));
+      return Number(await this.#client.run('clear', () => commands.unlink(...whole)));
     }
     const counts = await this.#client.run('clear', () => Promise.all(whole.map((key) => commands.unlink(key))));
-    return counts.reduce((sum, count) => sum + count, 0);
+    return counts.reduce((sum, count) => sum + Number(count), 0);
   }
+}
+
+/** What is no Redis may answer anything. Numbers of one may be text, where the user's client is told so (`stringNumbers`). */
+function recordOf(answer: unknown): Buffer | undefined {
+  return answer === null ? undefined : keyOf(answer);
+}
+
+function keyOf(answer: unknown): Buffer {
+  if (!Buffer.isBuffer(answer)) {
+    throw unexpected(typeof answer);
+  }
+  return answer;
+}
+
+function listOf(answer: unknown, length?: number): readonly unknown[] {
+  if (!Array.isArray(answer) || (length !== undefined && answer.length !== length)) {
+    throw unexpected(Array.isArray(answer) ? `a list of ${answer.length}` : typeof answer);
+  }
+  return answer;
+}
+
+function unexpected(what: string): Error {
+  return new Error(`Unexpected answer: ${what}`);
 }
 
 /** For PXAT: whole milliseconds, none too early. */

@@ -5,7 +5,8 @@
  *
  * Their errors become one SqliteFault, with the primary result code of SQLite (the low byte of the extended one). libsql
  * closes its connection only when the statements that were prepared on it are garbage, so a close is not the moment at which
- * the files are free; what must be in the main file is put there by a checkpoint before.
+ * the files are free; what must be in the main file is put there by a checkpoint before. And libsql ends the whole process when
+ * a worker thread is terminated from outside in the midst of a call (0.5.29): close the store there first.
  */
 import { describeThrown } from '../../describe.ts';
 import { loadPeer } from '../peer.ts';

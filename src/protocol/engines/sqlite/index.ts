@@ -148,7 +148,11 @@ class SqliteEngine implements Engine {
   close(): void {
     this.#attempt('close', () => {
       try {
+        // Whoever is writing has the log of writes, and will empty it.
+        this.#driver.exec('PRAGMA busy_timeout = 0');
         this.#checkpoint();
+      } catch (cause) {
+        if (!(cause instanceof SqliteFault && isBusy(cause))) throw cause;
       } finally {
         this.#driver.close();
       }
@@ -157,7 +161,7 @@ class SqliteEngine implements Engine {
 
   facts(): EngineFacts {
     const size = (path: string) => this.#files.statSync(path, { throwIfNoEntry: false })?.size ?? 0;
-    return attempt('look at', this.#path, () => {
+    return attempt('look', this.#path, () => {
       const logBytes = size(`${this.#path}-wal`);
       return { bytes: size(this.#path) + logBytes, logBytes };
     });
@@ -171,9 +175,9 @@ class SqliteEngine implements Engine {
       // Where it is damaged badly, the check itself stumbles.
       findings = [(cause as Error).message];
     }
-    for (const finding of findings) {
-      if (finding !== 'ok') {
-        yield `${this.#path}: ${String(finding)}`;
+    for (const finding of findings.flatMap((lines) => String(lines).split('\n'))) {
+      if (finding !== 'ok' && !finding.startsWith('***')) {
+        yield `${this.#path}: ${finding}`;
       }
     }
   }
@@ -197,11 +201,7 @@ class SqliteEngine implements Engine {
       body();
       this.#attempt(doing, () => this.#driver.exec('COMMIT'));
     } catch (error) {
-      try {
-        this.#driver.exec('ROLLBACK');
-      } catch {
-        // A full disk rolls back by itself, and then there is no transaction to end. The first error is the one to tell.
-      }
+      rollBack(this.#driver);
       this.#makeRoom(error);
       throw error;
     }
@@ -233,12 +233,26 @@ class SqliteEngine implements Engine {
   }
 }
 
+/** After a failure, whose error is the one to tell. */
+function rollBack(driver: SqliteDriver): void {
+  try {
+    driver.exec('ROLLBACK');
+  } catch {
+    // A disk that is full, or fails, rolls back by itself, and then there is no transaction to end.
+  }
+}
+
 function blobOf(key: string): Buffer {
   return key === '' ? EMPTY_KEY : Buffer.from(key);
 }
 
 function keyOf(blob: Uint8Array): string {
   return blob[0] === 0xff ? '' : Buffer.from(blob.buffer, blob.byteOffset, blob.length).toString();
+}
+
+/** LOCKED is what libsql says in place of BUSY after a statement that met BUSY. */
+function isBusy({ resultCode }: SqliteFault): boolean {
+  return resultCode === SQLITE.BUSY || resultCode === SQLITE.LOCKED;
 }
 
 function sqliteError(doing: string, path: string, cause: unknown): Error {
@@ -263,11 +277,12 @@ function sqliteError(doing: string, path: string, cause: unknown): Error {
 /** Nothing is written before it is known to be ours, or empty. */
 function prepareDatabase(driver: SqliteDriver, path: string, isSync: boolean): void {
   driver.exec(`PRAGMA busy_timeout = ${BUSY_MS}`);
+  let isNew = false;
   // In one transaction, so that of two who make the same store none sees half of it.
   driver.exec('BEGIN');
   try {
     const id = Number(driver.single('PRAGMA application_id')());
-    const isNew = id === 0 && Number(driver.single('SELECT count(*) FROM sqlite_schema')()) === 0;
+    isNew = id === 0 && Number(driver.single('SELECT count(*) FROM sqlite_schema')()) === 0;
     const format = Number(driver.single('PRAGMA user_version')());
     if (!isNew && id !== APPLICATION_ID) {
       const next = 'choose another `root`, or move that database away';
@@ -282,10 +297,14 @@ function prepareDatabase(driver: SqliteDriver, path: string, isSync: boolean): v
       throw storeError('STORE_FOREIGN', path, `The store at ${path} is of format ${format}; ${known}`);
     }
   } finally {
-    driver.exec('ROLLBACK');
+    rollBack(driver);
   }
   driver.query('PRAGMA journal_mode = WAL')();
   driver.exec(`PRAGMA synchronous = ${isSync ? 'FULL' : 'NORMAL'}`);
+  // What is there is not written to: others may be writing for longer than BUSY_MS.
+  if (!isNew) {
+    return;
+  }
   driver.exec(`BEGIN IMMEDIATE;
     PRAGMA application_id = ${APPLICATION_ID};
     PRAGMA user_version = ${FORMAT};

@@ -77,7 +77,7 @@ export class FileTree {
 
   /** The directories above a leaf, the nearest first: what must be synced where a leaf was made. */
   above(index: number): string[] {
-    return [join(this.#entries, hex(index >> 8, 2)), this.#entries];
+    return [join(this.#entries, hex(index >> 8, 2)), this.#entries, join(this.#entries, '..')];
   }
 
   /** Whether the directory of an entry is there. Throws STORE_FOREIGN for anything else in its place. */

@@ -242,7 +242,7 @@ export class FileWriter {
   /** Runs a step that needs the directory of an entry, and makes that again where others remove it meanwhile. */
   #inLeaf<T>(index: number, step: () => T): T {
     for (let tries = 1; ; tries++) {
-      this.#tree.makeLeaf(index);
+      if (this.#tree.makeLeaf(index)) this.#rooted.delete(index);
       try {
         return step();
       } catch (error) {

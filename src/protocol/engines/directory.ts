@@ -8,7 +8,7 @@
  * Only a directory that is empty or has a manifest is ever written to. From the root on no symbolic link is followed: a name of
  * a store never leads out of its root.
  */
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { discard, type Files, isLeftover, readWhole, syncDirectory, temporaryFor, writeWhole } from '../files.ts';
 import { attempt, storeError } from './faults.ts';
 import { isLockName } from './lock.ts';
@@ -42,7 +42,7 @@ export interface Prepared {
  * STORE_FOREIGN for a directory with anything else in it.
  */
 export function prepareDirectory(files: Files, root: string, name: string, wanted: Manifest): Prepared {
-  makeDirectories(files, root, name);
+  const above = makeDirectories(files, root, name);
   const directory = directoryOf(root, name);
   const found = manifestOf(files, directory);
   if (found !== undefined) {
@@ -59,6 +59,8 @@ export function prepareDirectory(files: Files, root: string, name: string, wante
     const message = `${directory} has no ${MANIFEST}, but it is not empty (${some}${strangers.length > 3 ? ', ...' : ''}): choose another \`root\` or \`name\``;
     throw storeError('STORE_FOREIGN', directory, message);
   }
+  // Before there is a manifest, so that whoever finds one knows that the names above it survive the machine's end.
+  for (const path of above) attempt('sync a directory', path, () => syncDirectory(files, path));
   const isNew = makeManifest(files, directory, wanted);
   // Another process may have made one first.
   return { manifest: manifestOf(files, directory) ?? wanted, isNew };
@@ -123,14 +125,23 @@ function linkUnlessThere(files: Files, from: string, to: string): boolean {
   return true;
 }
 
-/** The root is the user's, links and all; what is below it is ours. */
-function makeDirectories(files: Files, root: string, name: string): void {
-  attempt('make a directory', root, () => files.mkdirSync(root, { recursive: true }));
+/**
+ * The root is the user's, links and all; what is below it is ours. Answers the directories in which names may be new, those above
+ * the root only where that was made.
+ */
+function makeDirectories(files: Files, root: string, name: string): string[] {
+  const above: string[] = [];
+  const first = attempt('make a directory', root, () => files.mkdirSync(root, { recursive: true }));
+  for (let path = root; first !== undefined && path.length >= first.length; path = dirname(path)) {
+    above.push(dirname(path));
+  }
   let path = root;
   for (const part of name.split('/').join(`/${SUB}/`).split('/')) {
+    above.push(path);
     path = join(path, part);
     makeOne(files, path);
   }
+  return above;
 }
 
 function makeOne(files: Files, path: string): void {

@@ -1,13 +1,24 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, unlinkSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { Engine } from '../../../src/protocol/engines/engine.ts';
 import { logEngine } from '../../../src/protocol/engines/log/index.ts';
+import { segmentName } from '../../../src/protocol/engines/log/segment.ts';
 import { verifyLog } from '../../../src/protocol/engines/log/verify.ts';
 import { diskFiles } from '../../../src/protocol/files.ts';
 import { boundariesOf, cutAll, flipAll, logOf, noDamage } from '../../support/log-damage.ts';
 import { Random, seededRandom } from '../../support/random.ts';
+import { VolatileDisk } from '../../support/volatile-disk.ts';
 
 const folders: string[] = [];
 afterEach(() => {
@@ -243,5 +254,46 @@ describe('a damaged log', () => {
     expect(await torn.size()).toBe(entries.size);
     expect(((await torn.facts()) as Record<string, unknown>)['tornBytes']).toBeGreaterThan(100);
     await torn.close();
+  });
+
+  test('whose end was not written is cut off, too, where the next segments were just being begun', async () => {
+    const { directory, entries, segments } = await filled();
+    unlinkSync(join(directory, 'closed'));
+    appendFileSync(join(directory, segments.at(-1) as string), 'a part');
+    const last = Number.parseInt(segments.at(-1) as string, 10);
+    // The name of the one between has not reached the medium.
+    for (const [id, head] of [
+      [last + 1, 32],
+      [last + 3, 0],
+    ] as const) {
+      writeFileSync(join(directory, segmentName(id)), Buffer.alloc(head));
+    }
+    const engine = await open(directory);
+    expect(await engine.size()).toBe(entries.size);
+    await engine.close();
+    expect(await findings(directory)).toEqual([]);
+  });
+
+  test('with a segment of which nothing is left is repaired', async () => {
+    const { directory, segments } = await filled();
+    writeFileSync(join(directory, segments[1] as string), '');
+    await (await open(directory, { repair: true })).close();
+    expect(await findings(directory)).toEqual([]);
+  });
+
+  test('that was closed is opened whatever the disk forgets then', async () => {
+    const random = new Random(7);
+    const disk = new VolatileDisk();
+    disk.files.mkdirSync('/log');
+    disk.files.fsyncSync(disk.files.openSync('/', 'r'));
+    const place = { name: 'log', directory: '/log', options: {}, warn: () => {} };
+    const engine = await logEngine.open({ ...place, files: disk.files });
+    await engine.set('key', Buffer.from('value'));
+    await engine.close();
+    for (let crash = 0; crash < 16; crash++) {
+      const { files } = disk.afterCrash(random, { isHarsh: true });
+      const after = await logEngine.open({ ...place, files });
+      expect(await after.has('key')).toBe(true);
+    }
   });
 });

@@ -8,12 +8,15 @@
  *
  * A blob is written under another name, renamed, and then pointed at: it is whole or not there. What is renamed but was never
  * pointed at, or is not any more, is removed when the store is opened next. A blob never changes.
+ *
+ * With `sync: true` a blob that is replaced or deleted is doomed first, and removed when what says so is on the medium: until then
+ * the machine's end would bring its pointer back.
  */
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import { crc32 } from 'node:zlib';
-import { discard, type Files, isLeftover, readWhole, replaceFile } from '../../files.ts';
+import { discard, type Files, isLeftover, readWhole, replaceFile, syncDirectory } from '../../files.ts';
 import { attempt, engineError, storeError } from '../faults.ts';
 
 export const POINTER_BYTES = 20;
@@ -28,7 +31,9 @@ const SWEEP_SLICE = 256;
 
 export class DiskBlobs {
   readonly #files: Files;
+  readonly #directory: string;
   readonly #folder: string;
+  readonly #sync: boolean;
   readonly #made = new Set<string>();
   /** Of each entry of the index, 0 where it has none. */
   #ids = new Float64Array(ENTRIES_BEFORE_GROWTH);
@@ -39,13 +44,39 @@ export class DiskBlobs {
   /** Could not be removed: the next opening does. */
   orphans = 0;
 
-  constructor(files: Files, directory: string) {
+  #doomed: { readonly id: number; readonly bytes: number }[] = [];
+  #doomedBytes = 0;
+  #removed = 0;
+
+  constructor(files: Files, directory: string, sync: boolean) {
     this.#files = files;
+    this.#directory = directory;
+    this.#sync = sync;
     this.#folder = join(directory, FOLDER);
   }
 
+  /** Without those that are doomed. */
+  get liveBytes(): number {
+    return this.bytes - this.#doomedBytes;
+  }
+
+  /** How many blobs were ever doomed. */
+  get doomed(): number {
+    return this.#removed + this.#doomed.length;
+  }
+
+  /** Removes the doomed, up to that one of all that ever were. */
+  removeDoomed(until = this.doomed): void {
+    const due = this.#doomed.splice(0, Math.max(0, until - this.#removed));
+    this.#removed += due.length;
+    for (const { id, bytes } of due) {
+      this.#doomedBytes -= bytes;
+      this.#removeOrCount(id, bytes);
+    }
+  }
+
   /** Writes a record and answers what points at it. */
-  write(record: Uint8Array, sync: boolean): Buffer {
+  write(record: Uint8Array): Buffer {
     const pointer = Buffer.alloc(POINTER_BYTES);
     randomBytes(ID_BYTES).copy(pointer);
     pointer.writeDoubleLE(record.length, BYTES_AT);
@@ -53,7 +84,7 @@ export class DiskBlobs {
     const id = idOf(pointer);
     attempt('write a blob', this.#pathOf(id), () => {
       this.#makeFolder(nameOf(id).slice(0, 2));
-      replaceFile(this.#files, this.#pathOf(id), record, { sync });
+      replaceFile(this.#files, this.#pathOf(id), record, { sync: this.#sync });
     });
     return pointer;
   }
@@ -80,10 +111,13 @@ export class DiskBlobs {
     }
     if (before !== 0) {
       this.count--;
-      if (!removes || this.#remove(before)) {
+      if (!removes) {
         this.bytes -= bytesBefore;
+      } else if (this.#sync) {
+        this.#doomed.push({ id: before, bytes: bytesBefore });
+        this.#doomedBytes += bytesBefore;
       } else {
-        this.orphans++;
+        this.#removeOrCount(before, bytesBefore);
       }
     }
   }
@@ -159,14 +193,17 @@ export class DiskBlobs {
     }
   }
 
-  #remove(id: number): boolean {
+  #removeOrCount(id: number, bytes: number): void {
     try {
       this.#files.unlinkSync(this.#pathOf(id));
-      return true;
     } catch (error) {
-      // The entry is stored or gone already, so this is no failure of that. Its bytes still count, and it is told as an orphan.
-      return (error as NodeJS.ErrnoException).code === 'ENOENT';
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') {
+        // The entry is stored or gone already, so this is no failure of that. Its bytes still count, and it is told as an orphan.
+        this.orphans++;
+        return;
+      }
     }
+    this.bytes -= bytes;
   }
 
   #list(folder: string): string[] {
@@ -184,6 +221,9 @@ export class DiskBlobs {
   #makeFolder(name: string): void {
     if (!this.#made.has(name)) {
       this.#files.mkdirSync(join(this.#folder, name), { recursive: true });
+      if (this.#sync) {
+        for (const path of [this.#folder, this.#directory]) syncDirectory(this.#files, path);
+      }
       this.#made.add(name);
     }
   }

@@ -9,7 +9,7 @@
  *
  * A segment that is cleaned to make room is removed at once, and a blob with its entry: should the machine end in the next
  * moments, older entries may be lost than the last ones, and a key may point at a blob that is missing. With `sync: true` a
- * segment goes only when its copies are on the medium.
+ * segment goes only when its copies are on the medium, and a blob when that is what replaces or deletes it.
  *
  * What it is bad at: with 'lru' and 'lfu' whatever lives in the oldest segment is copied again and again, where 'lrs', the
  * default, evicts what lies there anyway. All keys are in memory, as for the log.
@@ -171,7 +171,7 @@ class DiskEngine implements Engine {
   }
 
   #put(key: string, record: Uint8Array): void {
-    const { room, segmentBytes, sync } = this.#parts;
+    const { room, segmentBytes } = this.#parts;
     const keyBytes = FRAME_HEAD_BYTES + Buffer.byteLength(key);
     const isInline = record.length <= INLINE_MAX && keyBytes + record.length <= segmentBytes / 2;
     const logBytes = keyBytes + (isInline ? record.length : POINTER_BYTES);
@@ -184,7 +184,7 @@ class DiskEngine implements Engine {
       );
     }
     room.make(key, logBytes, blobBytes);
-    const pointer = isInline ? undefined : this.#blobs.write(record, sync);
+    const pointer = isInline ? undefined : this.#blobs.write(record);
     let entry: number;
     try {
       entry = this.#records.put(key, pointer === undefined ? SET : BLOB, pointer ?? record);
@@ -229,7 +229,10 @@ class DiskEngine implements Engine {
 
   #written(): Promise<void> | undefined {
     this.#parts.room.nudge();
-    return this.#parts.sync ? this.#records.segments.commits.commit() : undefined;
+    const { doomed } = this.#blobs;
+    return this.#parts.sync
+      ? this.#records.segments.commits.commit().then(() => this.#blobs.removeDoomed(doomed))
+      : undefined;
   }
 }
 
@@ -253,7 +256,7 @@ export const diskEngine: EngineKind = {
     const sync = checkFlag('sync', options['sync']);
     const repair = checkFlag('repair', options['repair']);
     const segmentBytes = Math.min(segmentBytesFor(maxBytes), 2 ** 30);
-    const blobs = new DiskBlobs(files, directory);
+    const blobs = new DiskBlobs(files, directory, sync);
     const order = new DiskOrder(eviction);
     const replay: Replay = {
       put(entry, frame, bytes, recordAt, isNew) {

@@ -80,7 +80,7 @@ export class DiskRoom {
     const { segments } = this.#records;
     // Only a store that is opened with a lower bound than before is above it: then it is brought there once.
     const isAbove = this.bytes > this.#maxBytes;
-    while (this.#takes(segments.liveBytes + logBytes, this.#blobs.bytes + blobBytes) > this.#capacity) {
+    while (this.#takes(segments.liveBytes + logBytes, this.#blobs.liveBytes + blobBytes) > this.#capacity) {
       const { victim } = this.#order;
       if (victim !== NONE) {
         this.#evict(victim);
@@ -99,6 +99,10 @@ export class DiskRoom {
   /** Cleans segments until so many bytes more have room, and says whether they have. */
   clean(bytes: number): boolean {
     const { segments } = this.#records;
+    if (this.bytes + bytes > this.#capacity && this.#blobs.liveBytes < this.#blobs.bytes) {
+      segments.commits.commitNow();
+      this.#blobs.removeDoomed();
+    }
     let turns = ROUNDS_MAX * (segments.all.length + SEGMENTS);
     while (this.bytes + bytes > this.#capacity) {
       if (turns-- === 0) {
@@ -132,7 +136,7 @@ export class DiskRoom {
       return false;
     }
     const live = this.#records.segments.liveBytes - this.#records.index.bytes(entry);
-    return this.#takes(live + logBytes, this.#blobs.bytes + blobBytes) <= this.#capacity;
+    return this.#takes(live + logBytes, this.#blobs.liveBytes + blobBytes) <= this.#capacity;
   }
 
   #evict(entry: number): void {

@@ -1,11 +1,12 @@
 /**
- * Where the entries of the engine 'file' lie: SHA-256 of the key's UTF-8 in hex, two letters for each of two directories, so that
- * a million entries are 15 in a directory.
+ * Where the entries of the engine 'file' lie: SHA-256 of the key's UTF-8 in hex, two letters of it for one of 256 directories. A
+ * second level would have 65,536 of them: to make and to list those takes longer than what a directory of 4,000 entries,
+ * as a store of a million has, takes more to search.
  *
- *     DIRECTORY/entries/aa/bb/the other 60 letters     the entries (entry.ts)
- *     DIRECTORY/entries/aa/bb/.OWNER.MARK-n.tmp        what is being written, renamed into its place when it is whole
- *     DIRECTORY/openers/                               who has it open, and may so leave something behind (writer.ts)
- *     DIRECTORY/locks/                                 updates under way (locks.ts)
+ *     DIRECTORY/entries/aa/the other 62 letters     the entries (entry.ts)
+ *     DIRECTORY/entries/aa/.OWNER.MARK-n.tmp        what is being written, renamed into its place when it is whole
+ *     DIRECTORY/openers/                            who has it open, and may so leave something behind (writer.ts)
+ *     DIRECTORY/locks/                              updates under way (locks.ts)
  *
  * No symbolic link is followed: a directory is looked at once, before the first entry in it is, and remembered as one of ours.
  */
@@ -18,20 +19,19 @@ import { type Files, isLeftover } from '../../files.ts';
 import { attempt, storeError } from '../faults.ts';
 import { misplaced } from './entry.ts';
 
-/** Directories that are listed in one turn of the event loop: about 2 ms. */
-const SLICE = 64;
-const TOP = /^[0-9a-f]{2}$/;
-const ENTRY = /^[0-9a-f]{60}$/;
+const LEAF = /^[0-9a-f]{2}$/;
+const LEAF_LETTERS = 2;
+const ENTRY = /^[0-9a-f]{62}$/;
 /** As writer.ts names them. */
 const UNFINISHED = /^\.[0-9a-f]{12}\..*\.tmp$/;
-const LEAVES = 256 * 256;
+const LEAVES = 256;
 
 /** A link in place of an entry is an error, and a pipe answers at once that it is empty. Windows has neither. */
 export const OPEN_ENTRY = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
 
 /** One of the directories that hold entries. */
 export interface Leaf {
-  /** Its four letters as a number. */
+  /** Its letters as a number. */
   readonly index: number;
   /** The whole names of the entries in it. */
   readonly names: readonly string[];
@@ -47,9 +47,8 @@ export class FileTree {
   readonly locks: string;
   readonly #files: Files;
   readonly #entries: string;
-  /** Directories that are known to be there, by their four letters, and by their first two. */
+  /** Directories that are known to be there. */
   readonly #leaves = new Uint8Array(LEAVES);
-  readonly #tops = new Uint8Array(256);
 
   constructor(files: Files, directory: string) {
     this.#files = files;
@@ -66,46 +65,31 @@ export class FileTree {
   }
 
   pathOf(name: string): string {
-    return `${this.#entries}/${name.slice(0, 2)}/${name.slice(2, 4)}/${name.slice(4)}`;
+    return `${this.#entries}/${name.slice(0, LEAF_LETTERS)}/${name.slice(LEAF_LETTERS)}`;
   }
 
   /** Of the directory that an entry lies in, or would. */
   leafPath(index: number): string {
-    const letters = hex(index, 4);
-    return join(this.#entries, letters.slice(0, 2), letters.slice(2));
+    return join(this.#entries, lettersOf(index));
   }
 
   /** The directories above a leaf, the nearest first: what must be synced where a leaf was made. */
-  above(index: number): string[] {
-    return [join(this.#entries, hex(index >> 8, 2)), this.#entries];
+  above(): string[] {
+    return [this.#entries, join(this.#entries, '..')];
   }
 
   /** Whether the directory of an entry is there. Throws STORE_FOREIGN for anything else in its place. */
   isLeafThere(index: number): boolean {
-    if (this.#leaves[index] === 1) {
-      return true;
+    if (this.#leaves[index] === 0 && isDirectory(this.#files, this.leafPath(index))) {
+      this.#leaves[index] = 1;
     }
-    const [top] = this.above(index) as [string, string];
-    if (this.#tops[index >> 8] === 0 && !isDirectory(this.#files, top)) {
-      return false;
-    }
-    this.#tops[index >> 8] = 1;
-    if (!isDirectory(this.#files, this.leafPath(index))) {
-      return false;
-    }
-    this.#leaves[index] = 1;
-    return true;
+    return this.#leaves[index] === 1;
   }
 
   /** Whether anything had to be made. */
   makeLeaf(index: number): boolean {
     if (this.isLeafThere(index)) {
       return false;
-    }
-    const [top] = this.above(index) as [string, string];
-    if (this.#tops[index >> 8] === 0) {
-      make(this.#files, top);
-      this.#tops[index >> 8] = 1;
     }
     make(this.#files, this.leafPath(index));
     this.#leaves[index] = 1;
@@ -115,19 +99,13 @@ export class FileTree {
   /** Somebody has removed directories: look again. */
   forget(index: number): void {
     this.#leaves[index] = 0;
-    this.#tops[index >> 8] = 0;
   }
 
-  /** Every directory with entries, in order, a slice in a turn. Each is listed when its turn comes. */
+  /** Every directory with entries, in order, one in a turn. Each is listed when its turn comes. */
   async *leaves(stranger: Stranger = ignore): AsyncGenerator<Leaf> {
-    let listed = 0;
-    for (const top of this.#directories(this.#entries, stranger)) {
-      const above = join(this.#entries, top);
-      for (const bottom of this.#directories(above, stranger)) {
-        const index = Number.parseInt(top + bottom, 16);
-        yield this.leaf(index, stranger);
-        if (++listed % SLICE === 0) await nextTurn();
-      }
+    for (const letters of this.#directories(stranger)) {
+      yield this.leaf(Number.parseInt(letters, 16), stranger);
+      await nextTurn();
     }
   }
 
@@ -136,9 +114,7 @@ export class FileTree {
     for await (const { index, names } of this.leaves()) {
       if (names.length === 0) this.#removeEmpty(this.leafPath(index));
     }
-    for (let top = 0; top < this.#tops.length; top++) this.#removeEmpty(join(this.#entries, hex(top, 2)));
     this.#leaves.fill(0);
-    this.#tops.fill(0);
   }
 
   #removeEmpty(path: string): void {
@@ -154,11 +130,11 @@ export class FileTree {
     });
   }
 
-  #directories(path: string, stranger: Stranger): string[] {
-    return this.#list(path)
+  #directories(stranger: Stranger): string[] {
+    return this.#list(this.#entries)
       .filter((entry) => {
-        const isOurs = entry.isDirectory() && TOP.test(entry.name);
-        if (!isOurs) stranger(notOurs(join(path, entry.name), entry.isSymbolicLink()));
+        const isOurs = entry.isDirectory() && LEAF.test(entry.name);
+        if (!isOurs) stranger(notOurs(join(this.#entries, entry.name), entry.isSymbolicLink()));
         return isOurs;
       })
       .map(({ name }) => name)
@@ -167,7 +143,7 @@ export class FileTree {
 
   leaf(index: number, stranger: Stranger = ignore): Leaf {
     const path = this.leafPath(index);
-    const letters = hex(index, 4);
+    const letters = lettersOf(index);
     const names: string[] = [];
     const leftovers: string[] = [];
     for (const entry of this.#list(path)) {
@@ -209,7 +185,7 @@ export function assertName(path: string, key: string, name: string): void {
 }
 
 export function leafOf(name: string): number {
-  return Number.parseInt(name.slice(0, 4), 16);
+  return Number.parseInt(name.slice(0, LEAF_LETTERS), 16);
 }
 
 /** False where nothing is. Throws STORE_FOREIGN for what is no directory. */
@@ -252,8 +228,8 @@ function notOurs(path: string, isLink: boolean): string {
   return `${path} is ${what}: it is left alone, and can be moved away`;
 }
 
-function hex(value: number, digits: number): string {
-  return value.toString(16).padStart(digits, '0');
+function lettersOf(index: number): string {
+  return index.toString(16).padStart(LEAF_LETTERS, '0');
 }
 
 function ignore(): void {}

@@ -1,7 +1,7 @@
 /**
  * How the engine 'file' changes the disk: an entry is written beside its place, and then renamed into it.
  *
- *     entries/aa/bb/.OWNER.MARK-n.tmp   open, write, fsync?, close   -> rename -> entries/aa/bb/...   fsync of aa/bb?
+ *     entries/aa/.OWNER.MARK-n.tmp   open, write, fsync?, close   -> rename -> entries/aa/...   fsync of aa?
  *
  * In one folder for all, what is written would be easier to find again after a crash; but there ext4 took 47 us to make a file and
  * to rename it, against 14 us here. So each opener has a file in openers/ until it is closed, and one whose process has ended
@@ -242,7 +242,7 @@ export class FileWriter {
   /** Runs a step that needs the directory of an entry, and makes that again where others remove it meanwhile. */
   #inLeaf<T>(index: number, step: () => T): T {
     for (let tries = 1; ; tries++) {
-      this.#tree.makeLeaf(index);
+      if (this.#tree.makeLeaf(index)) this.#rooted.delete(index);
       try {
         return step();
       } catch (error) {
@@ -268,7 +268,7 @@ export class FileWriter {
     }
     await this.#syncFile(this.#tree.leafPath(index));
     if (!this.#rooted.has(index)) {
-      for (const path of this.#tree.above(index)) await this.#syncFile(path);
+      for (const path of this.#tree.above()) await this.#syncFile(path);
       this.#rooted.add(index);
     }
   }

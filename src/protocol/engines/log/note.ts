@@ -36,7 +36,8 @@ export function writeNote(files: Files, directory: string, { id, bytes, entries 
   note.writeDoubleLE(entries, ENTRIES_AT);
   note.writeUInt32LE(crc32(note.subarray(0, CRC_AT)), CRC_AT);
   const path = join(directory, NOTE_NAME);
-  attempt('write the closing note', path, () => replaceFile(files, path, note));
+  // Synced, or the machine's end may leave its name without its bytes, which is damage.
+  attempt('write the closing note', path, () => replaceFile(files, path, note, { sync: true }));
 }
 
 /** Undefined where the log was not closed. Throws STORE_CORRUPT. */

@@ -13,7 +13,7 @@ import type { CacheError } from '../../errors.ts';
 import { discard, type Files, isLeftover } from '../../files.ts';
 import { attempt } from '../faults.ts';
 import { BLOB, CLEAR, DELETE, FRAME_HEAD_BYTES, type FrameView, RETIRE, SET } from './frame.ts';
-import { NOTE_NAME, readNote } from './note.ts';
+import { type ClosingNote, NOTE_NAME, readNote } from './note.ts';
 import { NONE } from './places.ts';
 import type { LogRecords } from './records.ts';
 import { damage, readSegmentHead, SEGMENT_HEAD_BYTES, type Segment, segmentIdOf, segmentName } from './segment.ts';
@@ -64,22 +64,21 @@ export async function openLog(
   sweepTemporaries(files, directory);
   const note = readNote(files, directory);
   const ids = segmentIds(files, directory);
+  let tornBytes = 0;
+  // Before anything is read: what is torn is at the end of the last one that was begun, and the names before it count.
+  while (await isUnborn(files, directory, ids.at(-1), note)) {
+    const path = join(directory, segmentName(ids.pop() as number));
+    tornBytes += attempt('look at a segment', path, () => files.statSync(path).size);
+    attempt('remove a segment that was just begun', path, () => files.unlinkSync(path));
+  }
   const current = currentIds(ids);
   const last = current.at(-1);
-  let tornBytes = 0;
   let retired = 1;
   let before: Segment | undefined;
   for (const id of current) {
     const path = join(directory, segmentName(id));
     const size = attempt('look at a segment', path, () => files.statSync(path).size);
-    const isLast = id === last;
-    const head = headOf(files, path);
-    if (isLast && (note === undefined || note.id < id) && (await isUnborn(files, path, size, head))) {
-      attempt('remove a segment that was just begun', path, () => files.unlinkSync(path));
-      tornBytes += size;
-      break;
-    }
-    const bytesBefore = readSegmentHead(head, path);
+    const bytesBefore = readSegmentHead(headOf(files, path), path);
     if (typeof bytesBefore !== 'number') {
       throw bytesBefore;
     }
@@ -88,7 +87,7 @@ export async function openLog(
     }
     const segment = segments.adopt(id, size);
     before = segment;
-    retired = Math.max(retired, await readSegment(records, segment, replay, isLast));
+    retired = Math.max(retired, await readSegment(records, segment, replay, id === last));
     tornBytes += size - segment.bytes;
   }
   const oldest = segments.all[0];
@@ -175,16 +174,23 @@ export function headOf(files: Files, path: string): Buffer {
 }
 
 /** Whether a segment was never begun to its end: there is no head in it, or nothing at all. */
-async function isUnborn(files: Files, path: string, size: number, head: Buffer): Promise<boolean> {
-  if (size < SEGMENT_HEAD_BYTES) {
-    return true;
-  }
-  if (head.some((byte) => byte !== 0)) {
+async function isUnborn(
+  files: Files,
+  directory: string,
+  id: number | undefined,
+  note: ClosingNote | undefined,
+): Promise<boolean> {
+  if (id === undefined || (note !== undefined && id <= note.id)) {
     return false;
+  }
+  const path = join(directory, segmentName(id));
+  const head = headOf(files, path);
+  if (head.length < SEGMENT_HEAD_BYTES || head.some((byte) => byte !== 0)) {
+    return head.length < SEGMENT_HEAD_BYTES;
   }
   const fd = attempt('open a segment', path, () => files.openSync(path, 'r'));
   try {
-    return await isBlank({ files, fd, size, seed: 0 }, 0);
+    return await isBlank({ files, fd, size: files.fstatSync(fd).size, seed: 0 }, 0);
   } finally {
     files.closeSync(fd);
   }

@@ -54,13 +54,18 @@ function headOr(survey: Survey, otherwise: number): number {
   return typeof survey.head === 'number' ? survey.head : otherwise;
 }
 
-/** What the next segment says, if it can be read; else up to the last frame that is whole. */
+/**
+ * What the next segment says, if it can be read; else up to the last frame that is whole. So, too, where no gap has room between
+ * the two: a segment that was missing says how long a torn one before it was.
+ */
 function finalSize(survey: Survey, next: Survey | undefined): number {
-  if (next !== undefined && typeof next.head === 'number' && next.head >= SEGMENT_HEAD_BYTES) {
-    return next.head;
-  }
   const tail = survey.holes.at(-1);
-  return Math.max(SEGMENT_HEAD_BYTES, tail !== undefined && tail.to === survey.size ? tail.from : survey.size);
+  const whole = Math.max(SEGMENT_HEAD_BYTES, tail !== undefined && tail.to === survey.size ? tail.from : survey.size);
+  if (next === undefined || typeof next.head !== 'number' || next.head < SEGMENT_HEAD_BYTES) {
+    return whole;
+  }
+  const isTooSmall = next.head > whole && next.head - whole < FRAME_HEAD_BYTES;
+  return isTooSmall ? whole : next.head;
 }
 
 /** Whether the oldest segment that counts is not the oldest there should be: those before are no rest of a compaction then. */
@@ -99,7 +104,7 @@ function replaceSegment(files: Files, survey: Survey, bytesBefore: number, size:
   const holes = survey.holes
     .map(({ from, to }) => ({ from, to: Math.min(to, size) }))
     .filter(({ from }) => from < size);
-  if (survey.size < size) {
+  if (Math.max(SEGMENT_HEAD_BYTES, survey.size) < size) {
     const tail = holes.at(-1);
     const isOpen = tail !== undefined && tail.to === survey.size;
     if (isOpen) holes.pop();

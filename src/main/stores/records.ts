@@ -152,8 +152,8 @@ export class Records {
         const records = await this.#open().getMany(step);
         for (const [i, record] of records.entries()) {
           if (record !== undefined) yield [step[i] as string, record];
+          if (slice.isOver) await slice.rest();
         }
-        await slice.rest();
       }
     }
   }

@@ -101,8 +101,8 @@ export class Store<V = unknown> implements AsyncIterable<[CacheKey, V]> {
       for (const [i, [key, text]] of step.entries()) {
         const record = records[i];
         if (record !== undefined && !hasExpired(record)) found.set(key, (await this.#decode(text, record)) as V);
+        if (slice.isOver) await slice.rest();
       }
-      await slice.rest();
     }
     return found;
   }
@@ -165,7 +165,7 @@ export class Store<V = unknown> implements AsyncIterable<[CacheKey, V]> {
         await this.#records.writeMany(batch, expiresAtMs);
         batch = [];
         bytes = 0;
-        await slice.rest();
+        if (slice.isOver) await slice.rest();
       }
     }
     await this.#records.writeMany(batch, expiresAtMs);
@@ -188,7 +188,7 @@ export class Store<V = unknown> implements AsyncIterable<[CacheKey, V]> {
       if (batch.length === BATCH_MAX) {
         count += await this.#deleteAll(batch);
         batch = [];
-        await slice.rest();
+        if (slice.isOver) await slice.rest();
       }
     }
     return count + (await this.#deleteAll(batch));
@@ -340,7 +340,7 @@ export class Store<V = unknown> implements AsyncIterable<[CacheKey, V]> {
     let text = lineOf([...columns]);
     for (const row of rows) {
       text += lineOf(Array.from(columns, (column) => row[column]));
-      await slice.rest();
+      if (slice.isOver) await slice.rest();
     }
     return text;
   }

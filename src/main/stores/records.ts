@@ -14,7 +14,7 @@ import { hasExpired } from './deadline.ts';
 import { Slice } from './slice.ts';
 import { versionsOf, withVersion } from './versions.ts';
 
-/** Records that are read at once: a page of keys may stand for gigabytes. */
+/** Records that are read, or appended, at once: a page of keys may stand for gigabytes, and each append for an open file. */
 const RECORDS_PER_STEP = 64;
 
 type Entry = readonly [text: string, record: Uint8Array];
@@ -63,7 +63,10 @@ export class Records {
   async writeMany(batch: readonly (readonly [string, Buffer])[], expiresAtMs: number): Promise<void> {
     const engine = this.#open();
     if (this.#appends) {
-      await Promise.all(batch.map(async ([text, record]) => this.write(text, record, expiresAtMs)));
+      for (let at = 0; at < batch.length; at += RECORDS_PER_STEP) {
+        const step = batch.slice(at, at + RECORDS_PER_STEP);
+        await Promise.all(step.map(async ([text, record]) => this.write(text, record, expiresAtMs)));
+      }
     } else if (batch.every(([text]) => this.#turns.isFree(text))) {
       await engine.setMany(batch);
     } else {

@@ -145,7 +145,7 @@ export class Store<V = unknown> implements AsyncIterable<[CacheKey, V]> {
   /**
    * Many at once, in as few commits as the engine can. When it rejects, some of them may have been stored. The first 1,024 take
    * their turn among other calls on their keys at once; what comes after them, or after one that takes long to compress,
-   * when it has been read and encoded.
+   * when it has been read and encoded. In append mode it is the first 64.
    */
   async setMany(
     entries: Iterable<readonly [CacheKey, V]> | Readonly<Record<string, V>>,

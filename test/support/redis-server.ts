@@ -12,13 +12,18 @@ import { setTimeout as pause } from 'node:timers/promises';
 
 export const LOOPBACK = '127.0.0.1';
 const PROGRAM = 'redis-server';
+/** What a shell says of a program that it has not got. */
+const NOT_INSTALLED = 127;
+/**
+ * A shell between, which ends the server by its process when nobody holds the other end of its input any more: also when that was
+ * killed, and could not say so.
+ */
+const KEEPER = `command -v "$0" > /dev/null || exit ${NOT_INSTALLED}; "$0" "$@" & cat > /dev/null; kill $!; wait $!`;
 const READY_ATTEMPTS_MAX = 100;
 const READY_PAUSE_MS = 50;
 
 export interface RedisServer {
   readonly port: number;
-  /** Of its process. */
-  readonly pid: number;
   stop(): Promise<void>;
 }
 
@@ -27,8 +32,7 @@ export async function startRedis(settings: readonly string[] = [], given?: numbe
   const port = given ?? (await freePort());
   const folder = await mkdtemp(join(tmpdir(), 'shardstash-redis-'));
   const options = ['--port', String(port), '--bind', LOOPBACK, '--save', '', '--appendonly', 'no', '--dir', folder];
-  const child = spawn(PROGRAM, [...options, ...settings], { stdio: 'ignore' });
-  const kill = () => child.kill();
+  const child = spawn('sh', ['-c', KEEPER, PROGRAM, ...options, ...settings], { stdio: ['pipe', 'ignore', 'ignore'] });
   try {
     await once(child, 'spawn');
   } catch (error) {
@@ -38,9 +42,7 @@ export async function startRedis(settings: readonly string[] = [], given?: numbe
     }
     throw error;
   }
-  process.once('exit', kill);
   const stop = async () => {
-    process.off('exit', kill);
     await end(child);
     await rm(folder, { recursive: true, force: true });
   };
@@ -48,9 +50,12 @@ export async function startRedis(settings: readonly string[] = [], given?: numbe
     await whenListening(port, child);
   } catch (error) {
     await stop();
+    if (child.exitCode === NOT_INSTALLED) {
+      return undefined;
+    }
     throw error;
   }
-  return { port, pid: child.pid as number, stop };
+  return { port, stop };
 }
 
 export interface RedisCluster {
@@ -152,7 +157,7 @@ async function isFree(port: number): Promise<boolean> {
 async function end(child: ChildProcess): Promise<void> {
   if (child.exitCode === null && child.signalCode === null) {
     const exit = once(child, 'exit');
-    child.kill();
+    child.stdin?.end();
     await exit;
   }
 }

@@ -6,12 +6,25 @@
 import { readFileSync } from 'node:fs';
 import { advise } from './advise.ts';
 import { type Command, EXIT_DONE, EXIT_FAILED, EXIT_MISUSED, UsageError } from './command.ts';
+import { compact } from './compact.ts';
+import { convert } from './convert.ts';
+import { inspect } from './inspect.ts';
 import { printable } from './line.ts';
 import { load } from './load.ts';
 import { profile } from './profile.ts';
 import { replay } from './replay.ts';
+import { verify } from './verify.ts';
 
-const COMMANDS: Readonly<Record<string, Command>> = { replay, advise, load, profile };
+const COMMANDS: Readonly<Record<string, Command>> = {
+  replay,
+  advise,
+  load,
+  profile,
+  inspect,
+  verify,
+  compact,
+  convert,
+};
 const { DEBUG } = process.env;
 const MANIFEST = new URL('../../../package.json', import.meta.url);
 

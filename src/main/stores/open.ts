@@ -27,7 +27,7 @@ import {
   type StoreOptions,
   shownOptions,
 } from './options.ts';
-import { Store, type StoreConfig } from './store.ts';
+import { type OpenedParts, Store, type StoreConfig } from './store.ts';
 
 const DEFAULT_ENGINE = 'file';
 
@@ -88,6 +88,26 @@ export async function openWith(
   files: Files,
   afterClose?: () => Answer<void>,
 ): Promise<Store<unknown>> {
+  const parts = await openParts(options, files);
+  const { engine, config } = parts;
+  const closeEngine = async () => {
+    try {
+      if (afterClose !== undefined && config.root === undefined) await emptied(engine);
+    } finally {
+      try {
+        await engine.close();
+      } finally {
+        await afterClose?.();
+      }
+    }
+  };
+  const afterSub = afterClose === undefined ? undefined : () => {};
+  const openSub = (sub: string) => openWith(within(options, config, sub), files, afterSub);
+  return new Store({ ...parts, openSub, closeEngine });
+}
+
+/** What a store stands on, for those who copy records as they are. Whoever opens them closes the engine. */
+export async function openParts(options: StoreOptions, files: Files): Promise<OpenedParts> {
   assertObject(options, COMMON);
   const name = checkName(options.name);
   const kept = options.engine === undefined ? keptIn(files, options, name) : undefined;
@@ -105,17 +125,6 @@ export async function openWith(
   }
   const warn = (message: string) => process.emitWarning(message, { type: 'shardstash' });
   const engine = await openEngine(kind, { name, directory, options: engineOptions, files, warn }, prepared?.isNew);
-  const closeEngine = async () => {
-    try {
-      if (afterClose !== undefined && root === undefined) await emptied(engine);
-    } finally {
-      try {
-        await engine.close();
-      } finally {
-        await afterClose?.();
-      }
-    }
-  };
   try {
     const manifest = prepared?.manifest ?? (await ownManifest(engine, wanted, options, name));
     const serializerOption = serializerOf(manifest, options);
@@ -124,15 +133,26 @@ export async function openWith(
     );
     const shown = { ...manifest, ...shownOptions(engineOptions) };
     const config: StoreConfig = Object.freeze({ name, ...(root === undefined ? {} : { root }), ...shown });
-    const { engine: engineOption = manifest.engine, serializer = manifest.serializer } = options;
-    const within = { ...options, ...manifest, engine: engineOption, serializer };
-    const afterSub = afterClose === undefined ? undefined : () => {};
-    const openSub = (sub: string) => openWith({ ...within, name: `${name}/${checkName(sub)}` }, files, afterSub);
-    return new Store({ engine, codec, config, openSub, closeEngine });
+    return { engine, codec, config };
   } catch (error) {
     await engine.close();
     throw error;
   }
+}
+
+/** The options of a store within one: those of the store, but for its name. */
+function within(options: StoreOptions, config: StoreConfig, sub: string): StoreOptions {
+  const { serializer, compression, base64, strict, appendMode } = config;
+  const made = {
+    engine: config.engine,
+    serializer: serializer as SerializerOption,
+    compression,
+    base64,
+    strict,
+    appendMode,
+  };
+  const { engine = made.engine, serializer: given = made.serializer } = options;
+  return { ...options, ...made, engine, serializer: given, name: `${config.name}/${checkName(sub)}` };
 }
 
 /** The manifest of a store that is there, for those who do not name an engine. */

@@ -18,7 +18,10 @@ import { lineOf, type Row, rowsOf } from './rows.ts';
 import { Slice } from './slice.ts';
 import { versionsOf } from './versions.ts';
 
-/** Of setMany: what an engine is given at once. Of a larger batch no more lies in memory twice. */
+/**
+ * What an engine is given in one turn of the event loop, which those that answer at once would hold up otherwise. Of what setMany is given
+ * no more lies in memory twice.
+ */
 const BATCH_MAX = 1_024;
 const BATCH_BYTES_MAX = 16 * 1024 * 1024;
 const GET_MANY_MAX = 64;
@@ -53,6 +56,9 @@ export interface StoreParts {
   openSub(name: string): Promise<Store<unknown>>;
   closeEngine(): Promise<void>;
 }
+
+/** Without those who open and close. */
+export type OpenedParts = Pick<StoreParts, 'engine' | 'codec' | 'config'>;
 
 /** What a store says of itself: entries, what the engine knows, and how values are encoded. */
 export type StoreFacts = StoreConfig & { readonly entries: number } & EngineFacts;
@@ -362,13 +368,22 @@ export class Store<V = unknown> implements AsyncIterable<[CacheKey, V]> {
 
   /** Reads everything, and tells what is wrong: a sentence for each thing, none for a store that is whole. */
   async *verify(): AsyncGenerator<string> {
-    yield* await this.#records.whole((engine) => engine.verify?.() ?? NOTHING);
-    for await (const [text, record] of this.#records.all()) {
-      try {
-        await this.#decode(text, record);
-      } catch (error) {
-        yield (error as Error).message;
+    // An entry that the engine has told of is met again where it is read.
+    const told = new Set<string>();
+    try {
+      for await (const finding of await this.#records.whole((engine) => engine.verify?.() ?? NOTHING)) {
+        told.add(finding);
+        yield finding;
       }
+      for await (const page of this.#records.pages()) {
+        for (const text of page) {
+          const finding = await this.#findingOf(text);
+          if (finding !== undefined && !told.has(finding)) yield finding;
+        }
+      }
+    } catch (error) {
+      if (!(error instanceof CacheError && error.code === 'STORE_CORRUPT')) throw error;
+      yield error.message;
     }
   }
 
@@ -388,6 +403,19 @@ export class Store<V = unknown> implements AsyncIterable<[CacheKey, V]> {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  /** What is wrong with a value, if anything is. */
+  async #findingOf(text: string): Promise<string | undefined> {
+    try {
+      const record = await this.#records.readOwn(text);
+      if (record !== undefined) await this.#decode(text, record);
+      return undefined;
+    } catch (error) {
+      const { code, message } = error as CacheError;
+      if (code === 'STORE_CLOSED') throw error;
+      return message;
+    }
   }
 
   /** Answers whether there was a value. */

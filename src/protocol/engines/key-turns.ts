@@ -64,5 +64,12 @@ export class KeyTurns {
   }
 }
 
+/** When all have settled: nothing is under way any more when the first error is told. */
+export async function allOf(writes: readonly Promise<void>[]): Promise<void> {
+  for (const result of await Promise.allSettled(writes)) {
+    if (result.status === 'rejected') throw result.reason;
+  }
+}
+
 /** Whoever made the call hears how it ended; those who wait only need to know that it did. */
 function ignore(): void {}

@@ -2,7 +2,7 @@
  * One opener at a time for a directory, without a call that Node has not got (flock). Whoever wants it puts a file there
  * whose name says who it is, and then looks who else has one:
  *
- *     1. make .lock.MARK-n, a name that nobody else ever makes
+ *     1. make .lock.MARK-n, a name that no other process, thread or call ever makes
  *     2. list the directory; remove the locks of processes that have ended
  *     3. no other left: it is ours.  Another left: remove our own and try again a little later, LOCK_TRIES times
  *
@@ -13,7 +13,7 @@
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Files } from '../files.ts';
-import { isAlive, nextNumber, OWN_MARK, partsOfMark } from '../process-mark.ts';
+import { isAlive, type MarkParts, nextNumber, OWN_MARK, partsOfMark } from '../process-mark.ts';
 import { attempt, storeError } from './faults.ts';
 
 const LOCK_TRIES = 8;
@@ -66,6 +66,13 @@ function livingLock(files: Files, directory: string, own: string): string | unde
     );
     return false;
   });
+}
+
+/** Who has a directory open, without a change of anything: undefined for nobody that lives. */
+export function holderOf(files: Files, directory: string): MarkParts | undefined {
+  const names = attempt('look for locks', directory, () => files.readdirSync(directory)) as string[];
+  const marks = names.map((name) => PATTERN.exec(name)?.[1]).filter((mark) => mark !== undefined);
+  return marks.filter(isAlive).map(partsOfMark)[0];
 }
 
 function locked(directory: string, name: string) {

@@ -14,8 +14,8 @@ import {
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Engine } from '../../../src/protocol/engines/engine.ts';
-import { fileEngine } from '../../../src/protocol/engines/file.ts';
-import { nameOf } from '../../../src/protocol/engines/file-tree.ts';
+import { fileEngine } from '../../../src/protocol/engines/file/index.ts';
+import { nameOf } from '../../../src/protocol/engines/file/tree.ts';
 import { diskFiles, type Files } from '../../../src/protocol/files.ts';
 import { OWN_MARK } from '../../../src/protocol/process-mark.ts';
 import { runEngineSuite } from '../../support/engine-suite.ts';
@@ -180,23 +180,49 @@ describe('a store of files', () => {
     expect(readdirSync(join(directory, 'locks'))).toEqual([]);
   });
 
+  test('an update waits for that of another process, and not for one that has ended', async () => {
+    const engine = await open();
+    const lock = (mark: string) => join(directory, 'locks', `${nameOf('a')}.aabbccddeeff-0.${mark}`);
+    const living = lock(`${markOfHost()}-${process.ppid}-0`);
+    writeFileSync(living, '');
+    const update = engine.update('a', () => Buffer.from('mine'));
+    for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate);
+    expect(readdirSync(join(directory, 'entries'))).toEqual([]);
+    rmSync(living);
+    await update;
+    expect(text(await (await open()).get('a'))).toBe('mine');
+    writeFileSync(lock(`${markOfHost()}-999999999-1`), '');
+    await engine.update('a', () => undefined);
+    expect(await engine.has('a')).toBe(false);
+  });
+
   test('sweeps what processes that have ended left, and nothing of those that live', async () => {
-    await (await open()).close();
-    const dead = '00000000-999999999-1'.replace('00000000', markOfHost());
-    writeFileSync(join(directory, 'tmp', `.aabbccddeeff.${dead}-0.tmp`), 'half');
-    writeFileSync(join(directory, 'locks', `${nameOf('a')}.aabbccddeeff-0.${dead}`), '');
+    const first = await open();
+    await first.set('a', Buffer.from('one'));
+    await first.close();
+    const dead = `${markOfHost()}-999999999-1`;
+    const beside = dirname(pathOf('a'));
     const living = `.aabbccddeeff.${markOfHost()}-${process.ppid}-0-1.tmp`;
-    writeFileSync(join(directory, 'tmp', living), 'half');
-    await open();
-    expect(readdirSync(join(directory, 'tmp'))).toEqual([living]);
-    expect(readdirSync(join(directory, 'locks'))).toEqual([]);
+    writeFileSync(join(beside, `.aabbccddeeff.${dead}-0.tmp`), 'half');
+    writeFileSync(join(beside, living), 'half');
+    writeFileSync(join(directory, 'locks', `${nameOf('a')}.aabbccddeeff-0.${dead}`), '');
+    // Who closed what he had open left nothing, so nobody looks.
+    await (await open()).close();
+    expect(readdirSync(beside).length).toBe(3);
+    writeFileSync(join(directory, 'openers', `aabbccddeeff-0.${dead}`), '');
+    const engine = await open();
+    expect(readdirSync(beside).sort()).toEqual([living, nameOf('a').slice(4)]);
+    expect([readdirSync(join(directory, 'openers')).length, readdirSync(join(directory, 'locks'))]).toEqual([1, []]);
+    expect(await findings(engine)).toEqual([]);
+    await engine.close();
+    expect(readdirSync(join(directory, 'openers'))).toEqual([]);
   });
 
   test('goes on where somebody has removed its directories', async () => {
     const engine = await open();
     await engine.set('a', Buffer.from('one'));
     rmSync(join(directory, 'entries'), { recursive: true });
-    rmSync(join(directory, 'tmp'), { recursive: true });
+    rmSync(join(directory, 'openers'), { recursive: true });
     expect(await engine.get('a')).toBe(undefined);
     await engine.set('a', Buffer.from('two'));
     expect(text(await engine.get('a'))).toBe('two');

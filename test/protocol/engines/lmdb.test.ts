@@ -1,10 +1,11 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import type { Place } from '../../../src/protocol/engines/engine.ts';
-import { lmdbEngine } from '../../../src/protocol/engines/lmdb.ts';
-import { isHashOf, LmdbKey, longKeyOf } from '../../../src/protocol/engines/lmdb-key.ts';
+import { LmdbCommits } from '../../../src/protocol/engines/lmdb/commits.ts';
+import { lmdbEngine } from '../../../src/protocol/engines/lmdb/index.ts';
+import { isHashOf, LmdbKey, longKeyOf } from '../../../src/protocol/engines/lmdb/key.ts';
 import { diskFiles } from '../../../src/protocol/files.ts';
 import { runEngineSuite } from '../../support/engine-suite.ts';
 import { always, FaultyFiles, READS } from '../../support/faulty-files.ts';
@@ -32,6 +33,7 @@ describe('the engine lmdb', () => {
     const where = place();
     const engine = await lmdbEngine.open(where);
     await engine.setMany(Array.from({ length: 500 }, (_, i) => [`key ${i}`, Buffer.alloc(400, i)] as const));
+    await engine.set('last', Buffer.alloc(50_000));
     await engine.close();
     return readFileSync(fileOf(where));
   };
@@ -59,12 +61,45 @@ describe('the engine lmdb', () => {
 
   test('does not map a file that was cut off, which would end the process', async () => {
     const whole = await filled();
-    for (const length of [100, 4_096, 5_000, 8_192, 20_480]) {
+    for (const length of [100, 4_096, 5_000, 8_192, 20_480, 100_000, whole.length - 4_096]) {
       await expect(openWith(whole.subarray(0, length))).rejects.toMatchObject({
         code: length < 160 ? 'STORE_FOREIGN' : 'STORE_CORRUPT',
       });
     }
-    expect(await (await openWith(whole)).size()).toBe(500);
+    expect(await (await openWith(whole)).size()).toBe(501);
+  });
+
+  test('opens a file whose last pages were taken and given back before they were written', async () => {
+    const bytes = await filled();
+    // The last page that was taken, in both metas: more than there is.
+    for (const meta of [0, 4_096]) bytes.writeBigUInt64LE(bytes.readBigUInt64LE(meta + 144) + 100n, meta + 144);
+    const engine = await openWith(bytes);
+    expect(await engine.size()).toBe(501);
+    expect((await engine.get('last'))?.length).toBe(50_000);
+    await engine.set('goes on', Buffer.alloc(500_000));
+  });
+
+  test('says which reads meet a damaged page, and goes on with the others', async () => {
+    const bytes = await filled();
+    bytes.fill(0, 20 * 4_096, 21 * 4_096);
+    const where = place();
+    writeFileSync(fileOf(where), bytes);
+    const engine = await open(where);
+    const outcomes = { whole: 0, corrupt: 0 };
+    for (let i = 0; i < 500; i++) {
+      try {
+        await engine.get(`key ${i}`);
+        outcomes.whole++;
+      } catch (error) {
+        expect(error).toMatchObject({ code: 'STORE_CORRUPT', path: fileOf(where) });
+        outcomes.corrupt++;
+      }
+    }
+    expect(outcomes.corrupt).toBeGreaterThan(0);
+    expect(outcomes.whole).toBeGreaterThan(450);
+    const findings: string[] = [];
+    for await (const finding of engine.verify?.() ?? []) findings.push(finding);
+    expect(findings).toEqual([expect.stringContaining('is damaged')]);
   });
 
   test('does not open what it cannot look at', async () => {
@@ -98,6 +133,17 @@ describe('the engine lmdb', () => {
     expect([await engine.has('a'), await engine.has('b'), await engine.has('c')]).toEqual([true, false, true]);
   });
 
+  test('takes writes from within an update for the next commit', async () => {
+    const engine = await open(place());
+    const inner: unknown[] = [];
+    await engine.update('a', () => {
+      inner.push(engine.set('b', Buffer.from('two')), engine.get('b'));
+      return Buffer.from('one');
+    });
+    await Promise.all(inner);
+    expect([await engine.has('a'), await engine.has('b')]).toEqual([true, true]);
+  });
+
   test('grows beyond the room that was set apart at first', async () => {
     const engine = await open(place({ mapSize: 2 ** 20 }));
     const big = Buffer.alloc(1_500_000, 5);
@@ -115,6 +161,21 @@ describe('the engine lmdb', () => {
     expect(Buffer.from((await one.get('a')) as Uint8Array).toString()).toBe('one');
     await one.set('b', Buffer.from('two'));
     expect(await one.size()).toBe(2);
+  });
+
+  test('syncs for a store that has `sync`, whoever opened the file first', async () => {
+    const sync = vi.spyOn(LmdbCommits.prototype, 'sync');
+    cleanups.push(() => sync.mockRestore());
+    const where = place();
+    const [quick, safe] = [await open(where), await lmdbEngine.open({ ...where, options: { sync: true } })];
+    await quick.set('a', Buffer.from('x'));
+    expect(sync).not.toHaveBeenCalled();
+    await safe.set('b', Buffer.from('x'));
+    expect(sync).toHaveBeenCalledTimes(1);
+    const last = [safe.set('c', Buffer.from('x')), safe.delete('b')];
+    await safe.close();
+    await Promise.all(last);
+    expect([await quick.has('c'), await quick.has('b')]).toEqual([true, false]);
   });
 
   test('tells a long key from another of the same hash', () => {

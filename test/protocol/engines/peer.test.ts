@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { loadPeer } from '../../../src/protocol/engines/peer.ts';
-import { loadSqlite } from '../../../src/protocol/engines/sqlite-driver.ts';
+import { loadSqlite } from '../../../src/protocol/engines/sqlite/driver.ts';
 
 const failing = (code: string, message: string) => () => Promise.reject(Object.assign(new Error(message), { code }));
 
@@ -23,7 +23,7 @@ test('a package that is there and does not load is another matter', async () => 
 
 test('sqlite asks for libsql only where the Node has no SQLite', async () => {
   const missing = failing('ERR_MODULE_NOT_FOUND', "Cannot find package 'libsql' imported from here");
-  await expect(loadSqlite(undefined, missing)).rejects.toMatchObject({ code: 'MISSING_DEPENDENCY' });
+  await expect(loadSqlite(null, missing)).rejects.toMatchObject({ code: 'MISSING_DEPENDENCY' });
   const builtin = { DatabaseSync: class {} as never };
   expect(await loadSqlite(builtin, missing)).toBeTypeOf('function');
 });

@@ -4,7 +4,7 @@ import { type AddressInfo, createConnection as connect, createServer as createTc
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, describe, expect, test, vi } from 'vitest';
 import type { Engine } from '../../../src/protocol/engines/engine.ts';
-import { redisEngine } from '../../../src/protocol/engines/redis.ts';
+import { redisEngine } from '../../../src/protocol/engines/redis/index.ts';
 import { diskFiles } from '../../../src/protocol/files.ts';
 import { sealRecord } from '../../../src/protocol/record.ts';
 import { TAG_ASCII } from '../../../src/protocol/value-tags.ts';
@@ -162,17 +162,28 @@ function ofOneServer({ port }: RedisServer): void {
       files: diskFiles,
       warn() {},
     });
+    expect(client.listenerCount('error')).toBe(0);
     const writes = Array.from({ length: 20 }, (_, i) => engine.set(`key ${i}`, record('x')));
     await engine.close();
     await Promise.all(writes);
     expect(await client.exists('own:key 19')).toBe(1);
-    expect(client.listenerCount('error')).toBe(0);
     const prefixed = new Redis(url, { lazyConnect: true, keyPrefix: 'x:' });
     await expect(open('own', { client: prefixed })).rejects.toMatchObject({ code: 'INVALID_CONFIG', option: 'client' });
   });
 
+  test('counts with a client of the user that writes numbers as text', async () => {
+    const client = new Redis(url, { stringNumbers: true });
+    cleanups.push(() => client.disconnect());
+    const engine = await open('numbers', { client });
+    await engine.update('a', () => record('x'));
+    await engine.set('b', record('x'));
+    expect([await engine.has('a'), await engine.has('c'), await engine.delete('c')]).toEqual([true, false, false]);
+    expect(await engine.clear()).toBe(2);
+  });
+
   test('refuses options that are none', async () => {
     const wrong = [
+      { url: `${url}?keyPrefix=x:` },
       { url: 'http://x' },
       { url: 5 },
       { cluster: [] },
@@ -258,7 +269,27 @@ function ofOneServer({ port }: RedisServer): void {
     isSilent = true;
     await expect(engine.get('a')).rejects.toMatchObject(refused('No answer within 40 ms'));
     await expect(engine.setMany([['a', record('x')]])).rejects.toMatchObject(refused(`${LOOPBACK}:${silent}`));
+    // What it never answers is not kept for ever: there is another connection, two sockets each.
+    await vi.waitFor(() => expect(sockets.length).toBeGreaterThan(2), { timeout: 5_000, interval: 20 });
     await engine.close();
+  });
+
+  test('refuses answers that no Redis gives', async () => {
+    const answer = () => Promise.resolve(5);
+    const client = { status: 'ready', on() {}, getBuffer: answer, mgetBuffer: answer, scanBuffer: answer };
+    const engine = await open('fake', { client });
+    const calls = [engine.get('a'), engine.getMany(['a']), engine.size(), engine.clear(), engine.manifest?.read()];
+    for (const call of calls) await expect(call).rejects.toMatchObject(refused('something other than a Redis'));
+  });
+
+  test('counts no keys of a Cluster that has lost a node', async () => {
+    const node = { options: { host: 'a', port: 1 }, scanBuffer: async () => [Buffer.from('0'), []] };
+    const client = { status: 'ready', on() {}, getBuffer() {}, nodes: () => [node], slots: [['a:1'], ['b:1', 'c:1']] };
+    const engine = await open('torn', { client });
+    await expect(engine.size()).rejects.toMatchObject({ code: 'ENGINE_ERROR' });
+    await expect(engine.clear()).rejects.toThrow('its node b:1 is away');
+    client.slots.pop();
+    expect(await engine.size()).toBe(0);
   });
 
   test('is known by its address', async () => {

@@ -10,18 +10,19 @@ import { directoryOf, manifestOf, prepareDirectory, withdrawDirectory } from '..
 import type { Answer, Engine, EngineKind, Place } from '../../protocol/engines/engine.ts';
 import { attempt, storeError } from '../../protocol/engines/faults.ts';
 import { type Manifest, manifestText, readManifest } from '../../protocol/engines/manifest.ts';
-import { misuse } from '../../protocol/errors.ts';
+import { CacheError, misuse } from '../../protocol/errors.ts';
 import { diskFiles, type Files } from '../../protocol/files.ts';
 import { openRecordCodec } from '../codec/encoding.ts';
 import { assertObject } from '../codec/known-options.ts';
 import { isSerializerName, type SerializerOption } from '../serializers/index.ts';
-import { findEngine } from './engine-registry.ts';
+import { type FoundEngine, findEngine } from './engine-registry.ts';
 import {
   COMMON,
   checkFlag,
   checkName,
   checkRoot,
   engineOptionsOf,
+  isName,
   type StoreAtOptions,
   type StoreOptions,
   shownOptions,
@@ -73,6 +74,10 @@ export async function openStoreAt<V = unknown>(directory: string, options: Store
   if (manifest === undefined) {
     throw storeError('STORE_FOREIGN', path, `There is no store at ${path}: give the folder that has its manifest.json`);
   }
+  if (!isName(basename(path))) {
+    const message = `The folder ${path} has a name that no store can have: rename it to letters, digits, \`_\`, \`-\` and \`.\``;
+    throw storeError('STORE_FOREIGN', path, message);
+  }
   const place = { name: basename(path), root: dirname(path) };
   return (await openWith({ ...options, ...place }, diskFiles)) as Store<V>;
 }
@@ -106,7 +111,10 @@ export async function openParts(options: StoreOptions, files: Files): Promise<Op
   assertObject(options, COMMON);
   const name = checkName(options.name);
   const kept = options.engine === undefined ? keptIn(files, options, name) : undefined;
-  const { name: engineName, kind } = await findEngine(options.engine ?? kept?.engine ?? DEFAULT_ENGINE);
+  const { name: engineName, kind } =
+    kept === undefined
+      ? await findEngine(options.engine ?? DEFAULT_ENGINE)
+      : await findKept(kept, directoryOf(checkRoot(options.root), name));
   const engineOptions = engineOptionsOf(options, engineName, kind);
   const root = kind.keeps === 'directory' ? checkRoot(options.root) : undefined;
   const directory = root === undefined ? '' : directoryOf(root, name);
@@ -119,7 +127,10 @@ export async function openParts(options: StoreOptions, files: Files): Promise<Op
   const engine = await openEngine(kind, { name, directory, options: engineOptions, files, warn }, prepared?.isNew);
   try {
     const manifest = prepared?.manifest ?? (await ownManifest(engine, wanted, options, name));
-    const codec = await openRecordCodec({ ...manifest, serializer: serializerOf(manifest, options) });
+    const serializerOption = serializerOf(manifest, options);
+    const codec = await ofManifest(root === undefined ? name : directory, () =>
+      openRecordCodec({ ...manifest, serializer: serializerOption }),
+    );
     const shown = { ...manifest, ...shownOptions(engineOptions) };
     const config: StoreConfig = Object.freeze({ name, ...(root === undefined ? {} : { root }), ...shown });
     return { engine, codec, config };
@@ -147,6 +158,29 @@ function within(options: StoreOptions, config: StoreConfig, sub: string): StoreO
 /** The manifest of a store that is there, for those who do not name an engine. */
 function keptIn(files: Files, options: StoreOptions, name: string): Manifest | undefined {
   return manifestOf(files, directoryOf(checkRoot(options.root), name));
+}
+
+/** The engine of a store that is there. */
+async function findKept(kept: Manifest, directory: string): Promise<FoundEngine> {
+  const found = await ofManifest(directory, () => findEngine(kept.engine));
+  if (found.kind.keeps !== 'directory') {
+    const message = `The manifest of the store ${directory} has the engine '${kept.engine}', which keeps no directory: give it the one that it was made with`;
+    throw storeError('STORE_CORRUPT', directory, message);
+  }
+  return found;
+}
+
+/** What a manifest says and nobody here knows is no mistake in the options. */
+async function ofManifest<T>(path: string, find: () => Promise<T>): Promise<T> {
+  try {
+    return await find();
+  } catch (cause) {
+    if (!(cause instanceof TypeError)) {
+      throw cause;
+    }
+    const message = `The store ${path} was made with what is not known here: ${cause.message}. Next: give the engine or serializer with which it was made, or open it with the version of shardstash that made it`;
+    throw new CacheError('STORE_FOREIGN', message, { path, cause });
+  }
 }
 
 function manifestAt(files: Files, directory: string): Manifest | undefined {

@@ -73,12 +73,7 @@ const PARTS_MAX = 8;
 
 /** Throws INVALID_CONFIG. */
 export function checkName(name: unknown = 'unnamed'): string {
-  const parts = typeof name === 'string' ? name.split('/') : [];
-  if (
-    parts.length === 0 ||
-    parts.length > PARTS_MAX ||
-    !parts.every((part) => NAME_PART.test(part) && !TAKEN.test(part))
-  ) {
+  if (!isName(name)) {
     throw misuse(
       'INVALID_CONFIG',
       '`name` to be letters, digits, `_`, `-` and `.`, beginning with a letter, a digit or `_` (with `/` for a store within a store)',
@@ -86,7 +81,15 @@ export function checkName(name: unknown = 'unnamed'): string {
       { option: 'name' },
     );
   }
-  return name as string;
+  return name;
+}
+
+/** Whether a store can have it. */
+export function isName(name: unknown): name is string {
+  const parts = typeof name === 'string' ? name.split('/') : [];
+  return (
+    parts.length > 0 && parts.length <= PARTS_MAX && parts.every((part) => NAME_PART.test(part) && !TAKEN.test(part))
+  );
 }
 
 /** Absolute. Throws INVALID_CONFIG. */

@@ -7,7 +7,6 @@
  *
  * In append mode every record that is written becomes one more version of the key's (versions.ts).
  */
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Answer, Engine } from '../../protocol/engines/engine.ts';
 import { KeyTurns } from '../../protocol/engines/key-turns.ts';
 import { CacheError } from '../../protocol/errors.ts';
@@ -15,7 +14,7 @@ import { hasExpired } from './deadline.ts';
 import { Slice } from './slice.ts';
 import { versionsOf, withVersion } from './versions.ts';
 
-/** Records that are read at once: a page of keys may stand for gigabytes. */
+/** Records that are read, or appended, at once: a page of keys may stand for gigabytes, and each append for an open file. */
 const RECORDS_PER_STEP = 64;
 
 type Entry = readonly [text: string, record: Uint8Array];
@@ -64,7 +63,10 @@ export class Records {
   async writeMany(batch: readonly (readonly [string, Buffer])[], expiresAtMs: number): Promise<void> {
     const engine = this.#open();
     if (this.#appends) {
-      await Promise.all(batch.map(async ([text, record]) => this.write(text, record, expiresAtMs)));
+      for (let at = 0; at < batch.length; at += RECORDS_PER_STEP) {
+        const step = batch.slice(at, at + RECORDS_PER_STEP);
+        await Promise.all(step.map(async ([text, record]) => this.write(text, record, expiresAtMs)));
+      }
     } else if (batch.every(([text]) => this.#turns.isFree(text))) {
       await engine.setMany(batch);
     } else {
@@ -153,11 +155,9 @@ export class Records {
         const records = await this.#open().getMany(step);
         for (const [i, record] of records.entries()) {
           if (record !== undefined) yield [step[i] as string, record];
+          if (slice.isOver) await slice.rest();
         }
-        await slice.rest();
       }
-      // Engines that answer at once would hold up the event loop for as long as there are entries.
-      await nextTurn();
     }
   }
 

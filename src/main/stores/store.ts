@@ -107,8 +107,8 @@ export class Store<V = unknown> implements AsyncIterable<[CacheKey, V]> {
       for (const [i, [key, text]] of step.entries()) {
         const record = records[i];
         if (record !== undefined && !hasExpired(record)) found.set(key, (await this.#decode(text, record)) as V);
+        if (slice.isOver) await slice.rest();
       }
-      await slice.rest();
     }
     return found;
   }
@@ -151,7 +151,7 @@ export class Store<V = unknown> implements AsyncIterable<[CacheKey, V]> {
   /**
    * Many at once, in as few commits as the engine can. When it rejects, some of them may have been stored. The first 1,024 take
    * their turn among other calls on their keys at once; what comes after them, or after one that takes long to compress,
-   * when it has been read and encoded.
+   * when it has been read and encoded. In append mode it is the first 64.
    */
   async setMany(
     entries: Iterable<readonly [CacheKey, V]> | Readonly<Record<string, V>>,
@@ -171,7 +171,7 @@ export class Store<V = unknown> implements AsyncIterable<[CacheKey, V]> {
         await this.#records.writeMany(batch, expiresAtMs);
         batch = [];
         bytes = 0;
-        await slice.rest();
+        if (slice.isOver) await slice.rest();
       }
     }
     await this.#records.writeMany(batch, expiresAtMs);
@@ -194,7 +194,7 @@ export class Store<V = unknown> implements AsyncIterable<[CacheKey, V]> {
       if (batch.length === BATCH_MAX) {
         count += await this.#deleteAll(batch);
         batch = [];
-        await slice.rest();
+        if (slice.isOver) await slice.rest();
       }
     }
     return count + (await this.#deleteAll(batch));
@@ -346,7 +346,7 @@ export class Store<V = unknown> implements AsyncIterable<[CacheKey, V]> {
     let text = lineOf([...columns]);
     for (const row of rows) {
       text += lineOf(Array.from(columns, (column) => row[column]));
-      await slice.rest();
+      if (slice.isOver) await slice.rest();
     }
     return text;
   }

@@ -79,7 +79,7 @@ function locked(directory: string, name: string) {
   const { isHere, pid } = partsOfMark(PATTERN.exec(name)?.[1] as string) ?? { isHere: false, pid: 0 };
   const holder = isHere
     ? pid === process.pid
-      ? 'this process has it open already: use that store, or close it first'
+      ? 'this process has it open already: use that store, or close it first (a thread that was ended with it open holds it as long as the process)'
       : `process ${pid} has it open: close it there, or choose an engine that processes may share (file, lmdb, sqlite, redis)`
     : `process ${pid} of another machine has it open: close it there, or, if that machine is gone, remove ${join(directory, name)}`;
   return storeError('LOCKED', directory, `The store at ${directory} is in use: ${holder}`);

@@ -4,6 +4,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   symlinkSync,
   writeFileSync,
@@ -229,6 +230,33 @@ describe('the directory of a store', () => {
       await expect(openStore({ root, name: 'a' })).rejects.toMatchObject({ code, path });
       expect(readFileSync(path, 'utf8')).toBe(text);
     }
+  });
+
+  test('says what it was made with that nobody here knows, and by which name it cannot be opened', async () => {
+    const made = {
+      engine: 'log',
+      serializer: 'msgpack',
+      compression: false,
+      base64: false,
+      appendMode: false,
+      strict: false,
+    };
+    const directory = join(root, 'a');
+    mkdirSync(directory);
+    for (const [told, code] of [
+      [{ compression: 'middle-out' }, 'STORE_FOREIGN'],
+      [{ engine: 'module:default' }, 'STORE_FOREIGN'],
+      [{ engine: '__proto__' }, 'STORE_FOREIGN'],
+      [{ strict: true }, 'STORE_FOREIGN'],
+      [{ engine: 'memory' }, 'STORE_CORRUPT'],
+    ] as const) {
+      const manifest = { shardstash: 'store', version: 1, ...made, ...told };
+      writeFileSync(join(directory, 'manifest.json'), JSON.stringify(manifest));
+      await expect(openStoreAt(directory)).rejects.toMatchObject({ code, path: directory });
+      await expect(openStore({ root, name: 'a' })).rejects.toMatchObject({ code, path: directory });
+    }
+    renameSync(directory, join(root, 'my backup'));
+    await expect(openStoreAt(join(root, 'my backup'))).rejects.toMatchObject({ code: 'STORE_FOREIGN' });
   });
 
   test('is made once by many who open it at the same time', async () => {

@@ -51,6 +51,8 @@ class FileEngine implements Engine {
   readonly #locks: FileLocks;
   readonly #turns = new KeyTurns();
   readonly #handles = new FileHandles();
+  /** Of updates, which keep open what they have seen while they write. */
+  readonly #seen = new FileHandles();
   readonly #syncs: boolean;
   readonly #warn: (message: string) => void;
 
@@ -107,7 +109,9 @@ class FileEngine implements Engine {
 
   update(key: string, change: Change): Answer<void> {
     const name = nameOf(key);
-    return this.#turns.run(key, () => this.#locks.during(name, () => this.#update(key, name, change)));
+    return this.#turns.run(key, () =>
+      this.#locks.during(name, () => this.#seen.during(() => this.#update(key, name, change))),
+    );
   }
 
   async getMany(keys: readonly string[]): Promise<(Uint8Array | undefined)[]> {

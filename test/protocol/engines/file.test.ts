@@ -57,6 +57,28 @@ describe('a store of files', () => {
     return all.sort();
   };
 
+  test('has few files open, however many updates are under way', async () => {
+    let [count, most] = [0, 0];
+    const files: Files = {
+      ...diskFiles,
+      openSync: (...args) => {
+        count++;
+        most = Math.max(most, count);
+        return diskFiles.openSync(...args);
+      },
+      closeSync: (fd) => {
+        count--;
+        diskFiles.closeSync(fd);
+      },
+    };
+    const engine = await open(files);
+    const keys = Array.from({ length: 300 }, (_, i) => `key ${i}`);
+    for (const key of keys) await engine.set(key, Buffer.from(key));
+    await Promise.all(keys.map(async (key) => engine.update(key, () => Buffer.from('new'))));
+    expect(most).toBeLessThan(100);
+    await engine.close();
+  });
+
   test('is found by other programs, each entry with its key in it', async () => {
     const engine = await open();
     for (const key of ['one', 'two', 'three']) await engine.set(key, Buffer.from(`of ${key}`));

@@ -33,7 +33,6 @@ import { FileWriter } from './writer.ts';
 const SLICE = 256;
 /** How often an update begins anew because another process has written meanwhile. */
 const UPDATE_TRIES = 100;
-
 type Change = (record: Uint8Array | undefined) => Uint8Array | undefined;
 
 /** An entry that an update has read. As long as its file is open, no other file gets its number. */
@@ -51,6 +50,7 @@ class FileEngine implements Engine {
   readonly #locks: FileLocks;
   readonly #turns = new KeyTurns();
   readonly #handles = new FileHandles();
+  readonly #updates = new FileHandles();
   readonly #syncs: boolean;
   readonly #warn: (message: string) => void;
 
@@ -107,7 +107,8 @@ class FileEngine implements Engine {
 
   update(key: string, change: Change): Answer<void> {
     const name = nameOf(key);
-    return this.#turns.run(key, () => this.#locks.during(name, () => this.#update(key, name, change)));
+    const step = () => this.#updates.during(() => this.#update(key, name, change));
+    return this.#turns.run(key, () => this.#locks.during(name, step));
   }
 
   async getMany(keys: readonly string[]): Promise<(Uint8Array | undefined)[]> {

@@ -344,8 +344,8 @@ export class Store<V = unknown> implements AsyncIterable<[CacheKey, V]> {
 
   /** Reads everything, and tells what is wrong: a sentence for each thing, none for a store that is whole. */
   async *verify(): AsyncGenerator<string> {
-    yield* this.#records.engine.verify?.() ?? [];
     try {
+      yield* this.#records.engine.verify?.() ?? [];
       for await (const [text, record] of this.#records.all()) {
         try {
           await this.#decode(record);

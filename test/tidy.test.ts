@@ -113,7 +113,13 @@ const PUBLISHED = [
 const LIBRARIES: Record<string, readonly string[]> = {
   'src/main/codec/': ['src/main/serializers/', 'src/main/plugin.ts'],
   'src/main/filters/': [],
-  'src/main/stores/': ['src/main/codec/', 'src/main/serializers/', 'src/main/plugin.ts', 'src/main/units.ts'],
+  'src/main/stores/': [
+    'src/main/codec/',
+    'src/main/computing.ts',
+    'src/main/serializers/',
+    'src/main/plugin.ts',
+    'src/main/units.ts',
+  ],
 };
 
 interface Source {

@@ -6,6 +6,8 @@
  * is in use only while something is computed.
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
+import type { CacheKey } from '../protocol/cache-key.ts';
+import { describe } from '../protocol/describe.ts';
 
 /** What a computation leaves behind (a timer, a connection) outlives it, and is no part of it any more. */
 interface Computation {
@@ -39,3 +41,11 @@ export const computing = {
     return computation === undefined || computation.isOver ? NONE : computation.chain;
   },
 };
+
+/** Of a computation that would wait for itself. */
+export function reentrant(key: CacheKey): TypeError {
+  const message =
+    `The computation of the key ${describe(key)} asked for its own key with \`getOrSet\`, and would wait for itself. ` +
+    'Inside a factory use `get`, or `getOrSet` of other keys';
+  return Object.assign(new TypeError(message), { code: 'REENTRANT_CALL', key });
+}

@@ -13,13 +13,12 @@
  * Each waiter has limits of his own. When he gives up the computation goes on, and what it brings is stored.
  */
 import type { CacheKey } from '../protocol/cache-key.ts';
-import { describe } from '../protocol/describe.ts';
 import { CacheError } from '../protocol/errors.ts';
 import type { Ending } from '../protocol/lease-end.ts';
 import { FLAG_COUNTED, OP_FILL, OP_LEASE, OP_RELEASE, type StoredValue, storedValue } from '../protocol/operations.ts';
 import { bodyOf, Call, type CallBody, type CallLimits, UNLIMITED } from './call.ts';
 import type { Client } from './client.ts';
-import { computing } from './computing.ts';
+import { computing, reentrant } from './computing.ts';
 import { Gathering } from './gathering.ts';
 import type { Notices } from './notices.ts';
 import type { ShardView } from './shard-view.ts';
@@ -336,11 +335,4 @@ function late(key: CacheKey, timeoutMs: number): CacheError {
 function tooLong(key: CacheKey, leaseMs: number): CacheError {
   const message = `The computation took longer than ${leaseMs} ms. \`leaseTimeout\` says how long it may take`;
   return new CacheError('TIMEOUT', message, { key });
-}
-
-function reentrant(key: CacheKey): TypeError {
-  const message =
-    `The computation of the key ${describe(key)} asked for its own key with \`getOrSet\`, and would wait for itself. ` +
-    'Inside a factory use `get`, or `getOrSet` of other keys';
-  return Object.assign(new TypeError(message), { code: 'REENTRANT_CALL', key });
 }

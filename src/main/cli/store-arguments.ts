@@ -3,7 +3,7 @@ import { UsageError } from './command.ts';
 
 /** Options of stores that have the same name here. */
 const SPOKEN = ['engine', 'serializer', 'compression', 'base64', 'name'];
-const SERVER = /^rediss?:\/\//;
+const SERVER = /^rediss?:\/\//i;
 
 export const PATH_HELP = `PATH is the folder of a store (the one with its manifest.json), a file in it, or redis://HOST:PORT with --name.`;
 
@@ -33,6 +33,6 @@ export function asStoreUsage(error: unknown): unknown {
   const { code, option } = error instanceof Error ? (error as Error & { code?: unknown; option?: unknown }) : {};
   const isMisuse = code === 'INVALID_CONFIG' || code === 'UNKNOWN_PLUGIN';
   return isMisuse && SPOKEN.includes(String(option))
-    ? new UsageError((error as Error).message.replace(/`(\w+)`/g, '--$1'))
+    ? new UsageError((error as Error).message.replaceAll(`\`${option}\``, `--${option}`))
     : error;
 }

@@ -4,7 +4,8 @@
  *
  *     FROM  --read-->  PARENT/.shardstash-convert-x/NAME  --counted, closed, renamed-->  PARENT/NAME
  *
- * So TO is there whole or not at all. On a server, which has no rename, what was written is removed again where it fails.
+ * So TO is there whole or not at all. On a server, which has no rename, the entries that were written are removed again where it
+ * fails; what the new store said of itself stays, and is told as a store without entries.
  */
 
 import { mkdtempSync } from 'node:fs';
@@ -12,7 +13,7 @@ import { rm } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { Engine } from '../../protocol/engines/engine.ts';
 import { attempt, storeError } from '../../protocol/engines/faults.ts';
-import { misuse } from '../../protocol/errors.ts';
+import { CacheError, misuse } from '../../protocol/errors.ts';
 import { diskFiles } from '../../protocol/files.ts';
 import { deadlineOf } from '../../protocol/record.ts';
 import type { SerializerOption } from '../serializers/index.ts';
@@ -53,7 +54,7 @@ export interface Converted {
 
 /**
  * Copies a store. `to` must not be there, or be an empty folder; on a server the store of that name must be empty. Rejects with what
- * `openStore` rejects with, and leaves nothing behind then.
+ * `openStore` rejects with, and leaves no entry behind then.
  */
 export async function convertStore(from: string, to: string, options: ConvertOptions = {}): Promise<Converted> {
   const { name, fromSerializer, engine } = options;
@@ -163,7 +164,10 @@ async function copy(source: OpenedParts, target: OpenedParts): Promise<{ entries
       for (const [i, record] of records.entries()) {
         if (record === undefined) continue;
         if (hasExpired(record)) expired++;
-        else batch.push([keys[i] as string, isSame ? record : await encodedAnew(source, target, record)]);
+        else {
+          const key = keys[i] as string;
+          batch.push([key, isSame ? record : await encodedAnew(source, target, key, record)]);
+        }
       }
       await target.engine.setMany(batch);
       entries += batch.length;
@@ -172,8 +176,26 @@ async function copy(source: OpenedParts, target: OpenedParts): Promise<{ entries
   return { entries, expired };
 }
 
+/** A value that cannot be read is told with its key. */
+async function encodedAnew(
+  source: OpenedParts,
+  target: OpenedParts,
+  key: string,
+  record: Uint8Array,
+): Promise<Uint8Array> {
+  try {
+    return await encodedByTarget(source, target, record);
+  } catch (cause) {
+    if (!(cause instanceof CacheError)) throw cause;
+    const { root, url, name } = source.config;
+    const path = shownPlace(root === undefined ? `${url} ${name}` : join(root, name));
+    const message = `Cannot convert the value of ${JSON.stringify(key)} at ${path}: ${cause.message}. Next: delete it, or put a copy of it back`;
+    throw new CacheError(cause.code, message, { path, cause });
+  }
+}
+
 /** In append mode every version. */
-async function encodedAnew(source: OpenedParts, target: OpenedParts, record: Uint8Array): Promise<Uint8Array> {
+async function encodedByTarget(source: OpenedParts, target: OpenedParts, record: Uint8Array): Promise<Uint8Array> {
   const expiresAtMs = deadlineOf(record);
   if (!source.config.appendMode) {
     return await target.codec.encode(await source.codec.decode(record), expiresAtMs);

@@ -19,7 +19,7 @@ import type { OpenedParts } from './store.ts';
 const UP_MAX = 4;
 /** Names that a message has of what it has found. */
 const SHOWN_MAX = 5;
-const SERVER = /^rediss?:\/\//;
+const SERVER = /^rediss?:\/\//i;
 
 export interface PlaceOptions {
   /** Of a store on a server. */

@@ -10,6 +10,7 @@ import type { Answer, Engine, EngineFacts } from '../../protocol/engines/engine.
 import { CacheError, type CacheErrorCode, misuse } from '../../protocol/errors.ts';
 import { deadlineOf, openRecord, sealRecord } from '../../protocol/record.ts';
 import type { RecordCodec } from '../codec/record-codec.ts';
+import { computing, reentrant } from '../computing.ts';
 import { deadlineFor, deadlineIn, hasExpired, type StoreSetOptions } from './deadline.ts';
 import { keysOf, pairsOf } from './entries.ts';
 import { Flights } from './flights.ts';
@@ -25,6 +26,8 @@ import { versionsOf } from './versions.ts';
 const BATCH_MAX = 1_024;
 const BATCH_BYTES_MAX = 16 * 1024 * 1024;
 const GET_MANY_MAX = 64;
+
+let stores = 0;
 
 /** A store as it was opened. `openStore` takes it again, but for passwords and for serializers, engines and clients of your own. */
 export interface StoreConfig {
@@ -66,6 +69,8 @@ export type StoreFacts = StoreConfig & { readonly entries: number } & EngineFact
 export class Store<V = unknown> implements AsyncIterable<[CacheKey, V]> {
   readonly config: StoreConfig;
   readonly #parts: StoreParts;
+  /** Tells its computations from those of other stores, and of caches. */
+  readonly #id = `store ${stores++}`;
   readonly #codec: RecordCodec;
   readonly #records: Records;
   readonly #flights = new Flights<Uint8Array>();
@@ -217,7 +222,8 @@ export class Store<V = unknown> implements AsyncIterable<[CacheKey, V]> {
 
   /**
    * The value, or what `factory` makes of the key, which is then stored. Calls at the same time share one run; one that throws
-   * stores nothing. Where another was faster its value stands, and what was deleted meanwhile stays deleted.
+   * stores nothing. Where another was faster its value stands, and what was deleted meanwhile stays deleted. REENTRANT_CALL
+   * where the factory asks for its own key.
    */
   async getOrSet(key: CacheKey, factory: (key: CacheKey) => V | Promise<V>, options?: StoreSetOptions): Promise<V> {
     if (typeof factory !== 'function') {
@@ -226,13 +232,17 @@ export class Store<V = unknown> implements AsyncIterable<[CacheKey, V]> {
     // Before the work is done: what is wrong with them is wrong now.
     deadlineFor(options);
     const text = engineKeyOf(key);
+    const chain = computing.chain();
     const record = await this.#records.readOwn(text);
     if (record !== undefined && !hasExpired(record)) {
       return this.#decode(text, record) as V;
     }
-    const standing = await this.#flights.join(text, (isWanted) =>
-      this.#compute(text, async () => factory(key), options, isWanted),
-    );
+    const id = `${this.#id} ${text}`;
+    if (chain.includes(id)) {
+      throw reentrant(key);
+    }
+    const make = () => computing.run([...chain, id], () => factory(key));
+    const standing = await this.#flights.join(text, (isWanted) => this.#compute(text, make, options, isWanted));
     return this.#decode(text, standing) as V;
   }
 

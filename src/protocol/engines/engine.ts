@@ -43,7 +43,10 @@ export interface Engine {
   close(): Answer<void>;
   /** Numbers and words to look at: bytes on the medium, segments, what was cut off at the last opening. */
   facts(): Answer<EngineFacts>;
-  /** Reads everything there is, and tells what is wrong: one sentence for each thing. Records are checked by the caller. */
+  /**
+   * Reads everything there is, and tells what is wrong: one sentence for each thing. Records are checked by the caller, unless it
+   * throws STORE_CORRUPT: then there is no reading on.
+   */
   verify?(): AsyncIterable<string>;
   /** Gives back what removed and replaced entries take. */
   compact?(): Answer<void>;

@@ -168,3 +168,14 @@ test('what goes through a whole store gives others a turn between its steps', as
   }
   clocks.mockRestore();
 });
+
+test('a factory that asks for its own key is told so, by whatever way it asks', async () => {
+  const store = await openStore<number>({ engine: 'memory', name: 'reentrant' });
+  const other = await openStore<number>({ engine: 'memory', name: 'reentrant-other' });
+  const own = () =>
+    store.getOrSet('a', () => other.getOrSet('a', () => store.getOrSet('b', () => store.getOrSet('a', () => 1))));
+  await expect(own()).rejects.toMatchObject({ code: 'REENTRANT_CALL', key: 'a' });
+  expect(await store.getOrSet('a', () => store.getOrSet('b', () => other.getOrSet('a', () => 2)))).toBe(2);
+  await store.close();
+  await other.close();
+});

@@ -179,6 +179,19 @@ test('a place that is no store is told with what was found there', async () => {
   await expect(findingsOf(path)).rejects.toMatchObject({ code: 'STORE_FOREIGN' });
 });
 
+test('a conversion tells the key of a value that it cannot read', async () => {
+  const path = await filled('torn', { engine: 'file' });
+  const files = readdirSync(path, { recursive: true, encoding: 'utf8' }).map((name) => join(path, name));
+  const victim = files.find((file) => /entries.{65}/.test(file) && statSync(file).isFile()) as string;
+  const bytes = readFileSync(victim);
+  bytes[bytes.length - 1] = (bytes.at(-1) as number) ^ 0x80;
+  writeFileSync(victim, bytes);
+  await expect(convertStore(path, join(root, 'to'), { serializer: 'v8' })).rejects.toMatchObject({
+    code: 'STORE_CORRUPT',
+    message: expect.stringMatching(/the value of ".*" at .*torn/),
+  });
+});
+
 test('a conversion that fails leaves nothing behind, and nothing is written over', async () => {
   const path = await filled('one', { engine: 'file', serializer: 'msgpack' });
   const before = snapshot(root);

@@ -184,6 +184,8 @@ function ofOneServer({ port }: RedisServer): void {
   test('refuses options that are none', async () => {
     const wrong = [
       { url: `${url}?keyPrefix=x:` },
+      { url: `${url}/other` },
+      { url: `redis://:%zz@${address}` },
       { url: 'http://x' },
       { url: 5 },
       { cluster: [] },
@@ -194,6 +196,14 @@ function ofOneServer({ port }: RedisServer): void {
     for (const options of [...wrong, { url, cluster: [url] }]) {
       await expect(open('wrong', options)).rejects.toMatchObject({ code: 'INVALID_CONFIG' });
     }
+  });
+
+  test('is in the database that the URL names, or nowhere', async () => {
+    const engine = await open('numbered', { url: `${address}/3` });
+    await engine.set('a', record('x'));
+    expect(await (await open('numbered', { url })).size()).toBe(0);
+    expect(await engine.clear()).toBe(1);
+    await expect(open('numbered', { url: `${url}/99` })).rejects.toMatchObject(refused('the number of a database'));
   });
 
   test('says where no server is, and prints nothing', async () => {

@@ -17,6 +17,7 @@
  */
 import { join } from 'node:path';
 import { type Engine, type EngineFacts, type EngineKind, KEYS_PER_PAGE, type Place } from '../engine.ts';
+import { storeError } from '../faults.ts';
 import { loadPeer } from '../peer.ts';
 import { booleanOption, integerOption } from '../place-options.ts';
 import { type Database, LmdbCommits, lmdbError } from './commits.ts';
@@ -170,8 +171,7 @@ class LmdbEngine implements Engine {
     this.#file.commit();
     const damage = findLmdbDamage(this.#place.files, this.#file.path);
     if (damage !== undefined) {
-      yield damage;
-      return;
+      throw storeError('STORE_CORRUPT', this.#file.path, damage);
     }
     let last: Buffer | undefined;
     for (;;) {

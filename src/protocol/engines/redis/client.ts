@@ -26,6 +26,8 @@ const RECONNECT_STEP_MS = 50;
 const RECONNECT_MS_MAX = 1_000;
 const DEFAULT_URL = 'redis://127.0.0.1:6379';
 const DEFAULT_PORT = 6379;
+/** The path of a URL. */
+const DATABASE = /^\/?(\d{0,9})$/;
 
 export type Bytes = string | Uint8Array;
 
@@ -44,6 +46,7 @@ export interface RedisCommands {
   readonly slots?: readonly (readonly string[] | undefined)[];
   connect(): Promise<void>;
   quit(): Promise<unknown>;
+  select(database: number): Promise<unknown>;
   disconnect(): void;
   on(event: 'error' | 'node error', listener: (error: unknown) => void): unknown;
   readonly options?: { readonly keyPrefix?: string | undefined; readonly host?: unknown; readonly port?: unknown };
@@ -100,12 +103,11 @@ export class RedisClient {
   }
 
   /** Rejects with ENGINE_ERROR when it cannot be reached within OPEN_MS. */
-  async connect(): Promise<void> {
-    if (!this.#isOwn) {
-      return;
-    }
+  async connect(database: string): Promise<void> {
     try {
       await within(OPEN_MS, this.commands.connect());
+      // ioredis goes on with database 0 where the server has no such one.
+      if (database !== '') await within(OPEN_MS, this.commands.select(Number(database)));
     } catch (cause) {
       this.commands.disconnect();
       throw this.#error(CONNECTING, cause);
@@ -163,6 +165,7 @@ const GOES_ON = 'the store goes on when it is back';
 const NEXT_STEPS: readonly (readonly [said: RegExp, next: string])[] = [
   [/WRONGTYPE/, 'another program keeps something under a key of this store: choose another `name`'],
   [/WRONGPASS|NOAUTH|AUTH/, 'give the right user and password in `url`: redis://user:password@host:port'],
+  [/DB index/, 'end `url` with the number of a database that the server has'],
   [/NOPERM/, 'let this user run the command on these keys (ACL)'],
   [/READONLY/, 'it is a replica: give the address of the primary'],
   [/OOM/, 'it has reached its `maxmemory`: raise it, or let it evict'],
@@ -208,10 +211,10 @@ export async function openRedisClient({ options }: Place): Promise<RedisClient> 
   );
   const ioredis = (await loadPeer('The engine `redis`', 'ioredis', () => import('ioredis'))) as unknown as Ioredis;
   const address = servers.map(({ host }) => host).join(', ');
-  const commands =
-    cluster === undefined ? single(ioredis, String(url), commandMs) : ofCluster(ioredis, servers, commandMs);
+  const [{ href, pathname } = new URL(DEFAULT_URL)] = servers;
+  const commands = cluster === undefined ? single(ioredis, href, commandMs) : ofCluster(ioredis, servers, commandMs);
   const opened = new RedisClient(commands, address, commandMs, true);
-  await opened.connect();
+  await opened.connect((cluster === undefined && DATABASE.exec(pathname)?.[1]) || '');
   return opened;
 }
 
@@ -266,6 +269,15 @@ function checkList(cluster: unknown): readonly unknown[] {
   return cluster;
 }
 
+function isMalformed(text: string): boolean {
+  try {
+    decodeURIComponent(text);
+    return false;
+  } catch {
+    return true;
+  }
+}
+
 /** 'redis://host:port', 'rediss://...', or 'host:port'. */
 function parseServer(server: unknown, option: string): URL {
   const text = String(server);
@@ -278,6 +290,13 @@ function parseServer(server: unknown, option: string): URL {
   const parsed = new URL(whole);
   if (parsed.searchParams.has('keyPrefix')) {
     throw misuse('INVALID_CONFIG', `\`${option}\` to have no keyPrefix`, parsed.search, { option });
+  }
+  if (!DATABASE.test(parsed.pathname)) {
+    throw misuse('INVALID_CONFIG', `\`${option}\` to end with the number of a database`, parsed.pathname, { option });
+  }
+  if (isMalformed(parsed.username) || isMalformed(parsed.password)) {
+    const expected = `\`${option}\` to have user and password as encodeURIComponent writes them`;
+    throw misuse('INVALID_CONFIG', expected, '***', { option });
   }
   return parsed;
 }

@@ -28,7 +28,8 @@ const LARGE_ENTRIES = 64;
 const LARGE_BYTES = 118_000;
 
 /** A second, as asked for. The bytes a second of large values are those of raw ones. */
-const GOALS: Partial<Record<`${EngineName} ${'get' | 'set' | 'sets in flight'}`, number>> = {
+const LOADS = ['get', 'set', 'set of a new key', 'sets in flight'] as const;
+const GOALS: Partial<Record<`${EngineName} ${(typeof LOADS)[number]}`, number>> = {
   'lmdb get': 300_000,
   'lmdb sets in flight': 100_000,
   'sqlite get': 100_000,
@@ -37,6 +38,7 @@ const GOALS: Partial<Record<`${EngineName} ${'get' | 'set' | 'sets in flight'}`,
   'log set': 100_000,
   'file get': 27_000,
   'file set': 16_000,
+  'file set of a new key': 16_000,
 };
 const LARGE_BYTES_PER_SECOND = 500e6;
 
@@ -146,11 +148,21 @@ function loadsOf(contender: Contender, engine: EngineName, keys: readonly string
       },
     });
   }
+  if (engine === 'file') {
+    // To rename a file over another makes some file systems write it back at once.
+    let made = 0;
+    loads.push({
+      name: `set of a new key: ${contender.name}`,
+      run: async (operations) => {
+        for (let i = 0; i < operations; i++) await contender.set(`new:${made++}`, record(made));
+      },
+    });
+  }
   return loads;
 }
 
 function ratiosOf(engine: EngineName, figures: readonly Figure[], plain: PlainStore | undefined): Ratio[] {
-  return (['get', 'set', 'sets in flight'] as const).flatMap((what) => {
+  return LOADS.flatMap((what) => {
     if (!figures.some(({ name }) => name === `${what}: ${engine}`)) return [];
     const ours = pick(figures, `${what}: ${engine}`);
     const asked = GOALS[`${engine} ${what}`];
@@ -208,7 +220,7 @@ async function measureLarge(
       return compare(ours, goal, {
         what: ours.name,
         against: '500 MB a second',
-        ...(engine === 'lmdb' ? { reach: 1 } : {}),
+        ...(engine === 'lmdb' && ours.name.startsWith('get') ? { reach: 1 } : {}),
       });
     });
     return { figures, ratios };

@@ -12,7 +12,7 @@
 import fs from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
-import { isAlive, OWN_MARK } from './process-mark.ts';
+import { isAlive, nextNumber, OWN_MARK } from './process-mark.ts';
 
 const SYNC_CALLS = [
   'openSync',
@@ -51,11 +51,10 @@ export const diskFiles: Files = {
 };
 
 const TEMPORARY = /^\..*\.([0-9a-f]{8}-\d+-\d+)-\d+\.tmp$/;
-let temporaries = 0;
 
 /** A name in the same directory that no other file, thread or process has. */
 export function temporaryFor(path: string): string {
-  return join(dirname(path), `.${basename(path)}.${OWN_MARK}-${temporaries++}.tmp`);
+  return join(dirname(path), `.${basename(path)}.${OWN_MARK}-${nextNumber()}.tmp`);
 }
 
 /** Whether a file is what a process that has ended left unfinished. */

@@ -4,7 +4,7 @@
  *
  *     HOST-PID-BEGAN      host: 8 hex digits of a hash of the machine's name
  */
-import { createHash } from 'node:crypto';
+import { createHash, randomInt } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { pid } from 'node:process';
@@ -18,6 +18,14 @@ const ENDED = 'ended';
 
 /** Of this process. */
 export const OWN_MARK = `${HOST}-${pid}-${beganOf(pid)}`;
+
+/** Begins anywhere: the threads of a process have one mark, and each of them counts for itself. */
+let numbers = randomInt(2 ** 47);
+
+/** For a name that with the mark no other file, thread or process has. */
+export function nextNumber(): number {
+  return numbers++;
+}
 
 export interface MarkParts {
   readonly isHere: boolean;

@@ -22,6 +22,10 @@ const KNOWN_FLAGS = FLAG_EXPIRES | FLAG_BASE64;
 const CHECKSUM_AT = 4;
 const HEAD_BYTES = 8;
 const DEADLINE_BYTES = 8;
+/** SQLite takes 10^9 bytes for a row (its driver on Node 20 ends the process beyond), Node 2^31 for a write. */
+const RECORD_BYTES_MAX = 900 * 1024 * 1024;
+const AGAIN = 'Next: delete it, or set it again';
+const OTHER_VERSION = 'Next: read it with the version that wrote it';
 
 export interface RecordHead {
   readonly tag: Tag;
@@ -38,10 +42,14 @@ export interface OpenedRecord extends RecordHead {
   readonly payload: Buffer;
 }
 
-/** A record in memory of its own. `byteLength` says how much of `payload` counts. */
+/** A record in memory of its own. `byteLength` says how much of `payload` counts. Throws VALUE_TOO_LARGE. */
 export function sealRecord(head: RecordHead, payload: Uint8Array, byteLength = payload.length): Buffer {
   const expires = head.expiresAtMs !== Number.POSITIVE_INFINITY;
   const start = expires ? HEAD_BYTES + DEADLINE_BYTES : HEAD_BYTES;
+  if (start + byteLength > RECORD_BYTES_MAX) {
+    const message = `A value of ${byteLength} bytes cannot be stored: with all its versions it may have ${RECORD_BYTES_MAX}. Next: cut it into parts, or store the name of a file`;
+    throw new CacheError('VALUE_TOO_LARGE', message);
+  }
   const record = Buffer.allocUnsafe(start + byteLength);
   record[0] = FORMAT;
   record[1] = head.tag;
@@ -61,16 +69,28 @@ export function openRecord(bytes: Uint8Array): OpenedRecord {
   const flags = record.length < HEAD_BYTES ? 0 : (record[3] as number);
   const start = (flags & FLAG_EXPIRES) === 0 ? HEAD_BYTES : HEAD_BYTES + DEADLINE_BYTES;
   if (record.length < start) {
-    throw new CacheError('STORE_CORRUPT', `A stored value ends after ${record.length} bytes, within its head`);
+    throw new CacheError(
+      'STORE_CORRUPT',
+      `A stored value ends after ${record.length} bytes, within its head. ${AGAIN}`,
+    );
   }
   if (record[0] !== FORMAT) {
-    throw new CacheError('STORE_FOREIGN', `A stored value is of format ${record[0]}; this version knows ${FORMAT}`);
+    throw new CacheError(
+      'STORE_FOREIGN',
+      `A stored value is of format ${record[0]}; this version knows ${FORMAT}. ${OTHER_VERSION}`,
+    );
   }
   if (record.readUInt32LE(CHECKSUM_AT) !== checksumOf(record)) {
-    throw new CacheError('STORE_CORRUPT', 'A stored value does not match its checksum: some of its bytes have changed');
+    throw new CacheError(
+      'STORE_CORRUPT',
+      `A stored value does not match its checksum: some of its bytes have changed. ${AGAIN}`,
+    );
   }
   if ((flags & ~KNOWN_FLAGS) !== 0) {
-    throw new CacheError('STORE_FOREIGN', `A stored value has the flags ${flags}, which this version does not know`);
+    throw new CacheError(
+      'STORE_FOREIGN',
+      `A stored value has the flags ${flags}, which this version does not know. ${OTHER_VERSION}`,
+    );
   }
   return {
     tag: record[1] as number,

@@ -38,3 +38,9 @@ test('every flipped bit and every missing byte of a record is told', () => {
     }
   }
 });
+
+test('what is larger than any engine takes is refused before memory is taken for it', () => {
+  expect(() => sealRecord(head, new Uint8Array(8), 900 * 2 ** 20)).toThrow(
+    expect.objectContaining({ code: 'VALUE_TOO_LARGE' }),
+  );
+});

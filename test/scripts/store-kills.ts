@@ -2,10 +2,12 @@
  * npm run long -- store-kills [--kills 1000] [--points 2000] [--seed n]
  *
  * Is anything lost that was acknowledged, or is a store anything but whole, when the processes that write to stores are
- * killed at random moments; and when a process ends at any one call of the file system?
+ * killed at random moments; when a process ends at any one call of the file
+ * system; and, with `sync: true`, when the machine does and the disk forgets what was not synced?
  */
 import { parseArgs } from 'node:util';
 import { callsOf, crashAt, MORTALS, type Mortal } from '../support/crash-points.ts';
+import { losePowerOften, SYNCED } from '../support/power-loss.ts';
 import { Random, SEED } from '../support/random.ts';
 import { runStoreKills } from '../support/store-kills.ts';
 
@@ -27,6 +29,11 @@ export async function storeKills(args: string[]): Promise<boolean> {
   for (const [name, mortal] of Object.entries(MORTALS)) {
     const found = await crashEverywhere(mortal, Number(values.points), random);
     console.log(`${name.padEnd(12)} ${values.points} crash points, ${found.length} faults`);
+    faults.push(...found.map((fault) => `${name}: ${fault}`));
+  }
+  for (const [name, mortal] of Object.entries(SYNCED)) {
+    const found = await losePowerOften(mortal, Number(values.points), random);
+    console.log(`${name.padEnd(12)} ${values.points} losses of power, ${found.length} faults`);
     faults.push(...found.map((fault) => `${name}: ${fault}`));
   }
   const report = await runStoreKills(Number(values.kills), random, undefined, (done) => {

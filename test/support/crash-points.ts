@@ -6,9 +6,11 @@
 import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { diskEngine } from '../../src/protocol/engines/disk.ts';
+import { diskEngine } from '../../src/protocol/engines/disk/index.ts';
 import type { Engine, EngineKind } from '../../src/protocol/engines/engine.ts';
-import { logEngine } from '../../src/protocol/engines/log.ts';
+import { fileEngine } from '../../src/protocol/engines/file/index.ts';
+import { jsonEngine } from '../../src/protocol/engines/json/index.ts';
+import { logEngine } from '../../src/protocol/engines/log/index.ts';
 import { diskFiles, type Files } from '../../src/protocol/files.ts';
 import { FaultyFiles } from './faulty-files.ts';
 import { Random } from './random.ts';
@@ -31,6 +33,8 @@ export const MORTALS: Readonly<Record<string, Mortal>> = {
   'log, synced': { kind: logEngine, options: { segmentBytes: 4_096, sync: true }, recordMax: 3_000 },
   disk: { kind: diskEngine, options: { maxBytes: 64 * 2 ** 20 }, recordMax: 60_000 },
   'disk, full': { kind: diskEngine, options: { maxBytes: 2 ** 20 }, recordMax: 120_000, maxBytes: 2 ** 20 },
+  file: { kind: fileEngine, options: {}, recordMax: 80_000 },
+  json: { kind: jsonEngine, options: {}, recordMax: 3_000 },
 };
 
 /** Files of which those that are open can be closed behind the back of whoever has them. */

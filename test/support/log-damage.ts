@@ -10,13 +10,13 @@ import {
   type Stop,
   scanFrames,
   sealFrame,
-} from '../../src/protocol/engines/log-frame.ts';
+} from '../../src/protocol/engines/log/frame.ts';
 import {
   readSegmentHead,
   SEGMENT_HEAD_BYTES,
   segmentHead,
   segmentName,
-} from '../../src/protocol/engines/log-segment.ts';
+} from '../../src/protocol/engines/log/segment.ts';
 import type { Random } from './random.ts';
 
 export type LogVerdict = 'found' | 'reported' | 'harmless' | 'silent';
@@ -42,9 +42,9 @@ export function logOf(random: Random, bytes: number): Buffer {
 }
 
 /** The offsets at which frames begin, and the end of the last. */
-export function boundariesOf(log: Buffer): number[] {
+export function boundariesOf(log: Buffer, id = 1): number[] {
   const boundaries: number[] = [];
-  const stop = scan(log, (offset) => boundaries.push(offset));
+  const stop = scan(log, (offset) => boundaries.push(offset), id);
   return [...boundaries, stop.offset];
 }
 
@@ -73,9 +73,9 @@ export function judgeLog(log: Buffer, frames: number, notedBytes: number): LogVe
   return seen === frames ? 'harmless' : 'silent';
 }
 
-function scan(log: Buffer, visit: (offset: number) => void): Stop {
+function scan(log: Buffer, visit: (offset: number) => void, id = 1): Stop {
   const bytes = log.subarray(SEGMENT_HEAD_BYTES);
-  return scanFrames(bytes, SEGMENT_HEAD_BYTES, log.length, placeSeed(1), (_frame, _bytes, _at, offset) =>
+  return scanFrames(bytes, SEGMENT_HEAD_BYTES, log.length, placeSeed(id), (_frame, _bytes, _at, offset) =>
     visit(offset),
   );
 }

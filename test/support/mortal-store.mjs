@@ -9,6 +9,8 @@ import { openStore } from 'shardstash/store';
 
 /** Every key comes once in so many writes. */
 export const KEYS = 60;
+/** A process that nobody kills ends by itself. */
+const WRITES_MAX = 100_000;
 /** Writes between two compactions. */
 const COMPACT_EVERY = 80;
 
@@ -21,11 +23,12 @@ export function writeNumber(i) {
   return { key, value: { i, text: String.fromCharCode(97 + (i % 26)).repeat(length) } };
 }
 
-async function write(root, { name, options, from }) {
-  const store = await openStore({ name, root, ...options });
+const parent = process.ppid;
+
+async function write(root, { name, from, store }) {
   const acks = openSync(join(root, `${name}.acks`), 'a');
   writeSync(acks, 'open\n');
-  for (let i = from; ; i++) {
+  for (let i = from; i < from + WRITES_MAX && process.ppid === parent; i++) {
     const { key, value } = writeNumber(i);
     await (value === undefined ? store.delete(key) : store.set(key, value));
     writeSync(acks, `${i}\n`);
@@ -40,5 +43,10 @@ async function write(root, { name, options, from }) {
 
 if (process.argv[1]?.endsWith('mortal-store.mjs')) {
   const [root, stores] = process.argv.slice(2);
-  await Promise.all(JSON.parse(stores).map((store) => write(root, store)));
+  const open = [];
+  // One after the other, before anything is written: who writes leaves the others no turn.
+  for (const { name, options, from } of JSON.parse(stores)) {
+    open.push({ name, from, store: await openStore({ name, root, ...options }) });
+  }
+  await Promise.all(open.map((store) => write(root, store)));
 }

@@ -3,7 +3,7 @@
  * prototype, blobs are Uint8Arrays, parameters come one by one, errors have `errcode` and `errstr`. Below is libsql.
  */
 import Libsql from 'libsql';
-import type { NodeSqlite, Parameter } from '../../src/protocol/engines/sqlite-driver.ts';
+import type { NodeSqlite, Parameter } from '../../src/protocol/engines/sqlite/driver.ts';
 
 class DatabaseSync {
   readonly #database: Libsql.Database;

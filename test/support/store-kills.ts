@@ -32,6 +32,7 @@ export const MORTAL_STORES: Readonly<Record<string, MortalStore>> = {
   disk: { options: { engine: 'disk', maxBytes: '64mb' } },
   'disk-full': { options: { engine: 'disk', maxBytes: '1mb' }, isBounded: true },
   file: { options: { engine: 'file' } },
+  json: { options: { engine: 'json' } },
 };
 
 export interface StoreKillsReport {

@@ -245,6 +245,31 @@ export function runStoreSuite({ engine, options = () => ({}), outlives = true }:
       expect(await store.size()).toBe(1);
     });
 
+    test('keeps calls in their order that nobody waits for', async () => {
+      const store = await open<number>();
+      await store.setMany({ a: 0, b: 0, c: 0 });
+      const calls: Promise<unknown>[] = [
+        store.update('a', 1),
+        store.set('a', 2),
+        store.setMany({ b: 1 }),
+        store.set('b', 2),
+        store.deleteMany(['b', 'c']),
+        store.add('c', 3),
+      ];
+      expect(await store.getMany(['a', 'b', 'c'])).toEqual(
+        new Map([
+          ['a', 2],
+          ['c', 3],
+        ]),
+      );
+      calls.push(
+        store.clear().then(() => undefined),
+        store.set('a', 4),
+      );
+      await Promise.all(calls as Promise<unknown>[]);
+      expect(await store.toMap()).toEqual(new Map([['a', 4]]));
+    });
+
     test('keeps every version in append mode', async () => {
       const where = { ...place(), appendMode: true };
       const store = await open<number>(where);
@@ -296,7 +321,8 @@ export function runStoreSuite({ engine, options = () => ({}), outlives = true }:
 
     test('settles what was begun when it is closed, and refuses what comes later', async () => {
       const store = await open<string>({ compression: 'zlib' });
-      const begun = [store.set('a', 'x'.repeat(300_000)), store.set('b', 'y')];
+      const begun: Promise<unknown>[] = [store.set('a', 'x'.repeat(300_000)), store.set('b', 'y')];
+      begun.push(store.get('a'), store.add('c', 'z'), store.setMany({ a: 'small' }), store.pop('a'), store.size());
       const closed = store.close();
       await Promise.all([...begun, closed, store.close()]);
       await expect(store.get('a')).rejects.toMatchObject({ code: 'STORE_CLOSED' });

@@ -5,10 +5,12 @@
  *     createCodec({ ... })         at once, for everything but a serializer in a module
  *     await openCodec({ ... })     for that, too
  */
+import { constants } from 'node:buffer';
 import type { CompressionName, CompressionOption } from '../../protocol/compression/index.ts';
-import { misuse } from '../../protocol/errors.ts';
+import { CacheError, misuse } from '../../protocol/errors.ts';
 import { loadSerializer, type Serializer, type SerializerModule, type SerializerName } from '../serializers/index.ts';
 import { type EncodingOptions, type ResolvedEncoding, recordCodecOf, resolveEncoding } from './encoding.ts';
+import { assertOptions } from './known-options.ts';
 import type { RecordCodec } from './record-codec.ts';
 
 export interface CodecOptions {
@@ -35,7 +37,7 @@ export interface Codec<Encoded extends Uint8Array | string = Uint8Array> {
   readonly serializer: string;
   readonly compression: CompressionName | false;
   readonly base64: boolean;
-  /** Throws SERIALIZATION_ERROR for a value that would not come back equal. */
+  /** Throws SERIALIZATION_ERROR for a value that would not come back equal, VALUE_TOO_LARGE for more than 900 MiB. */
   encode(value: unknown): Encoded;
   /**
    * A copy of the value, from what any codec with the same serializer made: bytes or text, compressed or not. Throws
@@ -77,15 +79,11 @@ export async function openCodec(options: OpenCodecOptions = {}): Promise<Codec<U
 
 const KNOWN = ['serializer', 'compression', 'base64', 'strict'];
 const FOR_EVER = Number.POSITIVE_INFINITY;
+/** No string is longer. */
+const TEXT_BYTES_MAX = Math.floor(constants.MAX_STRING_LENGTH / 4) * 3;
 
 function resolved(options: EncodingOptions): ResolvedEncoding {
-  if (typeof options !== 'object' || options === null) {
-    throw misuse('INVALID_CONFIG', `an object with ${KNOWN.join(', ')}`, options, { option: 'options' });
-  }
-  const stranger = Object.keys(options).find((name) => !KNOWN.includes(name));
-  if (stranger !== undefined) {
-    throw misuse('INVALID_CONFIG', `one of the options ${KNOWN.join(', ')}`, stranger, { option: stranger });
-  }
+  assertOptions(options, KNOWN);
   return resolveEncoding(options);
 }
 
@@ -98,10 +96,18 @@ function codecOf(encoding: ResolvedEncoding, serializer: SerializerName | Serial
     compression,
     base64,
     encode: base64
-      ? (value: unknown) => records.encodeSync(value, FOR_EVER).toString('base64')
+      ? (value: unknown) => textOf(records.encodeSync(value, FOR_EVER))
       : (value: unknown) => records.encodeSync(value, FOR_EVER),
     decode: (encoded: Uint8Array | string) => decoded(records, encoded),
   });
+}
+
+function textOf(record: Buffer): string {
+  if (record.length > TEXT_BYTES_MAX) {
+    const message = `A value of ${record.length} bytes is too long for text, which takes ${TEXT_BYTES_MAX}. Next: encode it without \`base64\``;
+    throw new CacheError('VALUE_TOO_LARGE', message);
+  }
+  return record.toString('base64');
 }
 
 function decoded(records: RecordCodec, encoded: unknown): unknown {

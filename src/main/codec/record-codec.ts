@@ -22,6 +22,9 @@ import type { Tag } from '../../protocol/value-tags.ts';
 import { createCodec, type Serializer, type SerializerName, type ValueCodec } from '../serializers/index.ts';
 
 const OFF_THREAD_MAX = 16;
+/** Whole groups of three bytes, which are four characters. */
+const BASE64_STEP_BYTES = 3 * 2 ** 20;
+const BASE64_STEP_CHARACTERS = 4 * 2 ** 20;
 let offThread = 0;
 
 export interface RecordEncoding {
@@ -49,7 +52,7 @@ export class RecordCodec {
     this.base64 = base64;
   }
 
-  /** A promise only where a large value is compressed off the thread. Throws SERIALIZATION_ERROR, or rejects. */
+  /** A promise only where a large value is compressed off the thread. Throws SERIALIZATION_ERROR or VALUE_TOO_LARGE, or rejects. */
   encode(value: unknown, expiresAtMs: number): Buffer | Promise<Buffer> {
     const values = this.#values;
     values.encode(value);
@@ -150,13 +153,24 @@ export class RecordCodec {
   }
 }
 
+/** In steps: no string holds 512 MiB. */
 function inBase64(bytes: Uint8Array, byteLength: number): Buffer {
-  const { buffer, byteOffset } = bytes;
-  return Buffer.from(Buffer.from(buffer, byteOffset, byteLength).toString('base64'), 'latin1');
+  const plain = Buffer.from(bytes.buffer, bytes.byteOffset, byteLength);
+  const text = Buffer.allocUnsafe(Math.ceil(byteLength / 3) * 4);
+  let written = 0;
+  for (let at = 0; at < byteLength; at += BASE64_STEP_BYTES) {
+    written += text.write(plain.toString('base64', at, at + BASE64_STEP_BYTES), written, 'latin1');
+  }
+  return text;
 }
 
 function fromBase64(payload: Buffer): Buffer {
-  return Buffer.from(payload.toString('latin1'), 'base64');
+  const plain = Buffer.allocUnsafe(Math.ceil(payload.length / 4) * 3);
+  let written = 0;
+  for (let at = 0; at < payload.length; at += BASE64_STEP_CHARACTERS) {
+    written += plain.write(payload.toString('latin1', at, at + BASE64_STEP_CHARACTERS), written, 'base64');
+  }
+  return plain.subarray(0, written);
 }
 
 function notCompressed({ name }: Compression, cause: unknown): CacheError {

@@ -1,6 +1,6 @@
 /** Gives back what removed and replaced entries take, in a store that is named by its place. */
 import { diskFiles, type Files } from '../../protocol/files.ts';
-import { findStoreAt, isServer, openPartsAt, type StoreAtOptions } from './store-at.ts';
+import { findStoreAt, isServer, openPartsAt, type PlaceOptions } from './store-at.ts';
 import { bytesIn } from './store-bytes.ts';
 
 export interface Compacted {
@@ -14,7 +14,7 @@ export interface Compacted {
  * Opens a store, compacts it and closes it again. Rejects with LOCKED where somebody else has it for themselves, and with what
  * `openStore` rejects with.
  */
-export async function compactStore(place: string, options: StoreAtOptions = {}): Promise<Compacted> {
+export async function compactStore(place: string, options: PlaceOptions = {}): Promise<Compacted> {
   const files: Files = diskFiles;
   const bytes = async () => (isServer(place) ? undefined : await bytesIn(files, findStoreAt(files, place).directory));
   const bytesBefore = await bytes();

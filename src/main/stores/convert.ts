@@ -7,6 +7,7 @@
  * So TO is there whole or not at all. On a server, which has no rename, the entries that were written are removed again where it
  * fails; what the new store said of itself stays, and is told as a store without entries.
  */
+
 import { mkdtempSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
@@ -20,7 +21,8 @@ import { hasExpired } from './deadline.ts';
 import { type EngineModule, type EngineName, findEngine } from './engine-registry.ts';
 import { openParts } from './open.ts';
 import { checkName, type StoreOptions } from './options.ts';
-import { findStoreAt, isServer, openPartsAt, type Parts, shownPlace } from './store-at.ts';
+import type { OpenedParts } from './store.ts';
+import { findStoreAt, isServer, openPartsAt, shownPlace } from './store-at.ts';
 import { storesIn } from './store-bytes.ts';
 import { versionsOf, withVersion } from './versions.ts';
 
@@ -46,8 +48,8 @@ export interface Converted {
   readonly expired: number;
   /** Stores within the old one, which are not copied either. */
   readonly stores: readonly string[];
-  readonly from: Parts['config'];
-  readonly to: Parts['config'];
+  readonly from: OpenedParts['config'];
+  readonly to: OpenedParts['config'];
 }
 
 /**
@@ -57,7 +59,11 @@ export interface Converted {
 export async function convertStore(from: string, to: string, options: ConvertOptions = {}): Promise<Converted> {
   const { name, fromSerializer, engine } = options;
   // A mistake of the caller's is told before anything is opened.
-  if (engine !== undefined) await findEngine(engine);
+  if (engine !== undefined && !isServer(to) && (await findEngine(engine)).kind.keeps !== 'directory') {
+    throw misuse('INVALID_CONFIG', '`engine` to be one that keeps its entries in a folder', engine, {
+      option: 'engine',
+    });
+  }
   assertFree(to);
   const stores = isServer(from) ? [] : storesIn(diskFiles, findStoreAt(diskFiles, from).directory);
   const source = await openPartsAt(diskFiles, from, { name, serializer: fromSerializer });
@@ -70,7 +76,7 @@ export async function convertStore(from: string, to: string, options: ConvertOpt
   }
 }
 
-function wantedOf(config: Parts['config'], options: ConvertOptions): StoreOptions {
+function wantedOf(config: OpenedParts['config'], options: ConvertOptions): StoreOptions {
   const serializer = options.serializer ?? options.fromSerializer ?? config.serializer;
   return {
     engine: options.engine ?? config.engine,
@@ -82,7 +88,7 @@ function wantedOf(config: Parts['config'], options: ConvertOptions): StoreOption
   };
 }
 
-async function toDirectory(source: Parts, to: string, wanted: StoreOptions) {
+async function toDirectory(source: OpenedParts, to: string, wanted: StoreOptions) {
   const path = resolve(to);
   const name = checkName(basename(path));
   const above = dirname(path);
@@ -101,7 +107,7 @@ async function toDirectory(source: Parts, to: string, wanted: StoreOptions) {
   }
 }
 
-async function toServer(source: Parts, url: string, wanted: StoreOptions, name: string | undefined) {
+async function toServer(source: OpenedParts, url: string, wanted: StoreOptions, name: string | undefined) {
   if (name === undefined) {
     throw misuse('INVALID_CONFIG', `\`name\` for the store on ${shownPlace(url)}`, name, { option: 'name' });
   }
@@ -121,7 +127,7 @@ async function toServer(source: Parts, url: string, wanted: StoreOptions, name: 
 }
 
 /** Copies, counts and closes; `undo` is called before it is closed where that fails. */
-async function copyInto(source: Parts, target: Parts, undo: (engine: Engine) => unknown = () => {}) {
+async function copyInto(source: OpenedParts, target: OpenedParts, undo: (engine: Engine) => unknown = () => {}) {
   try {
     const { entries, expired } = await copy(source, target);
     await target.engine.flush();
@@ -144,7 +150,7 @@ async function copyInto(source: Parts, target: Parts, undo: (engine: Engine) => 
   }
 }
 
-async function copy(source: Parts, target: Parts): Promise<{ entries: number; expired: number }> {
+async function copy(source: OpenedParts, target: OpenedParts): Promise<{ entries: number; expired: number }> {
   const isSame = (['serializer', 'compression', 'base64', 'strict'] as const).every(
     (option) => source.config[option] === target.config[option],
   );
@@ -171,7 +177,12 @@ async function copy(source: Parts, target: Parts): Promise<{ entries: number; ex
 }
 
 /** A value that cannot be read is told with its key. */
-async function encodedAnew(source: Parts, target: Parts, key: string, record: Uint8Array): Promise<Uint8Array> {
+async function encodedAnew(
+  source: OpenedParts,
+  target: OpenedParts,
+  key: string,
+  record: Uint8Array,
+): Promise<Uint8Array> {
   try {
     return await encodedByTarget(source, target, record);
   } catch (cause) {
@@ -184,7 +195,7 @@ async function encodedAnew(source: Parts, target: Parts, key: string, record: Ui
 }
 
 /** In append mode every version. */
-async function encodedByTarget(source: Parts, target: Parts, record: Uint8Array): Promise<Uint8Array> {
+async function encodedByTarget(source: OpenedParts, target: OpenedParts, record: Uint8Array): Promise<Uint8Array> {
   const expiresAtMs = deadlineOf(record);
   if (!source.config.appendMode) {
     return await target.codec.encode(await source.codec.decode(record), expiresAtMs);

@@ -38,7 +38,7 @@ export function registerEngine(name: string, module: EngineModule): void {
       option: 'engine',
     });
   }
-  registered.set(name, resolveModule('engine', module));
+  registered.set(name, resolveModule('engine', module ?? {}));
 }
 
 /** Rejects with UNKNOWN_PLUGIN, or INVALID_CONFIG for a module that exports no engine. */

@@ -4,10 +4,10 @@
  * themselves: then its entries are not counted.
  */
 import { keyOfEngineKey } from '../../protocol/engine-key.ts';
-import { verifyFiles } from '../../protocol/engines/file-verify.ts';
-import { verifyJson } from '../../protocol/engines/json-verify.ts';
+import { verifyFiles } from '../../protocol/engines/file/verify.ts';
+import { verifyJson } from '../../protocol/engines/json/verify.ts';
 import { holderOf } from '../../protocol/engines/lock.ts';
-import { verifyLog } from '../../protocol/engines/log-verify.ts';
+import { verifyLog } from '../../protocol/engines/log/verify.ts';
 import { CacheError } from '../../protocol/errors.ts';
 import { diskFiles, type Files } from '../../protocol/files.ts';
 import type { MarkParts } from '../../protocol/process-mark.ts';
@@ -16,7 +16,7 @@ import { openRecordCodec } from '../codec/encoding.ts';
 import type { RecordCodec } from '../codec/record-codec.ts';
 import { isSerializerName } from '../serializers/index.ts';
 import { glimpseLog } from './log-glimpse.ts';
-import { findStoreAt, isServer, openPartsAt, type StoreAtOptions, shownPlace } from './store-at.ts';
+import { findStoreAt, isServer, openPartsAt, type PlaceOptions, shownPlace } from './store-at.ts';
 import { bytesIn, storesIn } from './store-bytes.ts';
 import { versionsOf } from './versions.ts';
 
@@ -24,7 +24,7 @@ const PLAIN = { file: verifyFiles, json: verifyJson };
 /** What is wrong, in an inspection: `verifyStore` tells everything. */
 const DAMAGE_MAX = 5;
 
-export interface InspectOptions extends StoreAtOptions {
+export interface InspectOptions extends PlaceOptions {
   /** How many entries are shown. Default 0. */
   readonly entries?: number | undefined;
 }
@@ -168,7 +168,7 @@ function tell(damage: string[], finding: string): void {
 }
 
 /** Undefined for a serializer of somebody's own that was not given: values are then shown by their size. */
-async function codecOf(manifest: { readonly serializer: string }, options: StoreAtOptions) {
+async function codecOf(manifest: { readonly serializer: string }, options: PlaceOptions) {
   const serializer = options.serializer ?? manifest.serializer;
   return typeof serializer === 'string' && !isSerializerName(serializer)
     ? undefined

@@ -2,8 +2,8 @@
  * How many entries a log has, and some of them, from its files alone: whoever has it open goes on. All its keys are in memory for
  * as long as that takes.
  */
-import { CLEAR, DELETE, FRAME_HEAD_BYTES, type FrameView, SET } from '../../protocol/engines/log-frame.ts';
-import { surveyLog } from '../../protocol/engines/log-verify.ts';
+import { CLEAR, DELETE, FRAME_HEAD_BYTES, type FrameView, SET } from '../../protocol/engines/log/frame.ts';
+import { surveyLog } from '../../protocol/engines/log/verify.ts';
 import type { Files } from '../../protocol/files.ts';
 
 /** Records that are kept to be shown: of a log they may be gigabytes. */

@@ -1,29 +1,34 @@
 /** Options of a store, once: their documentation, their defaults and what is said of wrong ones. */
 import { homedir } from 'node:os';
 import { isAbsolute, join, resolve } from 'node:path';
+import type { CompressionOption } from '../../protocol/compression/index.ts';
 import type { EngineKind } from '../../protocol/engines/engine.ts';
 import { misuse } from '../../protocol/errors.ts';
 import type { SerializerOption } from '../serializers/index.ts';
 import { parseDuration, parseSize } from '../units.ts';
 import type { EngineModule, EngineName } from './engine-registry.ts';
 
-export interface StoreOptions {
+export interface StoreOptions extends StoreAtOptions {
   /**
    * Of the store: letters, digits, `_`, `-` and `.`, and slashes for a store within a store. Default 'unnamed'. For a store
    * in a directory it is the directory's name below `root`.
    */
   readonly name?: string | undefined;
-  /** Default 'file'. One of your own by a name that was registered, or as `{ module, export }`. */
-  readonly engine?: EngineName | (string & {}) | EngineModule | undefined;
   /**
    * The folder in which stores are kept. Default: `$XDG_CACHE_HOME/shardstash`, `%LOCALAPPDATA%\shardstash` or
    * `~/.cache/shardstash`.
    */
   readonly root?: string | undefined;
+}
+
+/** All but where it is. */
+export interface StoreAtOptions {
+  /** Default 'file'. One of your own by a name that was registered, or as `{ module, export }`. */
+  readonly engine?: EngineName | (string & {}) | EngineModule | undefined;
   /** Default 'msgpack', for the engine 'json' 'json'. A store that is there is read with its own. */
-  readonly serializer?: SerializerOption | undefined;
+  readonly serializer?: SerializerOption | (string & {}) | undefined;
   /** Default false. `true` is 'zlib'. */
-  readonly compression?: boolean | string | undefined;
+  readonly compression?: CompressionOption | (string & {}) | undefined;
   /** Whether values are stored as text. Default false: all engines take bytes. */
   readonly base64?: boolean | undefined;
   /** With the serializer 'json': refuse what plain JSON does not carry. Default false. */
@@ -58,7 +63,7 @@ export interface StoreOptions {
 }
 
 /** What every store takes, whatever its engine. */
-const COMMON = ['name', 'engine', 'root', 'serializer', 'compression', 'base64', 'strict', 'appendMode'];
+export const COMMON = ['name', 'engine', 'root', 'serializer', 'compression', 'base64', 'strict', 'appendMode'];
 const SIZES = ['maxBytes', 'segmentBytes', 'mapSize'];
 const DURATIONS = ['commandTimeout'];
 const NAME_PART = /^\w[\w.-]{0,99}$/;
@@ -68,12 +73,7 @@ const PARTS_MAX = 8;
 
 /** Throws INVALID_CONFIG. */
 export function checkName(name: unknown = 'unnamed'): string {
-  const parts = typeof name === 'string' ? name.split('/') : [];
-  if (
-    parts.length === 0 ||
-    parts.length > PARTS_MAX ||
-    !parts.every((part) => NAME_PART.test(part) && !TAKEN.test(part))
-  ) {
+  if (!isName(name)) {
     throw misuse(
       'INVALID_CONFIG',
       '`name` to be letters, digits, `_`, `-` and `.`, beginning with a letter, a digit or `_` (with `/` for a store within a store)',
@@ -81,7 +81,15 @@ export function checkName(name: unknown = 'unnamed'): string {
       { option: 'name' },
     );
   }
-  return name as string;
+  return name;
+}
+
+/** Whether a store can have it. */
+export function isName(name: unknown): name is string {
+  const parts = typeof name === 'string' ? name.split('/') : [];
+  return (
+    parts.length > 0 && parts.length <= PARTS_MAX && parts.every((part) => NAME_PART.test(part) && !TAKEN.test(part))
+  );
 }
 
 /** Absolute. Throws INVALID_CONFIG. */
@@ -116,6 +124,28 @@ export function engineOptionsOf(options: StoreOptions, engine: string, kind: Eng
     taken[option] = inUnits(option, value);
   }
   return taken;
+}
+
+/** The same as they may be shown and written down: without passwords, and without what is the caller's to open. */
+export function shownOptions(options: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const { client: _, ...shown }: Record<string, unknown> = options;
+  for (const [option, value] of Object.entries(shown)) {
+    shown[option] = Array.isArray(value) ? value.map(withoutPassword) : withoutPassword(value);
+  }
+  return shown;
+}
+
+function withoutPassword(value: unknown): unknown {
+  if (typeof value !== 'string' || !value.includes('://') || !URL.canParse(value)) {
+    return value;
+  }
+  const url = new URL(value);
+  if (url.password === '' && !url.searchParams.has('password')) {
+    return value;
+  }
+  url.password = '';
+  url.searchParams.delete('password');
+  return url.href;
 }
 
 function inUnits(option: string, value: unknown): unknown {

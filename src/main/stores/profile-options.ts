@@ -1,6 +1,7 @@
 /** What a profile may be asked for: every default, every bound and every option error. */
 import { type CompressionName, resolveCompression } from '../../protocol/compression/index.ts';
 import { misuse } from '../../protocol/errors.ts';
+import { assertOptions } from '../codec/known-options.ts';
 import { type ResolvedSerializer, resolveSerializer, type SerializerOption } from '../serializers/index.ts';
 import { findEngine } from './engine-registry.ts';
 import { checkRoot, type StoreOptions } from './options.ts';
@@ -69,10 +70,7 @@ const KNOWN = [
 
 /** Rejects with INVALID_CONFIG or UNKNOWN_PLUGIN. What is known and not there is no mistake: it becomes a row. */
 export async function resolveProfile(options: ProfileOptions): Promise<ProfilePlan> {
-  const stranger = Object.keys(options).find((name) => !KNOWN.includes(name));
-  if (stranger !== undefined) {
-    throw misuse('INVALID_CONFIG', `one of the options ${KNOWN.join(', ')}`, stranger, { option: stranger });
-  }
+  assertOptions(options, KNOWN);
   const { iterations = 5, root, url, onProgress = () => {}, signal } = options;
   if (!Number.isInteger(iterations) || iterations < 1 || iterations > ITERATIONS_MAX) {
     throw invalid('iterations', `a whole number from 1 to ${ITERATIONS_MAX}`, iterations);

@@ -1,5 +1,5 @@
 /** What a profile has measured: its rows as they are, as CSV, JSON and Markdown, and as a table of medians for people. */
-import { csvOf } from './rows.ts';
+import { lineOf } from './rows.ts';
 
 export type ProfileOperation = (typeof OPERATIONS)[number];
 
@@ -68,10 +68,8 @@ export class Profile {
 
   /** By RFC 4180, with a head. Time in seconds, sizes in bytes. */
   toCSV(): string {
-    if (this.rows.length === 0) {
-      return `${COLUMNS.map(([head]) => head).join(',')}\r\n`;
-    }
-    return csvOf(this.rows.map((row) => Object.fromEntries(COLUMNS.map(([head, name]) => [head, rounded(row[name])]))));
+    const lines = this.rows.map((row) => lineOf(COLUMNS.map(([, name]) => rounded(row[name]))));
+    return [lineOf(COLUMNS.map(([head]) => head)), ...lines].join('');
   }
 
   /** What JSON.stringify makes of a profile: its rows. */

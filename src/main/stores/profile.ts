@@ -40,7 +40,6 @@ const WARM_UPS_MAX = 200;
 const CLOCK_MS = 0.001;
 const FOR_EVER = Number.POSITIVE_INFINITY;
 const ROOT_PREFIX = 'shardstash-profile-';
-let profiles = 0;
 
 /** What is measured with: entries, and what they become on the way. */
 interface Batch {
@@ -93,25 +92,15 @@ async function measure(combination: Combination, plan: ProfilePlan, root: string
     return;
   }
   await table.measureValues(codec);
-  const name = `profile-${process.pid}-${profiles++}`;
   await table.unlessMissing(['write', 'read'], async () => {
     const where = engineName === 'redis' ? { url: plan.url } : {};
-    const store = await openStore({ name, root, engine, serializer, compression, base64, ...where });
+    const store = await openStore.tmp({ root, engine, serializer, compression, base64, ...where });
     try {
       await table.measureStore(store);
     } finally {
-      await removed(store);
+      await store.close();
     }
   });
-}
-
-/** A server keeps what a folder that is removed does not. */
-async function removed(store: Store): Promise<void> {
-  try {
-    await store.clear();
-  } finally {
-    await store.close();
-  }
 }
 
 /** The rows of one combination, as they are measured. */

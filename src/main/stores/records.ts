@@ -7,23 +7,26 @@
  *
  * In append mode every record that is written becomes one more version of the key's (versions.ts).
  */
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Answer, Engine } from '../../protocol/engines/engine.ts';
+import { KeyTurns } from '../../protocol/engines/key-turns.ts';
 import { CacheError } from '../../protocol/errors.ts';
 import { hasExpired } from './deadline.ts';
+import { Slice } from './slice.ts';
 import { versionsOf, withVersion } from './versions.ts';
 
-/** Records that are read at once: a page of keys may stand for gigabytes. */
+/** Records that are read, or appended, at once: a page of keys may stand for gigabytes, and each append for an open file. */
 const RECORDS_PER_STEP = 64;
 
 type Entry = readonly [text: string, record: Uint8Array];
+/** What a key's record becomes: undefined for none, the same object for no change. */
+type Change = (stored: Uint8Array | undefined) => Uint8Array | undefined;
 
 export class Records {
   readonly #engine: Engine;
   readonly #name: string;
   readonly #appends: boolean;
-  /** Settles when what is encoded for a key has been written, or not. */
-  readonly #encoding = new Map<string, Promise<void>>();
+  /** Values that are being encoded, and what came after them on the same keys. */
+  readonly #turns = new KeyTurns();
   #closing: Promise<void> | undefined;
 
   constructor(engine: Engine, name: string, appends: boolean) {
@@ -32,58 +35,92 @@ export class Records {
     this.#appends = appends;
   }
 
-  /** Throws STORE_CLOSED. */
-  get engine(): Engine {
-    if (this.#closing !== undefined) {
-      throw new CacheError('STORE_CLOSED', `The store ${this.#name} is closed: open it again`);
-    }
-    return this.#engine;
-  }
-
   /** As it is stored: perhaps expired. Good until the next call when it comes at once. */
   read(text: string): Answer<Uint8Array | undefined> {
-    const before = this.#encoding.size === 0 ? undefined : this.#encoding.get(text);
-    return before === undefined ? this.engine.get(text) : before.then(() => this.engine.get(text));
+    const engine = this.#open();
+    return this.#turns.isFree(text) ? engine.get(text) : this.#turns.run(text, () => ownCopy(engine.get(text)));
+  }
+
+  /** The same in memory of its own, which is still good after a turn of others. */
+  async readOwn(text: string): Promise<Uint8Array | undefined> {
+    return ownCopy(this.read(text));
+  }
+
+  async readMany(texts: readonly string[]): Promise<readonly (Uint8Array | undefined)[]> {
+    const engine = this.#open();
+    return texts.every((text) => this.#turns.isFree(text))
+      ? engine.getMany(texts)
+      : Promise.all(texts.map((text) => this.readOwn(text)));
   }
 
   write(text: string, record: Buffer | Promise<Buffer>, expiresAtMs: number): Answer<void> {
-    if (record instanceof Promise || this.#encoding.has(text)) {
-      return this.#writeLater(text, record, expiresAtMs);
+    if (!(record instanceof Promise)) {
+      return this.#call(text, (engine) => this.#write(engine, text, record, expiresAtMs));
     }
-    return this.#writeNow(text, record, expiresAtMs);
+    return this.#later(text, record, async (engine) => this.#write(engine, text, await record, expiresAtMs));
   }
 
   async writeMany(batch: readonly (readonly [string, Buffer])[], expiresAtMs: number): Promise<void> {
+    const engine = this.#open();
     if (this.#appends) {
-      for (const [text, record] of batch) await this.#writeNow(text, record, expiresAtMs);
-    } else if (batch.length > 0) {
-      await this.engine.setMany(batch);
+      for (let at = 0; at < batch.length; at += RECORDS_PER_STEP) {
+        const step = batch.slice(at, at + RECORDS_PER_STEP);
+        await Promise.all(step.map(async ([text, record]) => this.write(text, record, expiresAtMs)));
+      }
+    } else if (batch.every(([text]) => this.#turns.isFree(text))) {
+      await engine.setMany(batch);
+    } else {
+      await this.#turns.runAlone(async () => engine.setMany(batch));
     }
   }
 
   delete(text: string): Answer<boolean> {
-    const before = this.#encoding.size === 0 ? undefined : this.#encoding.get(text);
-    return before === undefined ? this.engine.delete(text) : before.then(() => this.engine.delete(text));
+    return this.#call(text, (engine) => engine.delete(text));
   }
 
   /** Replaces a record by what `change` makes of it; answers what there was, in memory of its own. */
-  async change(
-    text: string,
-    change: (record: Uint8Array | undefined) => Uint8Array | undefined,
-  ): Promise<Uint8Array | undefined> {
-    const before = this.#encoding.get(text);
-    if (before !== undefined) await before;
+  async change(text: string, change: Change): Promise<Uint8Array | undefined> {
     let found: Buffer | undefined;
-    await this.engine.update(text, (record) => {
-      found = record === undefined ? undefined : Buffer.from(record);
-      return change(record);
+    await this.#call(text, (engine) =>
+      engine.update(text, (record) => {
+        found = record === undefined ? undefined : Buffer.from(record);
+        return change(record);
+      }),
+    );
+    return found;
+  }
+
+  /** The same with a record that may still be on its way: what comes after it on the key waits with it. */
+  async changeTo(
+    text: string,
+    record: Buffer | Promise<Buffer>,
+    change: (stored: Uint8Array | undefined, record: Buffer) => Uint8Array | undefined,
+  ): Promise<Uint8Array | undefined> {
+    if (!(record instanceof Promise)) {
+      return this.change(text, (stored) => change(stored, record));
+    }
+    let found: Buffer | undefined;
+    await this.#later(text, record, async (engine) => {
+      const encoded = await record;
+      await engine.update(text, (stored) => {
+        found = stored === undefined ? undefined : Buffer.from(stored);
+        return change(stored, encoded);
+      });
     });
     return found;
   }
 
-  /** What a record looks like where it is the value of a key. */
+  /** What a record looks like where it is the value of a key. Versions that have expired are gone. */
   asStored(before: Uint8Array | undefined, record: Buffer, expiresAtMs: number): Buffer {
-    return this.#appends ? withVersion(before, record, expiresAtMs, Date.now()) : record;
+    if (!this.#appends) {
+      return record;
+    }
+    return withVersion(
+      before === undefined || hasExpired(before) ? undefined : before,
+      record,
+      expiresAtMs,
+      Date.now(),
+    );
   }
 
   /** The record that has the value: in append mode the last version. */
@@ -91,19 +128,36 @@ export class Records {
     return this.#appends ? (versionsOf(stored).at(-1)?.record as Uint8Array) : stored;
   }
 
+  clear(): Answer<number> {
+    const engine = this.#open();
+    return this.#turns.isIdle ? engine.clear() : this.#turns.runAlone(async () => engine.clear());
+  }
+
+  /** A call that is about no key, after all that came before it. */
+  whole<T>(step: (engine: Engine) => Answer<T>): Answer<T> {
+    const engine = this.#open();
+    return this.#turns.isIdle ? step(engine) : this.#turns.idle().then(() => step(engine));
+  }
+
+  /** Pages of the keys of everything, expired ones, too. */
+  async *pages(): AsyncGenerator<readonly string[]> {
+    const engine = this.#open();
+    await this.#turns.idle();
+    yield* engine.keys();
+  }
+
   /** Everything, expired ones, too, in steps that memory can hold. */
   async *all(): AsyncGenerator<Entry> {
-    await this.encoded();
-    for await (const page of this.engine.keys()) {
+    const slice = new Slice();
+    for await (const page of this.pages()) {
       for (let at = 0; at < page.length; at += RECORDS_PER_STEP) {
         const step = page.slice(at, at + RECORDS_PER_STEP);
-        const records = await this.engine.getMany(step);
+        const records = await this.#open().getMany(step);
         for (const [i, record] of records.entries()) {
           if (record !== undefined) yield [step[i] as string, record];
+          if (slice.isOver) await slice.rest();
         }
       }
-      // Engines that answer at once would hold up the event loop for as long as there are entries.
-      await nextTurn();
     }
   }
 
@@ -113,49 +167,42 @@ export class Records {
     }
   }
 
-  /** When all that is being encoded has been written, or not. */
-  async encoded(): Promise<void> {
-    if (this.#encoding.size > 0) await Promise.all(this.#encoding.values());
-  }
-
   /** What was begun is finished; what comes later gets STORE_CLOSED. */
-  close(afterwards: () => Answer<void>): Promise<void> {
-    this.#closing ??= this.#close(afterwards);
+  close(closeEngine: () => Promise<void>): Promise<void> {
+    this.#closing ??= this.#turns.idle().then(closeEngine);
     return this.#closing;
   }
 
-  async #close(afterwards: () => Answer<void>): Promise<void> {
-    await this.encoded();
-    try {
-      await this.#engine.close();
-    } finally {
-      await afterwards();
+  /** Throws STORE_CLOSED. */
+  #open(): Engine {
+    if (this.#closing !== undefined) {
+      throw new CacheError('STORE_CLOSED', `The store ${this.#name} is closed: open it again`);
     }
+    return this.#engine;
   }
 
-  #writeNow(text: string, record: Buffer, expiresAtMs: number): Answer<void> {
+  #call<T>(text: string, step: (engine: Engine) => Answer<T>): Answer<T> {
+    const engine = this.#open();
+    return this.#turns.isFree(text) ? step(engine) : this.#turns.run(text, () => step(engine));
+  }
+
+  #later<T>(text: string, record: Promise<Buffer>, step: (engine: Engine) => Promise<T>): Answer<T> {
+    // Its failure is told by the step, which may have to wait for its turn, or never come.
+    record.catch(ignore);
+    const engine = this.#open();
+    return this.#turns.run(text, () => step(engine));
+  }
+
+  #write(engine: Engine, text: string, record: Buffer, expiresAtMs: number): Answer<void> {
     return this.#appends
-      ? this.engine.update(text, (before) => this.asStored(before, record, expiresAtMs))
-      : this.engine.set(text, record);
-  }
-
-  async #writeLater(text: string, record: Buffer | Promise<Buffer>, expiresAtMs: number): Promise<void> {
-    const { engine } = this;
-    const written = Promise.all([record, this.#encoding.get(text)]).then(async ([encoded]) => {
-      // Closing waits for this, so the engine is still there.
-      await (this.#appends
-        ? engine.update(text, (before) => this.asStored(before, encoded, expiresAtMs))
-        : engine.set(text, encoded));
-    });
-    const settled = written.then(ignore, ignore);
-    this.#encoding.set(text, settled);
-    try {
-      await written;
-    } finally {
-      if (this.#encoding.get(text) === settled) this.#encoding.delete(text);
-    }
+      ? engine.update(text, (before) => this.asStored(before, record, expiresAtMs))
+      : engine.set(text, record);
   }
 }
 
-/** The caller of the write hears how it ended; those who wait only need to know that it did. */
+/** What an engine answers at once is good until the next call, and a promise may be looked at after it. */
+function ownCopy(answer: Answer<Uint8Array | undefined>): Answer<Uint8Array | undefined> {
+  return answer instanceof Promise || answer === undefined ? answer : Buffer.from(answer);
+}
+
 function ignore(): void {}

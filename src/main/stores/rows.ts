@@ -5,7 +5,8 @@
  *     'u1' -> { name: 'Ann', address: { city: 'Bern' } }     { _key: 'u1', name: 'Ann', 'address.city': 'Bern' }
  *     'n'  -> 7                                              { _key: 'n', _value: 7 }
  *
- * The same as CSV, by RFC 4180.
+ * A member called `_key` gives way to the entry's own. The same as CSV, by RFC 4180: what is no text or number is JSON, Maps
+ * as lists of pairs and Sets as lists.
  */
 import type { CacheKey } from '../../protocol/cache-key.ts';
 
@@ -26,15 +27,13 @@ export function rowsOf(key: CacheKey, value: unknown): Row[] {
     } else {
       columns.push(['_value', item]);
     }
-    return Object.fromEntries(columns) as Row;
+    return { ...Object.fromEntries(columns), _key: key } as Row;
   });
 }
 
-/** With a head of all columns, in the order in which they first occur. */
-export function csvOf(rows: readonly Readonly<Record<string, unknown>>[]): string {
-  const columns = [...new Set(rows.flatMap((row) => Object.keys(row)))];
-  const lines = [columns, ...rows.map((row) => columns.map((column) => cellOf(row[column])))];
-  return lines.map((cells) => `${cells.map(quoted).join(',')}\r\n`).join('');
+/** A line of CSV. */
+export function lineOf(cells: readonly unknown[]): string {
+  return `${cells.map((cell) => quoted(cellOf(cell))).join(',')}\r\n`;
 }
 
 function flatten(value: object, path: string, into: [string, unknown][], depth: number): void {
@@ -60,7 +59,7 @@ function cellOf(value: unknown): string {
     case 'undefined':
       return '';
     case 'object':
-      return value === null ? '' : value instanceof Date ? dateText(value) : (JSON.stringify(value, withBigints) ?? '');
+      return value === null ? '' : value instanceof Date ? dateText(value) : (JSON.stringify(value, asJson) ?? '');
     default:
       return String(value);
   }
@@ -70,8 +69,12 @@ function dateText(date: Date): string {
   return Number.isNaN(date.getTime()) ? '' : date.toISOString();
 }
 
-function withBigints(_name: string, value: unknown): unknown {
-  return typeof value === 'bigint' ? String(value) : value;
+/** What JSON would bend to nothing, as the next best. */
+function asJson(_name: string, value: unknown): unknown {
+  if (value instanceof Map || value instanceof Set) {
+    return Array.from(value);
+  }
+  return typeof value === 'bigint' || value instanceof Error || value instanceof RegExp ? String(value) : value;
 }
 
 function quoted(cell: string): string {

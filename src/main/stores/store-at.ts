@@ -13,7 +13,7 @@ import type { SerializerOption } from '../serializers/index.ts';
 import { findEngine } from './engine-registry.ts';
 import { openParts } from './open.ts';
 import { checkName } from './options.ts';
-import type { StoreParts } from './store.ts';
+import type { OpenedParts } from './store.ts';
 
 /** A store's files are at most so deep in its directory. */
 const UP_MAX = 4;
@@ -21,14 +21,12 @@ const UP_MAX = 4;
 const SHOWN_MAX = 5;
 const SERVER = /^rediss?:\/\//i;
 
-export interface StoreAtOptions {
+export interface PlaceOptions {
   /** Of a store on a server. */
   readonly name?: string | undefined;
   /** Where the store was made with one of your own. */
   readonly serializer?: SerializerOption | undefined;
 }
-
-export type Parts = Pick<StoreParts, 'engine' | 'codec' | 'config'>;
 
 export interface FoundStore {
   readonly directory: string;
@@ -63,7 +61,7 @@ export function findStoreAt(files: Files, place: string): FoundStore {
 }
 
 /** What a store stands on, opened. Rejects like `openStore`, and with STORE_FOREIGN where there is none. */
-export async function openPartsAt(files: Files, place: string, options: StoreAtOptions): Promise<Parts> {
+export async function openPartsAt(files: Files, place: string, options: PlaceOptions): Promise<OpenedParts> {
   if (isServer(place)) {
     return openOnServer(files, place, options);
   }
@@ -74,7 +72,7 @@ export async function openPartsAt(files: Files, place: string, options: StoreAtO
 }
 
 /** Unlike `openStore` it leaves a server without that store as it is. */
-async function openOnServer(files: Files, url: string, { name, serializer }: StoreAtOptions): Promise<Parts> {
+async function openOnServer(files: Files, url: string, { name, serializer }: PlaceOptions): Promise<OpenedParts> {
   if (name === undefined) {
     throw misuse('INVALID_CONFIG', `\`name\` to say which store of ${shownPlace(url)}`, name, { option: 'name' });
   }

@@ -4,18 +4,18 @@
  * is opened, once its files are found to be whole.
  */
 
-import { verifyFiles } from '../../protocol/engines/file-verify.ts';
-import { verifyJson } from '../../protocol/engines/json-verify.ts';
+import { verifyFiles } from '../../protocol/engines/file/verify.ts';
+import { verifyJson } from '../../protocol/engines/json/verify.ts';
 import { holderOf } from '../../protocol/engines/lock.ts';
-import { verifyLog } from '../../protocol/engines/log-verify.ts';
+import { verifyLog } from '../../protocol/engines/log/verify.ts';
 import { CacheError } from '../../protocol/errors.ts';
 import { diskFiles, type Files } from '../../protocol/files.ts';
 import { openRecord } from '../../protocol/record.ts';
 import { openRecordCodec } from '../codec/encoding.ts';
 import type { RecordCodec } from '../codec/record-codec.ts';
 import { isSerializerName } from '../serializers/index.ts';
-import { Store } from './store.ts';
-import { type FoundStore, findStoreAt, isServer, openPartsAt, type Parts, type StoreAtOptions } from './store-at.ts';
+import { type OpenedParts, Store } from './store.ts';
+import { type FoundStore, findStoreAt, isServer, openPartsAt, type PlaceOptions } from './store-at.ts';
 import { versionsOf } from './versions.ts';
 
 /** Engines whose files say everything, values included; and those whose files are looked at before they are opened. */
@@ -26,7 +26,7 @@ const BEFORE = { log: verifyLog, disk: verifyLog };
  * A sentence for each thing that is wrong, with its path; none for a store that is whole. Rejects where there is no store, and with
  * LOCKED where its values can only be read by opening what somebody else has for themselves.
  */
-export async function* verifyStore(place: string, options: StoreAtOptions = {}): AsyncGenerator<string> {
+export async function* verifyStore(place: string, options: PlaceOptions = {}): AsyncGenerator<string> {
   const files: Files = diskFiles;
   if (!isServer(place)) {
     const found = findStoreAt(files, place);
@@ -48,7 +48,7 @@ export async function* verifyStore(place: string, options: StoreAtOptions = {}):
       }
     }
   }
-  let parts: Parts;
+  let parts: OpenedParts;
   try {
     parts = await openPartsAt(files, place, options);
   } catch (error) {
@@ -57,7 +57,7 @@ export async function* verifyStore(place: string, options: StoreAtOptions = {}):
     return;
   }
   const openSub = () => Promise.reject(new RangeError('Nobody asks for stores within this one'));
-  const store = new Store({ ...parts, openSub, afterClose: () => {} });
+  const store = new Store({ ...parts, openSub, closeEngine: async () => await parts.engine.close() });
   try {
     yield* store.verify();
   } finally {
@@ -66,7 +66,7 @@ export async function* verifyStore(place: string, options: StoreAtOptions = {}):
 }
 
 /** What tells a value that cannot be read. */
-async function lookerFor({ manifest, directory }: FoundStore, { serializer }: StoreAtOptions) {
+async function lookerFor({ manifest, directory }: FoundStore, { serializer }: PlaceOptions) {
   const given = serializer ?? manifest.serializer;
   // One of somebody's own is needed for the values only: the records are checked all the same.
   const codec =

@@ -44,7 +44,10 @@ export function versionsOf(container: Uint8Array): StoredVersion[] {
     at = end;
   }
   if (tag !== TAG_VERSIONS || at !== payload.length || versions.length === 0) {
-    throw new CacheError('STORE_CORRUPT', 'A stored value is no list of versions, as it must be in append mode');
+    throw new CacheError(
+      'STORE_CORRUPT',
+      'A stored value is no list of versions, as it must be in append mode. Next: delete it',
+    );
   }
   return versions;
 }

@@ -8,7 +8,7 @@
  * Only a directory that is empty or has a manifest is ever written to. From the root on no symbolic link is followed: a name of
  * a store never leads out of its root.
  */
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { discard, type Files, isLeftover, readWhole, syncDirectory, temporaryFor, writeWhole } from '../files.ts';
 import { attempt, storeError } from './faults.ts';
 import { isLockName } from './lock.ts';
@@ -31,41 +31,67 @@ export function manifestOf(files: Files, directory: string): Manifest | undefine
   return bytes === undefined ? undefined : readManifest(bytes.toString('utf8'), path);
 }
 
+export interface Prepared {
+  /** The one that is in force. */
+  readonly manifest: Manifest;
+  readonly isNew: boolean;
+}
+
 /**
- * Makes the directory of a store, or finds it; answers the manifest that is in force there, which is `wanted` only for a
- * new one. Throws STORE_FOREIGN for a directory with anything else in it.
+ * Makes the directory of a store, or finds it; the manifest that is in force there is `wanted` only for a new one. Throws
+ * STORE_FOREIGN for a directory with anything else in it.
  */
-export function prepareDirectory(files: Files, root: string, name: string, wanted: Manifest): Manifest {
-  makeDirectories(files, root, name);
+export function prepareDirectory(files: Files, root: string, name: string, wanted: Manifest): Prepared {
+  const above = makeDirectories(files, root, name);
   const directory = directoryOf(root, name);
   const found = manifestOf(files, directory);
   if (found !== undefined) {
-    return found;
+    return { manifest: found, isNew: false };
   }
   const strangers = entriesOf(files, directory).filter((entry) => !isOurs(entry));
   if (strangers.length > 0) {
+    // Looked for last: what another process makes between the two looks begins with it.
+    const made = manifestOf(files, directory);
+    if (made !== undefined) {
+      return { manifest: made, isNew: false };
+    }
     const some = strangers.slice(0, 3).join(', ');
     const message = `${directory} has no ${MANIFEST}, but it is not empty (${some}${strangers.length > 3 ? ', ...' : ''}): choose another \`root\` or \`name\``;
     throw storeError('STORE_FOREIGN', directory, message);
   }
-  makeManifest(files, directory, wanted);
+  // Before there is a manifest, so that whoever finds one knows that the names above it survive the machine's end.
+  for (const path of above) attempt('sync a directory', path, () => syncDirectory(files, path));
+  const isNew = makeManifest(files, directory, wanted);
   // Another process may have made one first.
-  return manifestOf(files, directory) ?? wanted;
+  return { manifest: manifestOf(files, directory) ?? wanted, isNew };
+}
+
+/** Takes back a directory that was just made, for a store that cannot be: so that the next attempt may be another. */
+export function withdrawDirectory(files: Files, directory: string): void {
+  try {
+    if (files.readdirSync(directory).every((entry) => entry === MANIFEST)) {
+      files.unlinkSync(join(directory, MANIFEST));
+      files.rmdirSync(directory);
+    }
+  } catch {
+    // The error that brought this about is the one to tell. What stays is a store without entries.
+  }
 }
 
 function isOurs(entry: string): boolean {
   return entry === SUB || isLockName(entry) || UNFINISHED.test(entry);
 }
 
-/** Whole or not at all, and never over one that is there. */
-function makeManifest(files: Files, directory: string, manifest: Manifest): void {
+/** Whole or not at all, and never over one that is there: false where there was one. */
+function makeManifest(files: Files, directory: string, manifest: Manifest): boolean {
   for (const entry of entriesOf(files, directory)) {
     if (UNFINISHED.test(entry) && isLeftover(entry)) discard(files, join(directory, entry));
   }
   const path = join(directory, MANIFEST);
   const temporary = temporaryFor(path);
-  attempt('make the manifest of a store', path, () => {
+  return attempt('make the manifest of a store', path, () => {
     const fd = files.openSync(temporary, 'wx');
+    let isNew: boolean;
     try {
       try {
         writeWhole(files, fd, Buffer.from(manifestText(manifest)));
@@ -73,21 +99,22 @@ function makeManifest(files: Files, directory: string, manifest: Manifest): void
       } finally {
         files.closeSync(fd);
       }
-      linkUnlessThere(files, temporary, path);
+      isNew = linkUnlessThere(files, temporary, path);
     } finally {
       discard(files, temporary);
     }
     syncDirectory(files, directory);
+    return isNew;
   });
 }
 
-function linkUnlessThere(files: Files, from: string, to: string): void {
+function linkUnlessThere(files: Files, from: string, to: string): boolean {
   try {
     files.linkSync(from, to);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'EEXIST') {
-      return;
+      return false;
     }
     if (code !== 'EPERM' && code !== 'ENOTSUP' && code !== 'ENOSYS') {
       throw error;
@@ -95,16 +122,26 @@ function linkUnlessThere(files: Files, from: string, to: string): void {
     // A file system without hard links: two makers at once write the same place, each a whole manifest.
     files.renameSync(from, to);
   }
+  return true;
 }
 
-/** The root is the user's, links and all; what is below it is ours. */
-function makeDirectories(files: Files, root: string, name: string): void {
-  attempt('make a directory', root, () => files.mkdirSync(root, { recursive: true }));
+/**
+ * The root is the user's, links and all; what is below it is ours. Answers the directories in which names may be new, those above
+ * the root only where that was made.
+ */
+function makeDirectories(files: Files, root: string, name: string): string[] {
+  const above: string[] = [];
+  const first = attempt('make a directory', root, () => files.mkdirSync(root, { recursive: true }));
+  for (let path = root; first !== undefined && path.length >= first.length; path = dirname(path)) {
+    above.push(dirname(path));
+  }
   let path = root;
   for (const part of name.split('/').join(`/${SUB}/`).split('/')) {
+    above.push(path);
     path = join(path, part);
     makeOne(files, path);
   }
+  return above;
 }
 
 function makeOne(files: Files, path: string): void {

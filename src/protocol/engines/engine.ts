@@ -51,7 +51,14 @@ export interface Engine {
   /** Gives back what removed and replaced entries take. */
   compact?(): Answer<void>;
   /** What a store wrote beside its entries, for engines that keep no directory. */
-  readonly manifest?: { read(): Answer<string | undefined>; write(text: string): Answer<void> };
+  readonly manifest?: ManifestPlace;
+}
+
+export interface ManifestPlace {
+  read(): Answer<string | undefined>;
+  /** Unless there is one: of two who write at the same time the first is right. */
+  write(text: string): Answer<void>;
+  remove(): Answer<void>;
 }
 
 export interface EngineFacts {

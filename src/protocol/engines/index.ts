@@ -1,13 +1,13 @@
 /** The engines there are. A new one is one file that keeps the contract of engine.ts, and one line here. */
-import { diskEngine } from './disk.ts';
+import { diskEngine } from './disk/index.ts';
 import type { EngineKind } from './engine.ts';
-import { fileEngine } from './file.ts';
-import { jsonEngine } from './json.ts';
-import { lmdbEngine } from './lmdb.ts';
-import { logEngine } from './log.ts';
+import { fileEngine } from './file/index.ts';
+import { jsonEngine } from './json/index.ts';
+import { lmdbEngine } from './lmdb/index.ts';
+import { logEngine } from './log/index.ts';
 import { memoryEngine } from './memory.ts';
-import { redisEngine } from './redis.ts';
-import { sqliteEngine } from './sqlite.ts';
+import { redisEngine } from './redis/index.ts';
+import { sqliteEngine } from './sqlite/index.ts';
 
 export const engines = {
   file: fileEngine,

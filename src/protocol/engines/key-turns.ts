@@ -22,6 +22,11 @@ export class KeyTurns {
     return this.#alone === undefined && !this.#last.has(key);
   }
 
+  /** Whether any call would. */
+  get isIdle(): boolean {
+    return this.#alone === undefined && this.#last.size === 0;
+  }
+
   run<T>(key: string, step: () => Answer<T>): Answer<T> {
     const before = this.#last.get(key) ?? this.#alone;
     if (before !== undefined) {
@@ -56,6 +61,13 @@ export class KeyTurns {
       if (this.#last.get(key) === settled) this.#last.delete(key);
     });
     return turn;
+  }
+}
+
+/** When all have settled: nothing is under way any more when the first error is told. */
+export async function allOf(writes: readonly Promise<void>[]): Promise<void> {
+  for (const result of await Promise.allSettled(writes)) {
+    if (result.status === 'rejected') throw result.reason;
   }
 }
 

@@ -2,7 +2,7 @@
  * One opener at a time for a directory, without a call that Node has not got (flock). Whoever wants it puts a file there
  * whose name says who it is, and then looks who else has one:
  *
- *     1. make .lock.MARK-n, a name that nobody else ever makes
+ *     1. make .lock.MARK-n, a name that no other process, thread or call ever makes
  *     2. list the directory; remove the locks of processes that have ended
  *     3. no other left: it is ours.  Another left: remove our own and try again a little later, LOCK_TRIES times
  *
@@ -13,13 +13,12 @@
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Files } from '../files.ts';
-import { isAlive, type MarkParts, OWN_MARK, partsOfMark } from '../process-mark.ts';
+import { isAlive, type MarkParts, nextNumber, OWN_MARK, partsOfMark } from '../process-mark.ts';
 import { attempt, storeError } from './faults.ts';
 
 const LOCK_TRIES = 8;
 const PAUSE_MS = 12;
 const PATTERN = /^\.lock\.([0-9a-f]{8}-\d+-\d+)-\d+$/;
-let locks = 0;
 
 /** Whether a file of that name is a lock, which no engine counts among its own. */
 export function isLockName(name: string): boolean {
@@ -29,7 +28,7 @@ export function isLockName(name: string): boolean {
 /** Takes the lock of a directory; what is returned gives it back. Rejects with LOCKED, or ENGINE_ERROR. */
 export async function lockDirectory(files: Files, directory: string): Promise<() => void> {
   for (let tries = LOCK_TRIES; ; tries--) {
-    const own = `.lock.${OWN_MARK}-${locks++}`;
+    const own = `.lock.${OWN_MARK}-${nextNumber()}`;
     const release = () => attempt('remove a lock', join(directory, own), () => files.unlinkSync(join(directory, own)));
     attempt('make a lock', join(directory, own), () => files.closeSync(files.openSync(join(directory, own), 'wx')));
     let other: string | undefined;
@@ -80,7 +79,7 @@ function locked(directory: string, name: string) {
   const { isHere, pid } = partsOfMark(PATTERN.exec(name)?.[1] as string) ?? { isHere: false, pid: 0 };
   const holder = isHere
     ? pid === process.pid
-      ? 'this process has it open already: use that store, or close it first'
+      ? 'this process has it open already: use that store, or close it first (a thread that was ended with it open holds it as long as the process)'
       : `process ${pid} has it open: close it there, or choose an engine that processes may share (file, lmdb, sqlite, redis)`
     : `process ${pid} of another machine has it open: close it there, or, if that machine is gone, remove ${join(directory, name)}`;
   return storeError('LOCKED', directory, `The store at ${directory} is in use: ${holder}`);

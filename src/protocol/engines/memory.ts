@@ -26,7 +26,10 @@ class MemoryEngine implements Engine {
     this.manifest = {
       read: () => shelf.manifest,
       write: (text: string) => {
-        shelf.manifest = text;
+        shelf.manifest ??= text;
+      },
+      remove: () => {
+        shelf.manifest = undefined;
       },
     };
   }

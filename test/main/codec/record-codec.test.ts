@@ -62,3 +62,13 @@ test('more than go off the thread are done at once, and all are right', async ()
   expect(next, 'there is room again').toBeInstanceOf(Promise);
   await next;
 });
+
+test('base64 is made in steps, of any length', async () => {
+  const codec = await openRecordCodec({ serializer: 'raw', base64: true });
+  for (const length of [0, 1, 2, 3, 4, 3 * 2 ** 20 - 1, 3 * 2 ** 20, 6 * 2 ** 20 + 2]) {
+    const bytes = Buffer.alloc(length, 'a value of some bytes');
+    const record = codec.encodeSync(bytes, FOR_EVER);
+    expect(openRecord(record).payload.equals(Buffer.from(bytes.toString('base64')))).toBe(true);
+    expect(bytes.equals(codec.decodeSync(record) as Buffer)).toBe(true);
+  }
+});

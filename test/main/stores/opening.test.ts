@@ -4,6 +4,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   symlinkSync,
   writeFileSync,
@@ -11,8 +12,10 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { openStore, openStoreAt } from '../../../src/main/stores/index.ts';
+import { openStore, openStoreAt, type StoreOptions } from '../../../src/main/stores/index.ts';
 import { openWith } from '../../../src/main/stores/open.ts';
+import { shownOptions } from '../../../src/main/stores/options.ts';
+import { diskFiles } from '../../../src/protocol/files.ts';
 import { always, FaultyFiles, OPENS } from '../../support/faulty-files.ts';
 
 let root: string;
@@ -75,6 +78,11 @@ describe('options of a store', () => {
       { engine: 'memory', serializer: 'pickle' },
       { engine: 'log', root: '' },
       { engine: 7 },
+      { engine: 'log', sync: 'yes' },
+      { engine: 'file', sync: 1 },
+      { engine: 'disk', maxBytes: 1.5 },
+      { engine: 'disk', eviction: 'oldest' },
+      { engine: 'lmdb', mapSize: 1 },
     ];
     for (const options of wrong) {
       await expect(openStore({ root, ...(options as object) })).rejects.toMatchObject({
@@ -85,7 +93,78 @@ describe('options of a store', () => {
   });
 });
 
+describe('what is no object of options', () => {
+  test('is refused wherever a store is opened', async () => {
+    for (const options of [null, 5, 'users', [], () => 1] as unknown[] as StoreOptions[]) {
+      const misuse = { code: 'INVALID_CONFIG', option: 'options' };
+      await expect(openStore(options)).rejects.toMatchObject(misuse);
+      await expect(openStore.tmp(options)).rejects.toMatchObject(misuse);
+      await expect(openStoreAt(root, options)).rejects.toMatchObject(misuse);
+    }
+    await expect(openStoreAt(undefined as never)).rejects.toMatchObject({ code: 'INVALID_CONFIG', option: 'root' });
+  });
+});
+
+describe('what a store says of itself', () => {
+  test('cannot be changed', async () => {
+    const store = await openStore({ engine: 'memory', name: 'frozen' });
+    expect(Object.isFrozen(store.config)).toBe(true);
+    await store.close();
+  });
+
+  test('has no password and no client', () => {
+    const cluster = ['redis://:secret@a:1', 'b:2'];
+    const url = 'redis://me:secret@host:1/2?password=secret&family=4';
+    expect(shownOptions({ url, cluster, client: {}, commandTimeout: 5 })).toEqual({
+      url: 'redis://me@host:1/2?family=4',
+      cluster: ['redis://a:1', 'b:2'],
+      commandTimeout: 5,
+    });
+  });
+
+  test('is what a store within it is made with, and what is not given again', async () => {
+    const made = { engine: 'log', serializer: 'json', strict: true, compression: 'gzip', appendMode: true };
+    await (await openStore({ root, name: 'a', ...made })).close();
+    const again = await openStore({ root, name: 'a', strict: true });
+    const sub = await again.sub('b');
+    expect([again.config, sub.config]).toMatchObject([made, made]);
+    await sub.close();
+    await again.close();
+  });
+
+  test('is one thing in memory, too, whoever is first', async () => {
+    const open = (appendMode: boolean) => openStore<number>({ engine: 'memory', name: 'raced', appendMode });
+    const opened = await Promise.allSettled([open(true), open(false)]);
+    expect(opened.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
+    for (const result of opened) if (result.status === 'fulfilled') await result.value.close();
+  });
+});
+
 describe('the directory of a store', () => {
+  test('may be made by another process between two looks', async () => {
+    let isFirst = true;
+    const readdirSync = ((path: string) => {
+      if (isFirst) {
+        isFirst = false;
+        writeFileSync(join(path, 'manifest.json'), JSON.stringify({ shardstash: 'store', version: 1, ...manifest }));
+        writeFileSync(join(path, 'entries'), '');
+      }
+      return readdirSync0(path);
+    }) as typeof diskFiles.readdirSync;
+    const readdirSync0 = diskFiles.readdirSync;
+    const manifest = {
+      engine: 'log',
+      serializer: 'v8',
+      compression: false,
+      base64: false,
+      appendMode: false,
+      strict: false,
+    };
+    const store = await openWith({ root, name: 'a', engine: 'log' }, { ...diskFiles, readdirSync });
+    expect(store.config.serializer).toBe('v8');
+    await store.close();
+  });
+
   test('is made with a manifest, and found again without naming its engine', async () => {
     const store = await openStore({ root, name: 'users', engine: 'log', serializer: 'json' });
     await store.set('a', 1);
@@ -153,6 +232,33 @@ describe('the directory of a store', () => {
     }
   });
 
+  test('says what it was made with that nobody here knows, and by which name it cannot be opened', async () => {
+    const made = {
+      engine: 'log',
+      serializer: 'msgpack',
+      compression: false,
+      base64: false,
+      appendMode: false,
+      strict: false,
+    };
+    const directory = join(root, 'a');
+    mkdirSync(directory);
+    for (const [told, code] of [
+      [{ compression: 'middle-out' }, 'STORE_FOREIGN'],
+      [{ engine: 'module:default' }, 'STORE_FOREIGN'],
+      [{ engine: '__proto__' }, 'STORE_FOREIGN'],
+      [{ strict: true }, 'STORE_FOREIGN'],
+      [{ engine: 'memory' }, 'STORE_CORRUPT'],
+    ] as const) {
+      const manifest = { shardstash: 'store', version: 1, ...made, ...told };
+      writeFileSync(join(directory, 'manifest.json'), JSON.stringify(manifest));
+      await expect(openStoreAt(directory)).rejects.toMatchObject({ code, path: directory });
+      await expect(openStore({ root, name: 'a' })).rejects.toMatchObject({ code, path: directory });
+    }
+    renameSync(directory, join(root, 'my backup'));
+    await expect(openStoreAt(join(root, 'my backup'))).rejects.toMatchObject({ code: 'STORE_FOREIGN' });
+  });
+
   test('is made once by many who open it at the same time', async () => {
     const open = (compression: string | false) =>
       openStore<number>({ root, name: 'shared', engine: 'file', compression });
@@ -188,6 +294,19 @@ describe('the directory of a store', () => {
       await store.close();
     }
   });
+});
+
+test('temporary stores do not meet, whatever keeps them and however they are called', async () => {
+  for (const engine of ['memory', 'file']) {
+    const [one, other] = await Promise.all([0, 1].map(() => openStore.tmp({ engine, name: 'same', root })));
+    await one?.set('a', 1);
+    expect(await other?.has('a')).toBe(false);
+    expect(one?.config.name.endsWith('/same')).toBe(true);
+    await one?.close();
+    await other?.close();
+    expect(readdirSync(root)).toEqual([]);
+  }
+  await expect(openStore.tmp({ root: join(root, 'none') })).rejects.toMatchObject({ code: 'ENGINE_ERROR' });
 });
 
 test('a temporary store is gone when it is closed', async () => {

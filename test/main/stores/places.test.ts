@@ -199,6 +199,7 @@ test('a conversion that fails leaves nothing behind, and nothing is written over
     code: 'UNKNOWN_PLUGIN',
   });
   await expect(convertStore(path, join(root, 'two'), { engine: 'log', serializer: 'raw' })).rejects.toThrow('raw');
+  await expect(convertStore(path, join(root, 'two'), { engine: 'memory' })).rejects.toThrow('in a folder');
   await expect(convertStore(path, path, { engine: 'log' })).rejects.toThrow('already');
   expect(snapshot(root)).toBe(before);
 });
@@ -219,6 +220,21 @@ test('what has expired is left out, all versions are kept, and stores within are
   expect(await other.getAll('a')).toEqual([1, { b: 2 }]);
   await other.close();
   expect((await inspectStore(join(root, 'one'))).stores).toEqual(['inner']);
+});
+
+test('an open store tells a damaged entry once, and reads on behind it', async () => {
+  const path = await filled('one', { engine: 'file' });
+  const store = await openStoreAt(path);
+  await store.set('cut', 'short');
+  const files = readdirSync(join(path, 'entries'), { recursive: true, encoding: 'utf8' });
+  const cut = files
+    .map((file) => join(path, 'entries', file))
+    .find((file) => statSync(file).isFile() && readFileSync(file).includes('short')) as string;
+  truncateSync(cut, statSync(cut).size - 1);
+  const findings: string[] = [];
+  for await (const finding of store.verify()) findings.push(finding);
+  expect(findings).toEqual([expect.stringContaining(cut)]);
+  await store.close();
 });
 
 test('a file behind an entry is told, and the entry is still read', async () => {

@@ -3,7 +3,7 @@ import { callsOf, crashAt, MORTALS } from '../../support/crash-points.ts';
 import { seededRandom } from '../../support/random.ts';
 
 /** `npm run long -- store-kills` does thousands. */
-const POINTS = 40;
+const POINTS = 15;
 
 describe.each(Object.entries(MORTALS))('%s', (name, mortal) => {
   test('a process that ends at any call of the file system loses nothing that was acknowledged', async () => {

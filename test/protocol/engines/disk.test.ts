@@ -1,4 +1,4 @@
-import { diskEngine } from '../../../src/protocol/engines/disk.ts';
+import { diskEngine } from '../../../src/protocol/engines/disk/index.ts';
 import { runEngineSuite } from '../../support/engine-suite.ts';
 
 runEngineSuite('disk', {

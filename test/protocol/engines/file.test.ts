@@ -14,8 +14,8 @@ import {
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Engine } from '../../../src/protocol/engines/engine.ts';
-import { fileEngine } from '../../../src/protocol/engines/file.ts';
-import { nameOf } from '../../../src/protocol/engines/file-tree.ts';
+import { fileEngine } from '../../../src/protocol/engines/file/index.ts';
+import { nameOf } from '../../../src/protocol/engines/file/tree.ts';
 import { diskFiles, type Files } from '../../../src/protocol/files.ts';
 import { OWN_MARK } from '../../../src/protocol/process-mark.ts';
 import { runEngineSuite } from '../../support/engine-suite.ts';
@@ -44,7 +44,7 @@ describe('a store of files', () => {
     fileEngine.open({ name: 'test', directory, options, files, warn: (message) => warnings.push(message) });
   const pathOf = (key: string) => {
     const name = nameOf(key);
-    return join(directory, 'entries', name.slice(0, 2), name.slice(2, 4), name.slice(4));
+    return join(directory, 'entries', name.slice(0, 2), name.slice(2));
   };
   const findings = async (engine: Engine) => {
     const all: string[] = [];
@@ -56,6 +56,28 @@ describe('a store of files', () => {
     for await (const page of engine.keys()) all.push(...page);
     return all.sort();
   };
+
+  test('has few files open, however many updates are under way', async () => {
+    let [count, most] = [0, 0];
+    const files: Files = {
+      ...diskFiles,
+      openSync: (...args) => {
+        count++;
+        most = Math.max(most, count);
+        return diskFiles.openSync(...args);
+      },
+      closeSync: (fd) => {
+        count--;
+        diskFiles.closeSync(fd);
+      },
+    };
+    const engine = await open(files);
+    const keys = Array.from({ length: 300 }, (_, i) => `key ${i}`);
+    for (const key of keys) await engine.set(key, Buffer.from(key));
+    await Promise.all(keys.map(async (key) => engine.update(key, () => Buffer.from('new'))));
+    expect(most).toBeLessThan(100);
+    await engine.close();
+  });
 
   test('is found by other programs, each entry with its key in it', async () => {
     const engine = await open();
@@ -138,8 +160,8 @@ describe('a store of files', () => {
     expect(() => engine.get('c')).toThrow(expect.objectContaining({ code: 'STORE_FOREIGN', path: pathOf('c') }));
     expect(() => engine.has('c')).toThrow(expect.objectContaining({ code: 'STORE_FOREIGN' }));
     const elsewhere = mkdtempSync(join(directory, 'elsewhere-'));
-    rmSync(dirname(dirname(pathOf('d'))), { recursive: true });
-    symlinkSync(elsewhere, dirname(dirname(pathOf('d'))));
+    rmSync(dirname(pathOf('d')), { recursive: true });
+    symlinkSync(elsewhere, dirname(pathOf('d')));
     const second = await open();
     await expect(async () => await second.set('d', Buffer.from('x'))).rejects.toMatchObject({ code: 'STORE_FOREIGN' });
     expect(readdirSync(elsewhere)).toEqual([]);
@@ -180,23 +202,49 @@ describe('a store of files', () => {
     expect(readdirSync(join(directory, 'locks'))).toEqual([]);
   });
 
+  test('an update waits for that of another process, and not for one that has ended', async () => {
+    const engine = await open();
+    const lock = (mark: string) => join(directory, 'locks', `${nameOf('a')}.aabbccddeeff-0.${mark}`);
+    const living = lock(`${markOfHost()}-${process.ppid}-0`);
+    writeFileSync(living, '');
+    const update = engine.update('a', () => Buffer.from('mine'));
+    for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate);
+    expect(readdirSync(join(directory, 'entries'))).toEqual([]);
+    rmSync(living);
+    await update;
+    expect(text(await (await open()).get('a'))).toBe('mine');
+    writeFileSync(lock(`${markOfHost()}-999999999-1`), '');
+    await engine.update('a', () => undefined);
+    expect(await engine.has('a')).toBe(false);
+  });
+
   test('sweeps what processes that have ended left, and nothing of those that live', async () => {
-    await (await open()).close();
-    const dead = '00000000-999999999-1'.replace('00000000', markOfHost());
-    writeFileSync(join(directory, 'tmp', `.aabbccddeeff.${dead}-0.tmp`), 'half');
-    writeFileSync(join(directory, 'locks', `${nameOf('a')}.aabbccddeeff-0.${dead}`), '');
+    const first = await open();
+    await first.set('a', Buffer.from('one'));
+    await first.close();
+    const dead = `${markOfHost()}-999999999-1`;
+    const beside = dirname(pathOf('a'));
     const living = `.aabbccddeeff.${markOfHost()}-${process.ppid}-0-1.tmp`;
-    writeFileSync(join(directory, 'tmp', living), 'half');
-    await open();
-    expect(readdirSync(join(directory, 'tmp'))).toEqual([living]);
-    expect(readdirSync(join(directory, 'locks'))).toEqual([]);
+    writeFileSync(join(beside, `.aabbccddeeff.${dead}-0.tmp`), 'half');
+    writeFileSync(join(beside, living), 'half');
+    writeFileSync(join(directory, 'locks', `${nameOf('a')}.aabbccddeeff-0.${dead}`), '');
+    // Who closed what he had open left nothing, so nobody looks.
+    await (await open()).close();
+    expect(readdirSync(beside).length).toBe(3);
+    writeFileSync(join(directory, 'openers', `aabbccddeeff-0.${dead}`), '');
+    const engine = await open();
+    expect(readdirSync(beside).sort()).toEqual([living, nameOf('a').slice(2)]);
+    expect([readdirSync(join(directory, 'openers')).length, readdirSync(join(directory, 'locks'))]).toEqual([1, []]);
+    expect(await findings(engine)).toEqual([]);
+    await engine.close();
+    expect(readdirSync(join(directory, 'openers'))).toEqual([]);
   });
 
   test('goes on where somebody has removed its directories', async () => {
     const engine = await open();
     await engine.set('a', Buffer.from('one'));
     rmSync(join(directory, 'entries'), { recursive: true });
-    rmSync(join(directory, 'tmp'), { recursive: true });
+    rmSync(join(directory, 'openers'), { recursive: true });
     expect(await engine.get('a')).toBe(undefined);
     await engine.set('a', Buffer.from('two'));
     expect(text(await engine.get('a'))).toBe('two');

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { isLockName, lockDirectory } from '../../../src/protocol/engines/lock.ts';
 import { diskFiles } from '../../../src/protocol/files.ts';
 import { isAlive, OWN_MARK } from '../../../src/protocol/process-mark.ts';
@@ -84,4 +84,15 @@ test('a disk that fails is told, and no lock is left', async () => {
     await expect(lockDirectory(disk.files, directory)).rejects.toMatchObject({ code: 'ENGINE_ERROR' });
   });
   expect(readdirSync(directory)).toEqual([]);
+});
+
+test('threads, which have one mark, and each its own module, do not take each other’s names', async () => {
+  const load = async (): Promise<{ lockDirectory: typeof lockDirectory }> => {
+    vi.resetModules();
+    return await import('../../../src/protocol/engines/lock.ts');
+  };
+  const [one, other] = [await load(), await load()];
+  const release = await one.lockDirectory(diskFiles, directory);
+  await expect(other.lockDirectory(diskFiles, directory)).rejects.toMatchObject({ code: 'LOCKED' });
+  release();
 });

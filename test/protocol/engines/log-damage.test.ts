@@ -1,13 +1,24 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, unlinkSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { Engine } from '../../../src/protocol/engines/engine.ts';
-import { logEngine } from '../../../src/protocol/engines/log.ts';
-import { verifyLog } from '../../../src/protocol/engines/log-verify.ts';
+import { logEngine } from '../../../src/protocol/engines/log/index.ts';
+import { segmentName } from '../../../src/protocol/engines/log/segment.ts';
+import { verifyLog } from '../../../src/protocol/engines/log/verify.ts';
 import { diskFiles } from '../../../src/protocol/files.ts';
-import { cutAll, flipAll, logOf, noDamage } from '../../support/log-damage.ts';
+import { boundariesOf, cutAll, flipAll, logOf, noDamage } from '../../support/log-damage.ts';
 import { Random, seededRandom } from '../../support/random.ts';
+import { VolatileDisk } from '../../support/volatile-disk.ts';
 
 const folders: string[] = [];
 afterEach(() => {
@@ -108,7 +119,7 @@ describe('a damaged log', () => {
     const random = seededRandom('flips');
     const { directory, entries, segments } = await filled();
     const names = [...segments, 'closed'];
-    for (let turn = 0; turn < 40; turn++) {
+    for (let turn = 0; turn < 45; turn++) {
       const name = names[turn % names.length] as string;
       const path = join(directory, name);
       const whole = readFileSync(path);
@@ -116,8 +127,13 @@ describe('a damaged log', () => {
       const at = random.below(bytes.length);
       bytes[at] = (bytes[at] as number) ^ (1 << random.below(8));
       writeFileSync(path, bytes);
+      // Half of them as a process leaves it that was killed: the last frame must not pass for one that was cut off.
+      const note = readFileSync(join(directory, 'closed'));
+      const isKilled = turn % 2 === 1 && name !== 'closed';
+      if (isKilled) unlinkSync(join(directory, 'closed'));
       await expect(open(directory)).rejects.toMatchObject({ code: expect.stringMatching(/^STORE_(CORRUPT|FOREIGN)$/) });
       expect(await findings(directory)).not.toEqual([]);
+      if (isKilled) writeFileSync(join(directory, 'closed'), note);
       writeFileSync(path, whole);
     }
     expect(await findings(directory)).toEqual([]);
@@ -141,6 +157,57 @@ describe('a damaged log', () => {
     const engine = await open(directory);
     expect(await engine.size()).toBe(entries.size);
     await engine.close();
+  });
+
+  test('is found when a segment was cut between two entries', async () => {
+    const { directory, segments } = await filled();
+    const path = join(directory, segments[0] as string);
+    const whole = readFileSync(path);
+    truncateSync(path, boundariesOf(whole, Number.parseInt(segments[0] as string, 10)).at(-3));
+    await expect(open(directory)).rejects.toMatchObject({ code: 'STORE_CORRUPT', path });
+    expect(await findings(directory)).toEqual([expect.stringMatching(/the next segment says that it has/)]);
+  });
+
+  test('that is open gives an error for what has changed, and everything else', async () => {
+    const directory = folder();
+    const engine = await open(directory, { segmentBytes: 2 ** 20 });
+    for (const [key, length] of [
+      ['small', 100],
+      ['large', 200_000],
+      ['whole', 100],
+    ] as const) {
+      await engine.set(key, Buffer.alloc(length, 1));
+    }
+    const path = join(directory, '0000000001.log');
+    const bytes = readFileSync(path);
+    for (const at of [32 + 16 + 50, 100_000]) bytes[at] = 7;
+    writeFileSync(path, bytes);
+    expect(() => engine.get('small')).toThrow(expect.objectContaining({ code: 'STORE_CORRUPT', path }));
+    await expect(engine.get('large')).rejects.toMatchObject({ code: 'STORE_CORRUPT', path });
+    expect((await engine.get('whole'))?.length).toBe(100);
+    await engine.close();
+  });
+
+  test('gives no entry that lies within a damaged value', async () => {
+    const other = folder();
+    const inner = await open(other);
+    await inner.set('from within', Buffer.from('a value of another log'));
+    await inner.close();
+    const directory = folder();
+    const engine = await open(directory);
+    const frames = readFileSync(join(other, '0000000001.log')).subarray(32);
+    await engine.set('outer', Buffer.concat([Buffer.alloc(100, 1), frames, Buffer.alloc(100, 1)]));
+    await engine.set('after', Buffer.from('whole'));
+    await engine.close();
+    // The length of the outer record.
+    flip(join(directory, '0000000001.log'), 32 + 8);
+    const repaired = await open(directory, { repair: true });
+    expect([await repaired.has('from within'), await repaired.has('outer'), await repaired.has('after')]).toEqual([
+      false,
+      false,
+      true,
+    ]);
+    await repaired.close();
   });
 
   test('that lacks segments is repaired to the entries that are left', async () => {
@@ -187,5 +254,46 @@ describe('a damaged log', () => {
     expect(await torn.size()).toBe(entries.size);
     expect(((await torn.facts()) as Record<string, unknown>)['tornBytes']).toBeGreaterThan(100);
     await torn.close();
+  });
+
+  test('whose end was not written is cut off, too, where the next segments were just being begun', async () => {
+    const { directory, entries, segments } = await filled();
+    unlinkSync(join(directory, 'closed'));
+    appendFileSync(join(directory, segments.at(-1) as string), 'a part');
+    const last = Number.parseInt(segments.at(-1) as string, 10);
+    // The name of the one between has not reached the medium.
+    for (const [id, head] of [
+      [last + 1, 32],
+      [last + 3, 0],
+    ] as const) {
+      writeFileSync(join(directory, segmentName(id)), Buffer.alloc(head));
+    }
+    const engine = await open(directory);
+    expect(await engine.size()).toBe(entries.size);
+    await engine.close();
+    expect(await findings(directory)).toEqual([]);
+  });
+
+  test('with a segment of which nothing is left is repaired', async () => {
+    const { directory, segments } = await filled();
+    writeFileSync(join(directory, segments[1] as string), '');
+    await (await open(directory, { repair: true })).close();
+    expect(await findings(directory)).toEqual([]);
+  });
+
+  test('that was closed is opened whatever the disk forgets then', async () => {
+    const random = new Random(7);
+    const disk = new VolatileDisk();
+    disk.files.mkdirSync('/log');
+    disk.files.fsyncSync(disk.files.openSync('/', 'r'));
+    const place = { name: 'log', directory: '/log', options: {}, warn: () => {} };
+    const engine = await logEngine.open({ ...place, files: disk.files });
+    await engine.set('key', Buffer.from('value'));
+    await engine.close();
+    for (let crash = 0; crash < 16; crash++) {
+      const { files } = disk.afterCrash(random, { isHarsh: true });
+      const after = await logEngine.open({ ...place, files });
+      expect(await after.has('key')).toBe(true);
+    }
   });
 });

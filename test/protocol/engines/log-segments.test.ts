@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { Engine } from '../../../src/protocol/engines/engine.ts';
-import { logEngine } from '../../../src/protocol/engines/log.ts';
+import { logEngine } from '../../../src/protocol/engines/log/index.ts';
 import { diskFiles, type Files } from '../../../src/protocol/files.ts';
 import { always, FaultyFiles, onlyThe } from '../../support/faulty-files.ts';
 

@@ -1,4 +1,4 @@
-import { logEngine } from '../../../src/protocol/engines/log.ts';
+import { logEngine } from '../../../src/protocol/engines/log/index.ts';
 import { runEngineSuite } from '../../support/engine-suite.ts';
 
 runEngineSuite('log', {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { loadPeer } from '../../../src/protocol/engines/peer.ts';
-import { loadSqlite } from '../../../src/protocol/engines/sqlite-driver.ts';
+import { loadSqlite } from '../../../src/protocol/engines/sqlite/driver.ts';
 
 const failing = (code: string, message: string) => () => Promise.reject(Object.assign(new Error(message), { code }));
 

@@ -4,7 +4,7 @@ import { type AddressInfo, createConnection as connect, createServer as createTc
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, describe, expect, test, vi } from 'vitest';
 import type { Engine } from '../../../src/protocol/engines/engine.ts';
-import { redisEngine } from '../../../src/protocol/engines/redis.ts';
+import { redisEngine } from '../../../src/protocol/engines/redis/index.ts';
 import { diskFiles } from '../../../src/protocol/files.ts';
 import { sealRecord } from '../../../src/protocol/record.ts';
 import { TAG_ASCII } from '../../../src/protocol/value-tags.ts';

@@ -41,6 +41,9 @@ export type Files = Pick<typeof fs, (typeof SYNC_CALLS)[number]> & {
   read(fd: number, into: Uint8Array, offset: number, length: number, position: number): Promise<number>;
 };
 
+/** Where a pipe lies in place of a file, this does not wait for somebody who writes to it. Windows has no such flag. */
+export const READ_ONLY = fs.constants.O_RDONLY | (fs.constants.O_NONBLOCK ?? 0);
+
 const readAsync = promisify(fs.read);
 
 export const diskFiles: Files = {
@@ -76,7 +79,7 @@ export function writeWhole(files: Files, fd: number, bytes: Uint8Array, position
 export function readWhole(files: Files, path: string): Buffer | undefined {
   let fd: number;
   try {
-    fd = files.openSync(path, 'r');
+    fd = files.openSync(path, READ_ONLY);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT' || code === 'ENOTDIR') {

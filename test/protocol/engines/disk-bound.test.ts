@@ -105,6 +105,49 @@ test("with 'none' a full store refuses what does not fit, and loses nothing", as
   expect(await engine.size()).toBe(stored - 20);
 });
 
+test('a store that is cleaned by itself, and compacted, stays below its bound', async () => {
+  const directory = folder();
+  const engine = await open({ eviction: 'none' }, directory);
+  const random = seededRandom('the bound of a compaction');
+  let most = 0;
+  for (let step = 0; step < 600; step++) {
+    const set = async () => await engine.set(`key ${random.below(300)}`, bytes(4_000));
+    await set().catch((error: { code?: string }) => expect(error.code).toBe('CACHE_FULL'));
+    if (random.oneIn(4)) await engine.delete(`key ${random.below(300)}`);
+    if (step % 5 === 0) await new Promise((resolve) => setImmediate(resolve));
+    if (step % 10 === 0) most = Math.max(most, bytesUnder(directory));
+  }
+  let isCompacting = true;
+  const compacted = Promise.resolve(engine.compact?.()).finally(() => {
+    isCompacting = false;
+  });
+  while (isCompacting) {
+    most = Math.max(most, bytesUnder(directory));
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  await compacted;
+  expect(most).toBeLessThanOrEqual(MAX_BYTES);
+});
+
+test('thousands of large records are read at once with some hundred files', async () => {
+  let opened = 0;
+  let most = 0;
+  const openSync = ((...args: Parameters<Files['openSync']>) => {
+    const fd = files.openSync(...args);
+    most = Math.max(most, ++opened);
+    return fd;
+  }) as Files['openSync'];
+  const closeSync = (fd: number) => {
+    opened--;
+    files.closeSync(fd);
+  };
+  const engine = await open({}, folder(), { openSync, closeSync });
+  for (let i = 0; i < 8; i++) await engine.set(`key ${i}`, bytes(40_000, i));
+  const records = await Promise.all(Array.from({ length: 1_000 }, (_, i) => engine.get(`key ${i % 8}`)));
+  for (const [i, record] of records.entries()) expect(record?.[0]).toBe(i % 8);
+  expect(most).toBeLessThan(300);
+});
+
 test('deletions stay below the bound, and thousands of small entries that go for a large one', async () => {
   const directory = folder();
   let writes = 0;

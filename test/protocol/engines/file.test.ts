@@ -250,6 +250,21 @@ describe('a store of files', () => {
     expect(text(await engine.get('a'))).toBe('two');
   });
 
+  test('makes a directory again that another process gives back in the same moment', async () => {
+    let removals = 2;
+    const mkdirSync = ((path: string) => {
+      if (path.includes('/entries/') && dirname(dirname(path)) !== directory && removals-- > 0) {
+        rmSync(dirname(path), { recursive: true });
+      }
+      return diskFiles.mkdirSync(path);
+    }) as Files['mkdirSync'];
+    const engine = await open({ ...diskFiles, mkdirSync });
+    await engine.set('key', Buffer.from('value'));
+    expect(text(await engine.get('key'))).toBe('value');
+    expect(removals).toBeLessThan(1);
+    await engine.close();
+  });
+
   test('gives empty directories back, and keeps the rest', async () => {
     const engine = await open();
     for (let i = 0; i < 20; i++) await engine.set(`key ${i}`, Buffer.from('x'));

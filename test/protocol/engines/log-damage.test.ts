@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import {
   appendFileSync,
   mkdtempSync,
@@ -272,6 +273,16 @@ describe('a damaged log', () => {
     expect(await engine.size()).toBe(entries.size);
     await engine.close();
     expect(await findings(directory)).toEqual([]);
+  });
+
+  test.skipIf(process.platform === 'win32')('with a pipe in place of a file says so, and does not wait', async () => {
+    const { directory, segments } = await filled();
+    for (const name of [segments.at(-1) as string, 'closed']) {
+      const path = join(directory, name);
+      unlinkSync(path);
+      execFileSync('mkfifo', [path]);
+      await expect(open(directory)).rejects.toMatchObject({ path });
+    }
   });
 
   test('with a segment of which nothing is left is repaired', async () => {

@@ -141,6 +141,33 @@ describe('segments', () => {
     expect(readdirSync(directory).filter((name) => name.endsWith('.log')).length).toBe(facts['segments']);
   });
 
+  test('are cleaned again after the disk has failed for a while, once for each segment that is begun', async () => {
+    const disk = new FaultyFiles();
+    const quick: Files = { ...disk.files, fdatasync: async () => {}, fsync: async () => {} };
+    const engine = await open({ segmentBytes: 4_096 }, quick);
+    const write = async (times: number) => {
+      for (let i = 0; i < times; i++) {
+        await engine.set(`key ${i % 3}`, bytes(1_000));
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+    };
+    await disk.during({ code: 'EIO', calls: ['unlinkSync'], strikes: always }, () => write(100));
+    expect((await factsOf(engine))['compactionFault']).toMatch(/EIO/);
+    expect(disk.struck).toBeLessThan(35);
+    await write(40);
+    expect(await factsOf(engine)).toMatchObject({ compactionFault: undefined });
+    expect((await factsOf(engine))['bytes']).toBeLessThan(20_000);
+  });
+
+  test('stay open for large reads on their way when the log is closed', async () => {
+    const engine = await open({ segmentBytes: 100_000 });
+    for (let i = 0; i < 100; i++) await engine.set(`key ${i}`, bytes(90_000, i));
+    const reads = Array.from({ length: 200 }, (_, i) => engine.get(`key ${i % 100}`));
+    expect((await factsOf(engine))['openFiles']).toBeLessThanOrEqual(66);
+    await engine.close();
+    for (const [i, read] of reads.entries()) expect((await read)?.[0]).toBe(i % 100);
+  });
+
   test('forget what was deleted, and it does not come back', async () => {
     const directory = folder();
     const engine = await open({ segmentBytes: 4_096 }, diskFiles, directory);

@@ -17,6 +17,7 @@ import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import { crc32 } from 'node:zlib';
 import { discard, type Files, isLeftover, readWhole, replaceFile, syncDirectory } from '../../files.ts';
+import type { Answer } from '../engine.ts';
 import { attempt, engineError, storeError } from '../faults.ts';
 
 export const POINTER_BYTES = 20;
@@ -26,6 +27,8 @@ const CRC_AT = 16;
 const FOLDER = 'blobs';
 const NAME = /^[0-9a-f]{12}$/;
 const ENTRIES_BEFORE_GROWTH = 1_024;
+/** Files that are read away from the thread at once; the rest is read by the thread itself, since a blob may be gone later. */
+const OPEN_MAX = 256;
 /** Files that are looked at in one turn of the event loop. */
 const SWEEP_SLICE = 256;
 
@@ -47,6 +50,7 @@ export class DiskBlobs {
   #doomed: { readonly id: number; readonly bytes: number }[] = [];
   #doomedBytes = 0;
   #removed = 0;
+  #reading = 0;
 
   constructor(files: Files, directory: string, sync: boolean) {
     this.#files = files;
@@ -134,7 +138,10 @@ export class DiskBlobs {
   }
 
   /** The same away from the thread. The file is open when this returns: whoever removes it meanwhile changes nothing. */
-  read(pointer: Buffer): Promise<Buffer> {
+  read(pointer: Buffer): Answer<Buffer> {
+    if (this.#reading === OPEN_MAX) {
+      return this.readNow(pointer);
+    }
     const path = this.#pathOf(idOf(pointer));
     const own = Buffer.from(pointer);
     let fd: number;
@@ -146,6 +153,7 @@ export class DiskBlobs {
       }
       return Promise.reject(engineError('read a blob', path, cause));
     }
+    this.#reading++;
     return this.#readOpen(fd, own, path);
   }
 
@@ -189,6 +197,7 @@ export class DiskBlobs {
     } catch (cause) {
       throw engineError('read a blob', path, cause);
     } finally {
+      this.#reading--;
       this.#files.closeSync(fd);
     }
   }

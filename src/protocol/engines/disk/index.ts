@@ -275,7 +275,8 @@ export const diskEngine: EngineKind = {
     };
     return await openSession(place, { segmentBytes, repair, replay }, async (session) => {
       await blobs.sweep();
-      const cleaner = new LogCleaner(session.records);
+      // One segment at a time: the reserve has room for the copy of one.
+      const cleaner = new LogCleaner(session.records, 1);
       const room = new DiskRoom({ maxBytes, sync }, session.records, blobs, order, cleaner);
       if (eviction !== 'none') {
         // The bound may have been larger before.

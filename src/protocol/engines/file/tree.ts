@@ -15,7 +15,7 @@ import { constants } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { CacheError } from '../../errors.ts';
-import { type Files, isLeftover } from '../../files.ts';
+import { type Files, isLeftover, READ_ONLY } from '../../files.ts';
 import { attempt, storeError } from '../faults.ts';
 import { misplaced } from './entry.ts';
 
@@ -26,8 +26,8 @@ const ENTRY = /^[0-9a-f]{62}$/;
 const UNFINISHED = /^\.[0-9a-f]{12}\..*\.tmp$/;
 const LEAVES = 256;
 
-/** A link in place of an entry is an error, and a pipe answers at once that it is empty. Windows has neither. */
-export const OPEN_ENTRY = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
+/** A link in place of an entry is an error. Windows has no such flag. */
+export const OPEN_ENTRY = READ_ONLY | (constants.O_NOFOLLOW ?? 0);
 
 /** One of the directories that hold entries. */
 export interface Leaf {

@@ -24,7 +24,7 @@ import { type FileTree, leafOf } from './tree.ts';
 /** Of a file in openers/, with the mark. */
 const OPENER = /^[0-9a-f]{12}-\d+\.([0-9a-f]{8}-\d+-\d+)$/;
 /** How often directories that somebody else removes are made again for one write. */
-const MAKE_TRIES = 3;
+const MAKE_TRIES = 10;
 /** What file systems without hard links say. */
 const NO_LINKS = ['EPERM', 'ENOTSUP', 'ENOSYS', 'EMLINK'];
 
@@ -242,11 +242,11 @@ export class FileWriter {
   /** Runs a step that needs the directory of an entry, and makes that again where others remove it meanwhile. */
   #inLeaf<T>(index: number, step: () => T): T {
     for (let tries = 1; ; tries++) {
-      if (this.#tree.makeLeaf(index)) this.#rooted.delete(index);
       try {
+        if (this.#tree.makeLeaf(index)) this.#rooted.delete(index);
         return step();
       } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || tries === MAKE_TRIES) {
+        if (!isMissing(error) || tries === MAKE_TRIES) {
           throw error;
         }
         this.#tree.prepare();
@@ -287,6 +287,12 @@ export class FileWriter {
       if (fd !== undefined) this.#files.closeSync(fd);
     }
   }
+}
+
+/** Whether a directory on the way is gone, also as the tree says it. */
+function isMissing(error: unknown): boolean {
+  const { code, cause } = error as NodeJS.ErrnoException;
+  return code === 'ENOENT' || (cause as NodeJS.ErrnoException | undefined)?.code === 'ENOENT';
 }
 
 function yes(): boolean {

@@ -31,30 +31,43 @@ const END_SHARE = 1 / 2;
 
 export class LogCleaner {
   readonly #records: LogRecords;
+  readonly #batchBytes: number;
   #running: Promise<void> | undefined;
   #isStopping = false;
   /** How many segments were removed. */
   removed = 0;
-  /** What cleaning by itself has stopped at; it is tried again by `compact`. */
+  /** What cleaning by itself has stopped at; it is tried again by `compact`, and once for each segment that is begun. */
   fault: unknown;
+  /** The segment that was written to then. */
+  #faultAt = 0;
 
-  constructor(records: LogRecords) {
+  /** `batchBytes`: as much may be there twice for a moment, and a segment more. */
+  constructor(records: LogRecords, batchBytes = BATCH_BYTES) {
     this.#records = records;
+    this.#batchBytes = batchBytes;
   }
 
   /** Begins to clean where more than `beginShare` of the sealed bytes would be given back. */
   nudge(beginShare = BEGIN_SHARE): void {
-    if (this.#running === undefined && this.fault === undefined && this.#deadShare() > beginShare) {
-      // Nobody waits for it: it is kept for the facts, and told to whoever compacts.
-      this.#start(beginShare * END_SHARE).catch((fault: unknown) => {
+    const { segments } = this.#records;
+    // After a fault not before the log has grown by a segment: a disk that was full has room again.
+    const mayTry = this.fault === undefined || segments.active.id > this.#faultAt;
+    if (this.#running === undefined && mayTry && this.#deadShare() > beginShare) {
+      const succeed = () => {
+        this.fault = undefined;
+      };
+      // Nobody waits for it: it is kept for the facts.
+      this.#start(beginShare * END_SHARE).then(succeed, (fault: unknown) => {
         this.fault = fault;
+        this.#faultAt = segments.active.id;
       });
     }
   }
 
   /** Cleans all there is by now. */
   async compact(): Promise<void> {
-    await this.#running?.catch(() => 'told by its fault');
+    // Whoever waits here with others finds what the first of them has begun.
+    while (this.#running !== undefined) await this.#running.catch(() => 'told by its fault');
     this.fault = undefined;
     const { segments } = this.#records;
     if (segments.active.deadBytes > 0) {
@@ -118,7 +131,7 @@ export class LogCleaner {
     const { segments } = this.#records;
     const cleaned: Segment[] = [];
     let bytes = 0;
-    for (let next = segments.all[0]; next !== undefined && next.id <= last && bytes < BATCH_BYTES; ) {
+    for (let next = segments.all[0]; next !== undefined && next.id <= last && bytes < this.#batchBytes; ) {
       const segment: Segment = next;
       if (!(await this.#copy(segment))) {
         return;

@@ -20,6 +20,8 @@ export class LogCommits {
   readonly #open: SegmentFiles;
   readonly #dirty = new Set<Segment>();
   #isDirectoryDirty = false;
+  /** No longer dirty, and not on the medium yet. */
+  #syncing: Segment | undefined;
   /** The sync that runs, or the last that did. It never rejects. */
   #running: Promise<unknown> = Promise.resolve();
   /** The one after it, where somebody waits for it. */
@@ -64,7 +66,7 @@ export class LogCommits {
   /** The same at once, for those who cannot wait. */
   commitNow(): void {
     this.check();
-    for (const segment of Array.from(this.#dirty)) {
+    for (const segment of new Set([...this.#dirty, ...(this.#syncing === undefined ? [] : [this.#syncing])])) {
       const fd = this.#open.of(segment);
       try {
         this.#files.fsyncSync(fd);
@@ -103,11 +105,13 @@ export class LogCommits {
       this.#dirty.delete(segment);
       segment.isSynced = true;
       segment.pins++;
+      this.#syncing = segment;
       try {
         await this.#files.fdatasync(fd);
       } catch (cause) {
         throw this.#fail(segment.path, cause);
       } finally {
+        this.#syncing = undefined;
         this.#open.unpin(segment);
       }
     }

@@ -10,7 +10,7 @@
  */
 import { join } from 'node:path';
 import type { CacheError } from '../../errors.ts';
-import { discard, type Files, isLeftover } from '../../files.ts';
+import { discard, type Files, isLeftover, READ_ONLY } from '../../files.ts';
 import { attempt } from '../faults.ts';
 import { BLOB, CLEAR, DELETE, FRAME_HEAD_BYTES, type FrameView, RETIRE, SET } from './frame.ts';
 import { type ClosingNote, NOTE_NAME, readNote } from './note.ts';
@@ -163,7 +163,7 @@ async function readSegment(records: LogRecords, segment: Segment, replay: Replay
 /** The begin of a file. */
 export function headOf(files: Files, path: string): Buffer {
   return attempt('read the head of a segment', path, () => {
-    const fd = files.openSync(path, 'r');
+    const fd = files.openSync(path, READ_ONLY);
     try {
       const head = Buffer.alloc(SEGMENT_HEAD_BYTES);
       return head.subarray(0, files.readSync(fd, head, 0, head.length, 0));
@@ -188,7 +188,7 @@ async function isUnborn(
   if (head.length < SEGMENT_HEAD_BYTES || head.some((byte) => byte !== 0)) {
     return head.length < SEGMENT_HEAD_BYTES;
   }
-  const fd = attempt('open a segment', path, () => files.openSync(path, 'r'));
+  const fd = attempt('open a segment', path, () => files.openSync(path, READ_ONLY));
   try {
     return await isBlank({ files, fd, size: files.fstatSync(fd).size, seed: 0 }, 0);
   } finally {

@@ -71,7 +71,11 @@ export class LogRecords {
       return undefined;
     }
     const length = this.index.bytes(entry);
-    return length <= READ_SYNC_MAX ? this.#reader.checked(entry, this.#reader.scratch) : this.#reader.readLarge(entry);
+    if (length <= READ_SYNC_MAX) {
+      return this.#reader.checked(entry, this.#reader.scratch);
+    }
+    // Nobody can wait for a file: the record may be another by then.
+    return this.segments.open.isFull ? this.frameOf(entry) : this.#reader.readLarge(entry);
   }
 
   /** The same at once, whatever its size. */

@@ -144,6 +144,8 @@ export class SegmentFiles {
   readonly #files: Files;
   /** In the order in which they were opened. */
   readonly #open = new Map<Segment, number>();
+  /** Those who wait for reads on their way. */
+  readonly #waiting: (() => void)[] = [];
 
   constructor(files: Files) {
     this.#files = files;
@@ -186,6 +188,19 @@ export class SegmentFiles {
     if (segment.isRetired && segment.pins === 0) {
       this.close(segment);
     }
+    for (const resume of this.#waiting.splice(0)) resume();
+  }
+
+  /** When no read and no sync is on its way any more. */
+  async settled(): Promise<void> {
+    while (Array.from(this.#open.keys()).some(({ pins }) => pins > 0)) {
+      await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    }
+  }
+
+  /** Whether more are open than should be, since so many are being read. */
+  get isFull(): boolean {
+    return this.#open.size > OPEN_MAX;
   }
 
   closeAll(): void {
@@ -196,11 +211,9 @@ export class SegmentFiles {
     if (this.#open.size < OPEN_MAX) {
       return;
     }
-    for (const segment of this.#open.keys()) {
-      if (segment.pins === 0) {
-        this.close(segment);
-        return;
-      }
+    for (const segment of Array.from(this.#open.keys())) {
+      if (segment.pins === 0) this.close(segment);
+      if (this.#open.size < OPEN_MAX) return;
     }
   }
 }

@@ -42,6 +42,7 @@ export async function closeSession({ records: { segments, index }, unlock }: Log
       writeNote(segments.files, segments.directory, { id, bytes, entries: index.size });
     }
   } finally {
+    await segments.open.settled();
     segments.open.closeAll();
     unlock();
   }

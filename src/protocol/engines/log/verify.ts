@@ -5,7 +5,7 @@
  */
 import { join } from 'node:path';
 import { CacheError } from '../../errors.ts';
-import type { Files } from '../../files.ts';
+import { type Files, READ_ONLY } from '../../files.ts';
 import { engineError } from '../faults.ts';
 import { FRAME_HEAD_BYTES, type FrameView, placeSeed, RETIRE } from './frame.ts';
 import { readNote } from './note.ts';
@@ -76,7 +76,7 @@ export async function* surveyLog(
 /** Undefined for a segment that a compaction has just removed. */
 function openOr(files: Files, path: string): number | undefined {
   try {
-    return files.openSync(path, 'r');
+    return files.openSync(path, READ_ONLY);
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === 'ENOENT') {
       return undefined;

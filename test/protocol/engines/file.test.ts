@@ -252,13 +252,11 @@ describe('a store of files', () => {
 
   test('makes a directory again that another process gives back in the same moment', async () => {
     let removals = 2;
-    const mkdirSync = ((path: string) => {
-      if (path.includes('/entries/') && dirname(dirname(path)) !== directory && removals-- > 0) {
-        rmSync(dirname(path), { recursive: true });
-      }
-      return diskFiles.mkdirSync(path);
-    }) as Files['mkdirSync'];
-    const engine = await open({ ...diskFiles, mkdirSync });
+    const openSync = ((path: string, flags: string) => {
+      if (path.includes('/entries/') && flags === 'wx' && removals-- > 0) rmSync(dirname(path), { recursive: true });
+      return diskFiles.openSync(path, flags);
+    }) as Files['openSync'];
+    const engine = await open({ ...diskFiles, openSync });
     await engine.set('key', Buffer.from('value'));
     expect(text(await engine.get('key'))).toBe('value');
     expect(removals).toBeLessThan(1);

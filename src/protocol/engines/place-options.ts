@@ -1,25 +1,31 @@
-/** Options of engines, checked: what is not given is undefined, and what is wrong is INVALID_CONFIG with the option's name. */
+/** Options of engines, checked: each has a default, and what is wrong is INVALID_CONFIG with the option's name. */
 import { misuse } from '../errors.ts';
 import type { Place } from './engine.ts';
 
 type Options = Place['options'];
 
-export function booleanOption(options: Options, name: string): boolean | undefined {
-  const value = options[name];
+/** False where it is not given. */
+export function flagOption(options: Options, option: string): boolean {
+  const value = options[option];
   if (value !== undefined && typeof value !== 'boolean') {
-    throw misuse('INVALID_CONFIG', `\`${name}\` to be true or false`, value, { option: name });
+    throw misuse('INVALID_CONFIG', `\`${option}\` to be true or false`, value, { option });
   }
-  return value;
+  return value === true;
 }
 
-/** A whole number from `min` to `max`. */
-export function integerOption(options: Options, name: string, what: string, min: number, max: number) {
-  const value = options[name];
+/** A number of bytes or milliseconds, as `what` says: whole, since '1.1gb' is not. */
+export function amountOption<Default extends number | undefined>(
+  options: Options,
+  option: string,
+  what: string,
+  { from, to, otherwise }: { from: number; to: number; otherwise: Default },
+): number | Default {
+  const value = options[option];
   if (value === undefined) {
-    return undefined;
+    return otherwise;
   }
-  if (typeof value !== 'number' || !Number.isInteger(value) || value < min || value > max) {
-    throw misuse('INVALID_CONFIG', `\`${name}\` to be ${what} from ${min} to ${max}`, value, { option: name });
+  if (typeof value !== 'number' || !(value >= from) || value > to) {
+    throw misuse('INVALID_CONFIG', `\`${option}\` to be ${what} from ${from} to ${to}`, value, { option });
   }
-  return value;
+  return Math.floor(value);
 }

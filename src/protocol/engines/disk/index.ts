@@ -19,12 +19,12 @@ import type { Answer, Engine, EngineFacts, EngineKind } from '../engine.ts';
 import { LogCleaner } from '../log/cleaner.ts';
 import { BLOB, FRAME_HEAD_BYTES, SET } from '../log/frame.ts';
 import type { Replay } from '../log/opening.ts';
-import { checkBytes, checkFlag } from '../log/options.ts';
 import { NONE } from '../log/places.ts';
 import type { FrameBytes } from '../log/reader.ts';
 import type { LogRecords } from '../log/records.ts';
 import { closeSession, factsOf, type LogSession, openSession, pagesOfKeys } from '../log/session.ts';
 import { verifyLog } from '../log/verify.ts';
+import { amountOption, flagOption } from '../place-options.ts';
 import { DiskBlobs, POINTER_BYTES } from './blobs.ts';
 import { type DiskEviction, DiskOrder, EVICTIONS } from './order.ts';
 import { DiskRoom, MAX_BYTES_MIN, segmentBytesFor } from './room.ts';
@@ -251,10 +251,14 @@ export const diskEngine: EngineKind = {
   options: ['maxBytes', 'eviction', 'sync', 'repair'],
   async open(place) {
     const { options, files, directory } = place;
-    const maxBytes = checkBytes('maxBytes', options['maxBytes'], MAX_BYTES_MIN, Number.MAX_SAFE_INTEGER, MAX_BYTES);
+    const maxBytes = amountOption(options, 'maxBytes', 'a number of bytes', {
+      from: MAX_BYTES_MIN,
+      to: Number.MAX_SAFE_INTEGER,
+      otherwise: MAX_BYTES,
+    });
     const eviction = checkEviction(options['eviction']);
-    const sync = checkFlag('sync', options['sync']);
-    const repair = checkFlag('repair', options['repair']);
+    const sync = flagOption(options, 'sync');
+    const repair = flagOption(options, 'repair');
     const segmentBytes = Math.min(segmentBytesFor(maxBytes), 2 ** 30);
     const blobs = new DiskBlobs(files, directory, sync);
     const order = new DiskOrder(eviction);

@@ -21,7 +21,7 @@ import type { Files } from '../../files.ts';
 import { type Answer, type Engine, type EngineFacts, type EngineKind, KEYS_PER_PAGE, type Place } from '../engine.ts';
 import { attempt, engineError } from '../faults.ts';
 import { allOf, KeyTurns } from '../key-turns.ts';
-import { booleanOption } from '../place-options.ts';
+import { flagOption } from '../place-options.ts';
 import { assertKey, readHead, readLarge, readSmall } from './entry.ts';
 import { FileHandles } from './handles.ts';
 import { FileLocks } from './locks.ts';
@@ -343,7 +343,7 @@ export const fileEngine: EngineKind = {
   access: 'shared',
   options: ['sync'],
   open: async (place: Place) => {
-    const engine = new FileEngine(place, booleanOption(place.options, 'sync') ?? false);
+    const engine = new FileEngine(place, flagOption(place.options, 'sync'));
     await engine.sweep();
     return engine;
   },

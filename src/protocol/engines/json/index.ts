@@ -17,7 +17,7 @@ import { discard, type Files, isLeftover, syncDirectory, temporaryFor, writeWhol
 import { type Engine, type EngineFacts, type EngineKind, KEYS_PER_PAGE, type Place } from '../engine.ts';
 import { attempt, engineError, storeError } from '../faults.ts';
 import { lockDirectory } from '../lock.ts';
-import { booleanOption } from '../place-options.ts';
+import { flagOption } from '../place-options.ts';
 import { apply, type Entries, linesOf, Overlay } from './entries.ts';
 import { readEntries, textOf } from './file.ts';
 import { bytesOf, FILE, statOf, verifyJson } from './verify.ts';
@@ -294,7 +294,7 @@ export const jsonEngine: EngineKind = {
   options: ['sync'],
   text: true,
   open: async (place: Place) => {
-    const syncs = booleanOption(place.options, 'sync') ?? false;
+    const syncs = flagOption(place.options, 'sync');
     const unlock = await lockDirectory(place.files, place.directory);
     try {
       return new JsonEngine(place, syncs, unlock);

@@ -19,7 +19,7 @@ import { join } from 'node:path';
 import { type Engine, type EngineFacts, type EngineKind, KEYS_PER_PAGE, type Place } from '../engine.ts';
 import { storeError } from '../faults.ts';
 import { loadPeer } from '../peer.ts';
-import { booleanOption, integerOption } from '../place-options.ts';
+import { amountOption, flagOption } from '../place-options.ts';
 import { type Database, LmdbCommits, lmdbError } from './commits.ts';
 import { checkLmdbFile, findLmdbDamage } from './file.ts';
 import { isHashed, isHashOf, keyOfLmdb, LmdbKey, longKeyOf } from './key.ts';
@@ -225,8 +225,12 @@ class LmdbEngine implements Engine {
 }
 
 async function openLmdb(place: Place): Promise<Engine> {
-  const isSync = booleanOption(place.options, 'sync') ?? false;
-  const mapSize = integerOption(place.options, 'mapSize', 'a number of bytes', MAP_BYTES_MIN, MAP_BYTES_MAX);
+  const isSync = flagOption(place.options, 'sync');
+  const mapSize = amountOption(place.options, 'mapSize', 'a number of bytes', {
+    from: MAP_BYTES_MIN,
+    to: MAP_BYTES_MAX,
+    otherwise: undefined,
+  });
   const { open } = (await loadPeer('The engine `lmdb`', 'lmdb', () => import('lmdb'))) as unknown as Lmdb;
   const path = join(place.directory, FILE);
   let file = openFiles.get(path);

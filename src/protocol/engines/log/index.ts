@@ -15,9 +15,9 @@
  * is replaced takes room until the log is compacted (cleaner.ts), which it is by itself.
  */
 import type { Answer, Engine, EngineFacts, EngineKind } from '../engine.ts';
+import { amountOption, flagOption } from '../place-options.ts';
 import { LogCleaner } from './cleaner.ts';
 import { SET } from './frame.ts';
-import { checkBytes, checkFlag } from './options.ts';
 import { NONE } from './places.ts';
 import type { FrameBytes } from './reader.ts';
 import type { LogRecords } from './records.ts';
@@ -151,10 +151,13 @@ export const logEngine: EngineKind = {
   access: 'exclusive',
   options: ['sync', 'segmentBytes', 'repair'],
   async open(place) {
-    const sync = checkFlag('sync', place.options['sync']);
-    const repair = checkFlag('repair', place.options['repair']);
-    const given = place.options['segmentBytes'];
-    const segmentBytes = checkBytes('segmentBytes', given, SEGMENT_BYTES_MIN, SEGMENT_BYTES_MAX, SEGMENT_BYTES);
+    const sync = flagOption(place.options, 'sync');
+    const repair = flagOption(place.options, 'repair');
+    const segmentBytes = amountOption(place.options, 'segmentBytes', 'a number of bytes', {
+      from: SEGMENT_BYTES_MIN,
+      to: SEGMENT_BYTES_MAX,
+      otherwise: SEGMENT_BYTES,
+    });
     return await openSession(place, { segmentBytes, repair }, (session) => new LogEngine(session, sync));
   },
 };

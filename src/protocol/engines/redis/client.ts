@@ -10,7 +10,7 @@ import { describeThrown } from '../../describe.ts';
 import { CacheError, misuse } from '../../errors.ts';
 import type { Place } from '../engine.ts';
 import { loadPeer } from '../peer.ts';
-import { integerOption } from '../place-options.ts';
+import { amountOption } from '../place-options.ts';
 
 const OPEN_MS = 5_000;
 const COMMAND_MS = 5_000;
@@ -196,7 +196,11 @@ async function within<T>(ms: number, promise: Promise<T>): Promise<T> {
 /** Checks `url`, `cluster`, `client` and `commandTimeout`, of which one of the first three is enough. */
 export async function openRedisClient({ options }: Place): Promise<RedisClient> {
   const range = 'a number of milliseconds';
-  const commandMs = integerOption(options, 'commandTimeout', range, 1, COMMAND_MS_MAX) ?? COMMAND_MS;
+  const commandMs = amountOption(options, 'commandTimeout', range, {
+    from: 1,
+    to: COMMAND_MS_MAX,
+    otherwise: COMMAND_MS,
+  });
   const { url = DEFAULT_URL, cluster, client } = options;
   if ([options['url'], cluster, client].filter((given) => given !== undefined).length > 1) {
     throw misuse('INVALID_CONFIG', 'one of `url`, `cluster` and `client`', options, { option: 'client' });

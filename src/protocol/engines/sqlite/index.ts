@@ -20,7 +20,7 @@ import { CacheError } from '../../errors.ts';
 import type { Files } from '../../files.ts';
 import { type Engine, type EngineFacts, type EngineKind, KEYS_PER_PAGE, type Place } from '../engine.ts';
 import { attempt, engineError, storeError } from '../faults.ts';
-import { booleanOption } from '../place-options.ts';
+import { flagOption } from '../place-options.ts';
 import { loadSqlite, type OpenSqlite, SQLITE, type SqliteDriver, SqliteFault } from './driver.ts';
 
 const FILE = 'store.sqlite';
@@ -314,7 +314,7 @@ function prepareDatabase(driver: SqliteDriver, path: string, isSync: boolean): v
 
 /** With another way to SQLite, for tests. */
 export async function openSqliteEngine(place: Place, load: () => Promise<OpenSqlite>): Promise<Engine> {
-  const isSync = booleanOption(place.options, 'sync') ?? false;
+  const isSync = flagOption(place.options, 'sync');
   const open = await load();
   const path = join(place.directory, FILE);
   let driver: SqliteDriver | undefined;

@@ -85,3 +85,13 @@ test('a disk that fails is told, and no lock is left', async () => {
   });
   expect(readdirSync(directory)).toEqual([]);
 });
+
+test('a lock that could not be removed holds up nobody who comes later', async () => {
+  const disk = new FaultyFiles();
+  const release = await lockDirectory(disk.files, directory);
+  const failing = disk.during({ code: 'EIO', calls: ['unlinkSync'], strikes: always }, async () => release());
+  await expect(failing).rejects.toMatchObject({ code: 'ENGINE_ERROR' });
+  expect(readdirSync(directory)).toHaveLength(1);
+  (await lockDirectory(diskFiles, directory))();
+  expect(readdirSync(directory)).toEqual([]);
+});

@@ -101,6 +101,30 @@ describe('a write that fails', () => {
   });
 });
 
+describe('a segment that cannot be begun', () => {
+  test.each([
+    ['leaves nothing', ['writeSync']],
+    ['is begun again first where what is left cannot be removed', ['writeSync', 'rmSync']],
+  ] as const)('%s', async (_, calls) => {
+    const directory = folder();
+    const disk = new FaultyFiles();
+    const engine = await open({ segmentBytes: 4_096 }, disk.files, directory);
+    await engine.set('first', bytes(3_000));
+    // The whole head is written before the disk fails.
+    const fault = { code: 'EIO', calls, strikes: always, partOf: 32 } as const;
+    const failing = disk.during(fault, async () => engine.set('second', bytes(3_000)));
+    await expect(failing).rejects.toMatchObject({ code: 'ENGINE_ERROR' });
+    await engine.set('small', bytes(10));
+    await engine.close();
+    const again = await open({ segmentBytes: 4_096 }, diskFiles, directory);
+    expect([await again.has('first'), await again.has('second'), await again.has('small')]).toEqual([
+      true,
+      false,
+      true,
+    ]);
+  });
+});
+
 describe('segments', () => {
   test('are opened so many at a time, and read all the same', async () => {
     const engine = await open({ segmentBytes: 4_096 });

@@ -54,7 +54,7 @@ describe.each(['lmdb', 'sqlite'] as const)('the engine %s', (name) => {
     }
     // The thread has ended without a close; here it goes on.
     await engine.set('after', Buffer.from('x'));
-    expect(await engine.has('after')).toBe(true);
+    expect((await engine.get('after')) !== undefined).toBe(true);
   });
 
   test('has all that it acknowledged when the process is killed', async () => {

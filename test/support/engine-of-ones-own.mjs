@@ -19,10 +19,6 @@ class OwnEngine {
     return text === undefined ? undefined : Buffer.from(text, 'base64');
   }
 
-  has(key) {
-    return this.#entries.has(key);
-  }
-
   set(key, record) {
     this.setMany([[key, record]]);
   }

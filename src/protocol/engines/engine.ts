@@ -19,7 +19,6 @@ export type Answer<T> = T | Promise<T>;
 
 export interface Engine {
   get(key: string): Answer<Uint8Array | undefined>;
-  has(key: string): Answer<boolean>;
   set(key: string, record: Uint8Array): Answer<void>;
   /** Whether there was one. */
   delete(key: string): Answer<boolean>;

@@ -19,6 +19,8 @@ import { attempt, storeError } from './faults.ts';
 const LOCK_TRIES = 8;
 const PAUSE_MS = 12;
 const PATTERN = /^\.lock\.([0-9a-f]{8}-\d+-\d+)-\d+$/;
+/** Given back, but not removed from the disk, which has failed: whoever in this thread sees them next removes them. */
+const given = new Set<string>();
 
 /** Whether a file of that name is a lock, which no engine counts among its own. */
 export function isLockName(name: string): boolean {
@@ -29,7 +31,11 @@ export function isLockName(name: string): boolean {
 export async function lockDirectory(files: Files, directory: string): Promise<() => void> {
   for (let tries = LOCK_TRIES; ; tries--) {
     const own = `.lock.${OWN_MARK}-${nextNumber()}`;
-    const release = () => attempt('remove a lock', join(directory, own), () => files.unlinkSync(join(directory, own)));
+    const release = () => {
+      given.add(own);
+      attempt('remove a lock', join(directory, own), () => files.unlinkSync(join(directory, own)));
+      given.delete(own);
+    };
     attempt('make a lock', join(directory, own), () => files.closeSync(files.openSync(join(directory, own), 'wx')));
     let other: string | undefined;
     try {
@@ -58,12 +64,13 @@ function livingLock(files: Files, directory: string, own: string): string | unde
     if (mark === undefined || name === own) {
       return false;
     }
-    if (isAlive(mark)) {
+    if (isAlive(mark) && !given.has(name)) {
       return true;
     }
     attempt('remove the lock of a process that has ended', join(directory, name), () =>
       files.rmSync(join(directory, name), { force: true }),
     );
+    given.delete(name);
     return false;
   });
 }

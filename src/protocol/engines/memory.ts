@@ -38,10 +38,6 @@ class MemoryEngine implements Engine {
     return this.#shelf.records.get(key);
   }
 
-  has(key: string): boolean {
-    return this.#shelf.records.has(key);
-  }
-
   set(key: string, record: Uint8Array): void {
     this.#shelf.records.set(key, Buffer.from(record));
   }

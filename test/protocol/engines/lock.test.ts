@@ -96,3 +96,13 @@ test('threads, which have one mark, and each its own module, do not take each ot
   await expect(other.lockDirectory(diskFiles, directory)).rejects.toMatchObject({ code: 'LOCKED' });
   release();
 });
+
+test('a lock that could not be removed holds up nobody who comes later', async () => {
+  const disk = new FaultyFiles();
+  const release = await lockDirectory(disk.files, directory);
+  const failing = disk.during({ code: 'EIO', calls: ['unlinkSync'], strikes: always }, async () => release());
+  await expect(failing).rejects.toMatchObject({ code: 'ENGINE_ERROR' });
+  expect(readdirSync(directory)).toHaveLength(1);
+  (await lockDirectory(diskFiles, directory))();
+  expect(readdirSync(directory)).toEqual([]);
+});

@@ -203,11 +203,11 @@ describe('a damaged log', () => {
     // The length of the outer record.
     flip(join(directory, '0000000001.log'), 32 + 8);
     const repaired = await open(directory, { repair: true });
-    expect([await repaired.has('from within'), await repaired.has('outer'), await repaired.has('after')]).toEqual([
-      false,
-      false,
-      true,
-    ]);
+    expect([
+      (await repaired.get('from within')) !== undefined,
+      (await repaired.get('outer')) !== undefined,
+      (await repaired.get('after')) !== undefined,
+    ]).toEqual([false, false, true]);
     await repaired.close();
   });
 
@@ -222,7 +222,7 @@ describe('a damaged log', () => {
       await engine.close();
       expect(await findings(directory)).toEqual([]);
       const again = await open(directory);
-      expect(await again.has('after')).toBe(true);
+      expect((await again.get('after')) !== undefined).toBe(true);
       await again.close();
     }
   });
@@ -304,7 +304,7 @@ describe('a damaged log', () => {
     for (let crash = 0; crash < 16; crash++) {
       const { files } = disk.afterCrash(random, { isHarsh: true });
       const after = await logEngine.open({ ...place, files });
-      expect(await after.has('key')).toBe(true);
+      expect((await after.get('key')) !== undefined).toBe(true);
     }
   });
 });

@@ -65,10 +65,6 @@ class DiskEngine implements Engine {
     return found instanceof Promise ? found.then((frame) => this.#recordOf(frame)) : this.#recordOf(found);
   }
 
-  has(key: string): boolean {
-    return this.#records.find(key) !== NONE;
-  }
-
   set(key: string, record: Uint8Array): Answer<void> {
     this.#put(key, record);
     return this.#written();

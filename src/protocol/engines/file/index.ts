@@ -88,10 +88,6 @@ class FileEngine implements Engine {
     });
   }
 
-  has(key: string): Answer<boolean> {
-    return this.#turns.run(key, () => this.#has(nameOf(key)));
-  }
-
   set(key: string, record: Uint8Array): Answer<void> {
     // What is not written before this returns must be a copy.
     const own = this.#syncs || !this.#turns.isFree(key) ? Buffer.from(record) : record;
@@ -230,18 +226,6 @@ class FileEngine implements Engine {
       if (seen !== undefined) this.#files.closeSync(seen.fd);
       return seen?.record;
     });
-  }
-
-  #has(name: string): boolean {
-    if (!this.#tree.isLeafThere(leafOf(name))) {
-      return false;
-    }
-    const path = this.#tree.pathOf(name);
-    const stat = this.#statOf(path);
-    if (stat !== undefined && !stat.isFile()) {
-      throw notAFile(path);
-    }
-    return stat !== undefined;
   }
 
   async #update(key: string, name: string, change: Change): Promise<void> {

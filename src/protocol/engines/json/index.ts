@@ -67,10 +67,6 @@ class JsonEngine implements Engine {
     return this.#seen.entries.get(key)?.record;
   }
 
-  has(key: string): boolean {
-    return this.#seen.entries.has(key);
-  }
-
   set(key: string, record: Uint8Array): Promise<void> {
     const own = Buffer.from(record);
     return this.#write((entries) => entries.set(key, own));

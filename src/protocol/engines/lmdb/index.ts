@@ -55,10 +55,6 @@ class LmdbEngine implements Engine {
     return this.#read(key);
   }
 
-  has(key: string): boolean {
-    return this.get(key) !== undefined;
-  }
-
   set(key: string, record: Uint8Array): Promise<void> {
     const at = new LmdbKey(key);
     const value = at.wrap(record);

@@ -51,10 +51,6 @@ class LogEngine implements Engine {
     return found instanceof Promise ? found.then(recordOf) : found?.record;
   }
 
-  has(key: string): boolean {
-    return this.#records.find(key) !== NONE;
-  }
-
   set(key: string, record: Uint8Array): Answer<void> {
     this.#records.put(key, SET, record);
     return this.#written();

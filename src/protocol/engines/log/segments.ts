@@ -27,6 +27,8 @@ export class LogSegments {
   readonly #segmentBytes: number;
   readonly #slots: (Segment | undefined)[] = [];
   #mustCut = false;
+  /** A segment was not begun, and what is left of it could not be removed: it says how long the one before is. */
+  #mustRoll = false;
 
   constructor(files: Files, directory: string, segmentBytes: number) {
     this.files = files;
@@ -64,7 +66,8 @@ export class LogSegments {
     }
     this.settle();
     const { active } = this;
-    if (active.bytes + bytes > this.#segmentBytes && active.bytes > SEGMENT_HEAD_BYTES) {
+    const isFull = active.bytes + bytes > this.#segmentBytes && active.bytes > SEGMENT_HEAD_BYTES;
+    if (isFull || this.#mustRoll) {
       this.roll();
     }
     return this.active;
@@ -127,8 +130,10 @@ export class LogSegments {
     } catch (error) {
       this.#slots[segment.slot] = undefined;
       this.open.close(segment);
+      this.#mustRoll = !this.#removes(segment.path);
       throw error;
     }
+    this.#mustRoll = false;
     this.all.push(segment);
     this.bytes += SEGMENT_HEAD_BYTES;
     this.commits.written(segment);
@@ -163,6 +168,16 @@ export class LogSegments {
   countNone(): void {
     for (const segment of this.all) segment.liveBytes = 0;
     this.liveBytes = 0;
+  }
+
+  #removes(path: string): boolean {
+    try {
+      this.files.rmSync(path, { force: true });
+      return true;
+    } catch {
+      // The error that led here is the one to tell, and nothing is written before the segment is begun after all.
+      return false;
+    }
   }
 
   #cut(segment: Segment): void {

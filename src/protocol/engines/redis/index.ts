@@ -68,12 +68,6 @@ class RedisEngine implements Engine {
     return this.#ordered([key], () => this.#get(key));
   }
 
-  has(key: string): Promise<boolean> {
-    return this.#ordered([key], async () => {
-      return Number(await this.#client.run('read from', () => this.#client.commands.exists(this.#prefix + key))) > 0;
-    });
-  }
-
   set(key: string, record: Uint8Array): Promise<void> {
     return this.setMany([[key, record]]);
   }

@@ -43,7 +43,6 @@ class SqliteEngine implements Engine {
   readonly #path: string;
   readonly #files: Files;
   readonly #get: (key: Uint8Array) => unknown;
-  readonly #has: (key: Uint8Array) => unknown;
   readonly #put: (key: Uint8Array, record: Uint8Array) => number;
   readonly #remove: (key: Uint8Array) => number;
   readonly #clear: () => number;
@@ -56,7 +55,6 @@ class SqliteEngine implements Engine {
     this.#path = path;
     this.#files = files;
     this.#get = driver.single('SELECT record FROM entries WHERE key = ?');
-    this.#has = driver.single('SELECT 1 FROM entries WHERE key = ?');
     this.#put = driver.command(
       'INSERT INTO entries VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET record = excluded.record',
     );
@@ -69,10 +67,6 @@ class SqliteEngine implements Engine {
 
   get(key: string): Uint8Array | undefined {
     return this.#attempt('read', () => this.#get(blobOf(key)) as Uint8Array | undefined);
-  }
-
-  has(key: string): boolean {
-    return this.#attempt('read', () => this.#has(blobOf(key)) !== undefined);
   }
 
   set(key: string, record: Uint8Array): void {

@@ -104,16 +104,22 @@ export function readWhole(files: Files, path: string): Buffer | undefined {
 }
 
 /**
- * Replaces a file as a whole: whoever reads it, and whatever ends when, finds the old bytes or the new. With `sync` they
+ * Replaces a file as a whole, by bytes or by what a function writes: whoever reads it, and whatever ends when, finds the old bytes or the new. With `sync` they
  * survive the machine's end before this returns. Throws what the file system throws; then the old file is as it was, and
  * nothing else is left.
  */
-export function replaceFile(files: Files, path: string, bytes: Uint8Array, { sync = false } = {}): void {
+export function replaceFile(
+  files: Files,
+  path: string,
+  content: Uint8Array | ((fd: number) => void),
+  { sync = false } = {},
+): void {
   const temporary = temporaryFor(path);
-  const fd = files.openSync(temporary, 'wx');
+  const fd = files.openSync(temporary, 'wx+');
   try {
     try {
-      writeWhole(files, fd, bytes);
+      if (typeof content === 'function') content(fd);
+      else writeWhole(files, fd, content);
       if (sync) {
         files.fsyncSync(fd);
       }

@@ -48,7 +48,7 @@ export interface StoreAtOptions {
   readonly segmentBytes?: number | string | undefined;
   /** Of 'log': open a damaged log with all that is whole in it. What is damaged is put aside. Default false. */
   readonly repair?: boolean | undefined;
-  /** Of 'lmdb': how large the store may become, in bytes or as '10gb'. */
+  /** Of 'lmdb': room in the address space that is set apart at once, in bytes or as '10gb'. It grows by itself. */
   readonly mapSize?: number | string | undefined;
   /** Of 'redis'. Default 'redis://127.0.0.1:6379'. */
   readonly url?: string | undefined;

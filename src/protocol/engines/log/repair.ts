@@ -9,7 +9,7 @@
  */
 import { basename, join } from 'node:path';
 import type { CacheError } from '../../errors.ts';
-import { discard, type Files, readWhole, temporaryFor, writeWhole } from '../../files.ts';
+import { type Files, readWhole, replaceFile, writeWhole } from '../../files.ts';
 import { attempt } from '../faults.ts';
 import { FRAME_HEAD_BYTES, GAP, placeSeed, sealFrame } from './frame.ts';
 import { NOTE_NAME, readNote } from './note.ts';
@@ -125,24 +125,8 @@ function replaceSegment(files: Files, survey: Survey, bytesBefore: number, size:
   });
 }
 
-/** Writes a file beside `path` and puts it in its place, on the medium. */
 function writeNew(files: Files, path: string, write: (fd: number) => void): void {
-  const temporary = temporaryFor(path);
-  attempt('repair a segment', path, () => {
-    const fd = files.openSync(temporary, 'wx+');
-    try {
-      try {
-        write(fd);
-        files.fsyncSync(fd);
-      } finally {
-        files.closeSync(fd);
-      }
-      files.renameSync(temporary, path);
-    } catch (error) {
-      discard(files, temporary);
-      throw error;
-    }
-  });
+  attempt('repair a segment', path, () => replaceFile(files, path, write, { sync: true }));
 }
 
 function copyInto(files: Files, fd: number, path: string, size: number): void {

@@ -21,8 +21,6 @@ const TIMEOUT_MS = 600_000;
 const SMALL = ['web07@4097', 'lirs_gli@1264', 'lirs_multi2@2842'];
 /** One policy of each way in which it hears of hits. */
 const POLICIES = ['LRU', 'FIFO', 'SIEVE', 'Random'];
-/** Cells of larger traces: those with few misses, since each costs a hop. */
-const LARGE = ['synth_ttl_c29,LRU,21010'];
 /** Cells in which even a single run is within the difference allowed, by four standard deviations or more. */
 const RANDOM = ['lirs_sprite,Random,354', 'lirs_sprite,Random,3538'];
 
@@ -92,5 +90,5 @@ function isChosen({ trace, policy, entries }: Cell): boolean {
   if (policy === 'Random') {
     return RANDOM.includes(name);
   }
-  return LARGE.includes(name) || SMALL.includes(`${trace}@${entries}`);
+  return SMALL.includes(`${trace}@${entries}`);
 }

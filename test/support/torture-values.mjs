@@ -7,7 +7,7 @@
  *       | key    | version| deadline, f64  | bytes      | filler, cut off at the length   |
  *       +--------+--------+----------------+------------+- - - - - - - - - - - - - - - - -+
  */
-import { TAG_NUMBER } from '../../dist/protocol/operations.js';
+import { TAG_NUMBER } from '../../dist/protocol/value-tags.js';
 
 export const HEAD_WORDS = 5;
 export const VALUE_BYTES_MIN = HEAD_WORDS * 4;

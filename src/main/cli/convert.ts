@@ -18,7 +18,8 @@ const OPTIONS = {
 const HELP = `Usage: shardstash convert FROM TO --engine ENGINE [options]
 
 Copies every entry of a store, with its deadline, into a new one, and counts them at the end. TO is there when all is copied, or
-not at all. FROM is the folder of a store, TO a place where nothing is; either may be redis://HOST:PORT with --name.
+not at all (on a server: without entries). FROM is the folder of a store, TO a place where nothing is; either may be
+redis://HOST:PORT with --name.
 
   --engine ENGINE       file, json, log, disk, lmdb, sqlite or one of your own (not needed for a server)
   --serializer NAME     msgpack, json, v8 or raw (default: as it is)

@@ -2,7 +2,7 @@
  * How fast is a store, engine by engine, beside a plain use of the same engine?
  *
  * Small objects under random keys that are all there: a get awaited one by one, a set awaited one by one, and sets with 1,024
- * in flight, which is what engines that commit in batches are made for. Then bytes of 118 kB as they are. Beside each the
+ * in flight, and setMany where an engine commits in batches. Then bytes of 118 kB as they are. Beside each the
  * few lines that one writes without a store (peers/plain-stores.ts), and the rate that was asked for where one was.
  */
 import { openStore, type Store, type StoreOptions } from 'shardstash/store';
@@ -28,10 +28,11 @@ const LARGE_ENTRIES = 64;
 const LARGE_BYTES = 118_000;
 
 /** A second, as asked for. The bytes a second of large values are those of raw ones. */
-const LOADS = ['get', 'set', 'set of a new key', 'sets in flight'] as const;
+const LOADS = ['get', 'set', 'set of a new key', 'sets in flight', 'setMany in order'] as const;
 const GOALS: Partial<Record<`${EngineName} ${(typeof LOADS)[number]}`, number>> = {
   'lmdb get': 300_000,
   'lmdb sets in flight': 100_000,
+  'lmdb setMany in order': 100_000,
   'sqlite get': 100_000,
   'sqlite set': 30_000,
   'log get': 100_000,
@@ -95,10 +96,9 @@ async function measureEngine(
   try {
     const keys = keysOf(entries);
     for (const contender of contenders) await fill(contender, store, keys);
-    const figures = await measureLoads(
-      contenders.flatMap((contender) => loadsOf(contender, engine, keys)),
-      pace,
-    );
+    const loads = contenders.flatMap((contender) => loadsOf(contender, engine, keys));
+    if (engine === 'lmdb') loads.push(batches(store, keys));
+    const figures = await measureLoads(loads, pace);
     const large = await measureLarge(engine, extra, pace, redis);
     return { figures: [...figures, ...large.figures], ratios: [...ratiosOf(engine, figures, plain), ...large.ratios] };
   } finally {
@@ -159,6 +159,23 @@ function loadsOf(contender: Contender, engine: EngineName, keys: readonly string
     });
   }
   return loads;
+}
+
+/** Keys that lie beside each other in the tree, as whoever fills a store has them: a commit writes few pages. */
+function batches(store: Store<unknown>, keys: readonly string[]): Load {
+  let next = 0;
+  return {
+    name: 'setMany in order: lmdb',
+    run: async (operations) => {
+      for (let done = 0; done < operations; done += IN_FLIGHT) {
+        const batch = Array.from(
+          { length: IN_FLIGHT },
+          () => [keys[next++ % keys.length] as string, record(next)] as const,
+        );
+        await store.setMany(batch);
+      }
+    },
+  };
 }
 
 function ratiosOf(engine: EngineName, figures: readonly Figure[], plain: PlainStore | undefined): Ratio[] {

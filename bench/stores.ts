@@ -185,10 +185,8 @@ function ratiosOf(engine: EngineName, figures: readonly Figure[], plain: PlainSt
     const asked = GOALS[`${engine} ${what}`];
     const goal =
       asked === undefined ? [] : [compare(ours, rate(asked, ours), { what: `${engine}: ${what}`, reach: 1 })];
-    const beside =
-      plain === undefined
-        ? []
-        : [compare(ours, pick(figures, `${what}: ${plain.name}`), { what: `${engine}: ${what}` })];
+    const theirs = figures.find(({ name }) => name === `${what}: ${plain?.name}`);
+    const beside = theirs === undefined ? [] : [compare(ours, theirs, { what: `${engine}: ${what}` })];
     return [...goal, ...beside];
   });
 }

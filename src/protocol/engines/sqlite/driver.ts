@@ -85,7 +85,7 @@ export async function loadSqlite(
   if (builtin !== null) {
     return (path) => openNodeSqlite(builtin, path);
   }
-  const libsql = (await loadPeer('The engine `sqlite`, on this Node', 'libsql', load)) as Libsql;
+  const libsql = (await loadPeer('The engine `sqlite` on this Node', 'libsql', load)) as Libsql;
   return (path) => openLibsql(libsql, path);
 }
 

@@ -173,7 +173,8 @@ class JsonEngine implements Engine {
         if (changes.size > 0) await this.#rewrite(textOf(linesOf(entries)));
         apply(changes, this.#stored);
       } catch (error) {
-        failure = error;
+        // What is not the disk's is text that is longer than JavaScript has any, which is half a gigabyte.
+        failure = engineError('write all of a store (one this large takes another engine)', this.#path, error);
         this.#undo();
       }
       if (failure === undefined && changes.size > 0 && this.#syncs) failure = this.#syncFailure();

@@ -12,11 +12,9 @@ import { CacheError } from '../../protocol/errors.ts';
 import { diskFiles, type Files } from '../../protocol/files.ts';
 import type { MarkParts } from '../../protocol/process-mark.ts';
 import { deadlineOf } from '../../protocol/record.ts';
-import { openRecordCodec } from '../codec/encoding.ts';
 import type { RecordCodec } from '../codec/record-codec.ts';
-import { isSerializerName } from '../serializers/index.ts';
 import { glimpseLog } from './log-glimpse.ts';
-import { findStoreAt, isServer, openPartsAt, type PlaceOptions, shownPlace } from './store-at.ts';
+import { codecAt, findStoreAt, isServer, openPartsAt, type PlaceOptions, shownPlace } from './store-at.ts';
 import { bytesIn, storesIn } from './store-bytes.ts';
 import { versionsOf } from './versions.ts';
 
@@ -82,7 +80,7 @@ export async function inspectStore(place: string, options: InspectOptions = {}):
   const { directory, manifest } = findStoreAt(files, place);
   const holder = holderOf(files, directory);
   if (manifest.engine in PLAIN) {
-    const codec = await codecOf(manifest, options);
+    const codec = await codecAt(manifest, options);
     const look = async (key: string, record: Uint8Array) => {
       seen.entries = (seen.entries ?? 0) + 1;
       if (seen.sample.length < (options.entries ?? 0)) {
@@ -96,7 +94,7 @@ export async function inspectStore(place: string, options: InspectOptions = {}):
   } else if (manifest.engine === 'log') {
     const { entries, records } = await glimpseLog(files, directory, options.entries ?? 0);
     seen.entries = entries;
-    const codec = await codecOf(manifest, options);
+    const codec = await codecAt(manifest, options);
     for (const [key, record] of records) await show(seen, codec, key, record, manifest.appendMode);
     for await (const finding of verifyLog(files, directory)) tell(seen.damage, finding);
   } else if (holder !== undefined) {
@@ -165,12 +163,4 @@ async function show(
 
 function tell(damage: string[], finding: string): void {
   if (damage.length < DAMAGE_MAX) damage.push(finding);
-}
-
-/** Undefined for a serializer of somebody's own that was not given: values are then shown by their size. */
-async function codecOf(manifest: { readonly serializer: string }, options: PlaceOptions) {
-  const serializer = options.serializer ?? manifest.serializer;
-  return typeof serializer === 'string' && !isSerializerName(serializer)
-    ? undefined
-    : await openRecordCodec({ ...manifest, serializer });
 }

@@ -50,11 +50,11 @@ export interface ProfilePlan {
 }
 
 /** One takes some milliseconds with small values and seconds with large ones. */
-export const COMBINATIONS_MAX = 1_000;
-export const ITERATIONS_MAX = 1_000;
+const COMBINATIONS_MAX = 1_000;
+const ITERATIONS_MAX = 1_000;
 /** The smallest that a record can be made of. */
 export const SIZE_MIN = 16;
-export const SIZE_MAX = 64 * 1024 * 1024;
+const SIZE_MAX = 64 * 1024 * 1024;
 const KNOWN = [
   'engine',
   'compression',

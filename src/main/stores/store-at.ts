@@ -9,7 +9,8 @@ import { type Manifest, readManifest } from '../../protocol/engines/manifest.ts'
 import { misuse } from '../../protocol/errors.ts';
 import type { Files } from '../../protocol/files.ts';
 import { openRecordCodec } from '../codec/encoding.ts';
-import type { SerializerOption } from '../serializers/index.ts';
+import type { RecordCodec } from '../codec/record-codec.ts';
+import { isSerializerName, type SerializerOption } from '../serializers/index.ts';
 import { findEngine } from './engine-registry.ts';
 import { openParts } from './open.ts';
 import { checkName } from './options.ts';
@@ -69,6 +70,18 @@ export async function openPartsAt(files: Files, place: string, options: PlaceOpt
   const { serializer } = options;
   const where = { name: basename(directory), root: dirname(directory), engine: manifest.engine };
   return await openParts(serializer === undefined ? where : { ...where, serializer }, files);
+}
+
+/**
+ * What reads the values of a store. Undefined for a serializer of somebody's own that was not given: its records can be checked, and
+ * their sizes told, all the same.
+ */
+export async function codecAt(
+  manifest: Manifest,
+  { serializer = manifest.serializer as SerializerOption }: PlaceOptions,
+): Promise<RecordCodec | undefined> {
+  const isUnknown = typeof serializer === 'string' && !isSerializerName(serializer);
+  return isUnknown ? undefined : await openRecordCodec({ ...manifest, serializer });
 }
 
 /** Unlike `openStore` it leaves a server without that store as it is. */

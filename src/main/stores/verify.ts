@@ -11,11 +11,9 @@ import { verifyLog } from '../../protocol/engines/log/verify.ts';
 import { CacheError } from '../../protocol/errors.ts';
 import { diskFiles, type Files } from '../../protocol/files.ts';
 import { openRecord } from '../../protocol/record.ts';
-import { openRecordCodec } from '../codec/encoding.ts';
 import type { RecordCodec } from '../codec/record-codec.ts';
-import { isSerializerName } from '../serializers/index.ts';
 import { type OpenedParts, Store } from './store.ts';
-import { type FoundStore, findStoreAt, isServer, openPartsAt, type PlaceOptions } from './store-at.ts';
+import { codecAt, type FoundStore, findStoreAt, isServer, openPartsAt, type PlaceOptions } from './store-at.ts';
 import { versionsOf } from './versions.ts';
 
 /** Engines whose files say everything, values included; and those whose files are looked at before they are opened. */
@@ -66,13 +64,8 @@ export async function* verifyStore(place: string, options: PlaceOptions = {}): A
 }
 
 /** What tells a value that cannot be read. */
-async function lookerFor({ manifest, directory }: FoundStore, { serializer }: PlaceOptions) {
-  const given = serializer ?? manifest.serializer;
-  // One of somebody's own is needed for the values only: the records are checked all the same.
-  const codec =
-    typeof given === 'string' && !isSerializerName(given)
-      ? undefined
-      : await openRecordCodec({ ...manifest, serializer: given });
+async function lookerFor({ manifest, directory }: FoundStore, options: PlaceOptions) {
+  const codec = await codecAt(manifest, options);
   return async (key: string, record: Uint8Array) => {
     try {
       await assertReadable(codec, record, manifest.appendMode);

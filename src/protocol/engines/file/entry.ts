@@ -24,7 +24,7 @@ const HEAD_BYTES = 16;
 /** A key of Latin-1 characters may double in UTF-8. Twice U+0000 and a letter before it. */
 const KEY_TEXT_BYTES_MAX = KEY_BYTES_MAX * 2 + 4;
 /** What is read and written at once: a call for each part would cost more than to copy it together. */
-export const SMALL_BYTES = 64 * 1024;
+const SMALL_BYTES = 64 * 1024;
 /** Read for the head of an entry alone: most keys are shorter. */
 const HEAD_READ_BYTES = 512;
 

@@ -49,7 +49,7 @@ export function currentIds(ids: readonly number[]): number[] {
 }
 
 /** Removes what processes that have ended left half-written. */
-export function sweepTemporaries(files: Files, directory: string): void {
+function sweepTemporaries(files: Files, directory: string): void {
   const names = attempt('list the segments', directory, () => files.readdirSync(directory)) as string[];
   for (const name of names.filter(isLeftover)) discard(files, join(directory, name));
 }
@@ -196,7 +196,7 @@ async function isUnborn(
   }
 }
 
-export function wrongLength(segment: Segment, expected: number): CacheError {
+function wrongLength(segment: Segment, expected: number): CacheError {
   const reason = `the segment has ${segment.bytes} bytes, and the next one says that it has ${expected}`;
   return damage(segment.path, Math.min(segment.bytes, expected), reason);
 }

@@ -127,7 +127,7 @@ function foreign(path: string, reason: string): CacheError {
 }
 
 /** What users read of damage: where, what, and what to do. */
-export function damageText(path: string, offset: number, reason: string): string {
+function damageText(path: string, offset: number, reason: string): string {
   const store = join(path, '..');
   return (
     `The log is damaged: ${path} at byte ${offset}: ${reason}. ` +

@@ -49,8 +49,23 @@ export interface Engine {
   verify?(): AsyncIterable<string>;
   /** Gives back what removed and replaced entries take. */
   compact?(): Answer<void>;
+  /**
+   * Of an engine that others write to at the same time: tells `watcher` of what they change, from when this resolves until
+   * `close`. Once for each engine. What this engine has changed itself it does not tell.
+   */
+  watch?(watcher: Watcher): Promise<void>;
   /** What a store wrote beside its entries, for engines that keep no directory. */
   readonly manifest?: ManifestPlace;
+}
+
+/** Hears of changes, each before the first of its own reads that begins after it is answered, or milliseconds later. */
+export interface Watcher {
+  /** Others have written to these keys, or removed them; undefined: to any. */
+  changed(keys: readonly string[] | undefined): void;
+  /** From now on nobody tells of changes, and others may make some: what was read before may be old. */
+  lost(): void;
+  /** From now on somebody does again. */
+  regained(): void;
 }
 
 export interface ManifestPlace {
@@ -75,6 +90,8 @@ export interface Place {
   /** Those that the kind lists, not checked yet. */
   readonly options: Readonly<Record<string, unknown>>;
   readonly files: Files;
+  /** Whether the caller holds the lock of the directory (lock.ts), and goes on holding it until the engine is closed. */
+  readonly isLocked?: boolean;
   /** Tells the user something, once. */
   warn(message: string): void;
 }

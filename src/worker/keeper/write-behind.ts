@@ -15,8 +15,8 @@
  * - A flush that fails is tried again, RETRY_MIN_MS to RETRY_MAX_MS later, for as long as the process lives: nothing that was
  *   acknowledged is thrown away. Once there is no room either, sets fail with what the engine says.
  *
- * It is bad at an engine that takes a batch and not one of its entries: then all of the batch are written one by one, and that
- * one keeps its place for ever.
+ * It is bad at an entry that the engine never takes, as one that is too large for it: its batch is written one by one, and that
+ * one keeps its place, where reads find it and no scan, until it is set anew, deleted or cleared.
  */
 import type { Engine } from '../../protocol/engines/engine.ts';
 import { CacheError } from '../../protocol/errors.ts';
@@ -123,16 +123,28 @@ export class WriteBehind implements Writes {
     }
   }
 
-  /** Rejects when the engine has not taken all of it; it goes on waiting. */
-  drain(): Promise<void> {
-    return this.#entries === 0 ? Promise.resolve() : this.#flush();
+  async drain(): Promise<void> {
+    try {
+      await (this.#entries === 0 ? undefined : this.#flush());
+    } catch (error) {
+      // What is wrong with one entry keeps that one here, and holds up nobody.
+      if (isEngineError(error)) throw error;
+    }
+  }
+
+  forget(isOf: (key: string) => boolean): readonly string[] {
+    const forgotten = Array.from(this.#waiting.values()).filter(({ key }) => isOf(key));
+    for (const entry of forgotten) this.#withdraw(entry);
+    this.#makeRoom();
+    return forgotten.map(({ key }) => key);
   }
 
   async close(): Promise<Unwritten> {
     for (let tries = 1; ; tries++) {
       try {
         await this.drain();
-        return { lost: 0 };
+        const lost = this.#waiting.size;
+        return lost === 0 ? { lost } : { lost, error: errorRecordOf(this.#fault) };
       } catch (error) {
         if (tries === CLOSE_TRIES) {
           return { lost: this.#waiting.size, error: errorRecordOf(error) };

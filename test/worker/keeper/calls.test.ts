@@ -1,9 +1,10 @@
 /** What a keeper answers, and in which order. */
 import { setImmediate as turn } from 'node:timers';
 import { expect, test } from 'vitest';
+import { CacheError } from '../../../src/protocol/errors.ts';
 import { KeyEncoder, shardOf } from '../../../src/protocol/key.ts';
 import { openRecord } from '../../../src/protocol/record.ts';
-import { TIER_READ_HITS, TIER_READS, TIER_WRITES } from '../../../src/protocol/tier.ts';
+import { TIER_QUEUED_ENTRIES, TIER_READ_HITS, TIER_READS, TIER_WRITES } from '../../../src/protocol/tier.ts';
 import { openKeeper } from '../../support/tier-keeper.ts';
 import { FOR_EVER, type TierOwner } from '../../support/tier-owner.ts';
 
@@ -135,6 +136,29 @@ test('a clear of all shards is one call, and the counts add up', async () => {
   const counts = answers.map(({ answer }) => (answer.is === 'count' ? answer.count : Number.NaN));
   expect(counts.reduce((sum, count) => sum + count, 0)).toBe(10);
   await keeper.close();
+});
+
+test('a clear reaches what was to be written behind, and what the engine never takes', async () => {
+  const behind = { flushMs: 60_000, entriesMax: 100, bytesMax: 1e6 };
+  const { connect, held, keeper, counts } = await openKeeper({ behind });
+  const owner = connect();
+  held.faults.set('setMany', new CacheError('VALUE_TOO_LARGE', 'one of them'));
+  const { set } = held.engine;
+  held.engine.set = (key, record) => {
+    if (key === 'large') throw new CacheError('VALUE_TOO_LARGE', 'too large');
+    return set(key, record);
+  };
+  await owner.set('large', 'v');
+  await owner.set('small', 'v');
+  expect((await owner.ask({ is: 'size' })).answer).toMatchObject({ count: 1 });
+  expect([await owner.read('large'), await owner.read('small')]).toEqual(['v', 'v']);
+  expect((await owner.ask({ is: 'clear' })).answer).toMatchObject({ is: 'count', count: 2 });
+  expect([await owner.read('large'), await owner.read('small'), counts[TIER_QUEUED_ENTRIES]]).toEqual([
+    undefined,
+    undefined,
+    0,
+  ]);
+  expect(await keeper.close()).toEqual({ lost: 0 });
 });
 
 test('a clear of one shard removes its keys, and no other', async () => {

@@ -179,14 +179,16 @@ describe('a queue of writes', () => {
       return set(key, record);
     };
     for (const key of ['a', 'b', 'c']) await writes.set(key, bytes(key));
-    await expect(writes.drain()).rejects.toMatchObject({ code: 'VALUE_TOO_LARGE' });
+    await writes.drain();
     expect([await held.engine.size(), counts.read(TIER_QUEUED_ENTRIES), writes.find('b')?.toString()]).toEqual([
       2,
       1,
       'b',
     ]);
-    expect(await writes.remove('b', async () => true)).toBe(true);
-    await writes.drain();
+    expect(writes.forget((key) => key !== 'b')).toEqual([]);
+    expect(await writes.close()).toMatchObject({ lost: 1, error: { code: 'VALUE_TOO_LARGE' } });
+    expect(writes.forget((key) => key === 'b')).toEqual(['b']);
+    expect([writes.find('b'), counts.read(TIER_QUEUED_ENTRIES)]).toEqual([undefined, 0]);
   });
 
   test('closed, it says how many entries could not be written, and why', async () => {

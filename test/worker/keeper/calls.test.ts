@@ -1,6 +1,7 @@
 /** What a keeper answers, and in which order. */
 import { setImmediate as turn } from 'node:timers';
 import { expect, test } from 'vitest';
+import { openRecordCodec } from '../../../src/main/codec/encoding.ts';
 import { CacheError } from '../../../src/protocol/errors.ts';
 import { KeyEncoder, shardOf } from '../../../src/protocol/key.ts';
 import { openRecord } from '../../../src/protocol/record.ts';
@@ -44,6 +45,8 @@ test('what it writes is a record of a store, compressed', async () => {
   const record = (await held.engine.get('k')) as Uint8Array;
   expect(openRecord(record)).toMatchObject({ tag: 4, base64: false, expiresAtMs: 5_000, slideMs: 250 });
   expect([openRecord(record).compression > 0, record.length < 100]).toEqual([true, true]);
+  const codec = await openRecordCodec({ serializer: 'json' });
+  expect(codec.decode(record)).toEqual(Buffer.from('a'.repeat(1_000)));
   await keeper.close();
 });
 
@@ -263,6 +266,7 @@ test('garbage on a port is no call, and ends nothing', async () => {
     { calls: [{ is: 'set', id: 1, key: 'k', head }], bytes },
     { calls: [{ is: 'set', id: 1, key: 'k', head: { ...head, byteLength: -1 } }], bytes },
     { calls: [{ is: 'size', id: 1 }], bytes },
+    { calls: [{ is: 'page', id: 1, scan: 0, entries: Number.NaN, keysOnly: true, nowMs: 0 }], bytes: none },
   ]) {
     owner.post(message);
   }

@@ -86,8 +86,9 @@ export class WriteBehind implements Writes {
 
   async set(key: string, record: Uint8Array): Promise<void> {
     const entry: Queued = { key, record, isFlying: false, isHeld: false };
-    while (!this.#hasRoomFor(entry)) {
-      if (this.#fault !== undefined) {
+    for (let waits = 0; !this.#hasRoomFor(entry); waits++) {
+      // One entry that is not taken is no reason: others may leave. After that the room is gone to such entries.
+      if (this.#fault !== undefined && (isEngineError(this.#fault) || waits > 0)) {
         throw full(this.#fault);
       }
       this.#flushSoon();
@@ -171,11 +172,15 @@ export class WriteBehind implements Writes {
     if (this.#entries * 2 >= this.#bounds.entriesMax || this.#bytes * 2 >= this.#bounds.bytesMax) {
       this.#flushSoon();
     } else {
-      this.#timer ??= setTimeout(() => {
-        this.#timer = undefined;
-        this.#flushSoon();
-      }, this.#bounds.flushMs);
+      this.#flushAfter(this.#bounds.flushMs);
     }
+  }
+
+  #flushAfter(ms: number): void {
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined;
+      this.#flushSoon();
+    }, ms);
   }
 
   /** Unless the engine is failing: then the retry is when it is asked again. */
@@ -294,8 +299,9 @@ export class WriteBehind implements Writes {
     clearTimeout(this.#retry);
     this.#retry = undefined;
     this.#fault = fault;
-    if (fault === undefined) {
+    if (!isEngineError(fault)) {
       this.#retryMs = 0;
+      if (fault !== undefined) this.#flushAfter(Math.max(this.#bounds.flushMs, RETRY_MAX_MS));
     } else {
       this.#retryMs = Math.min(Math.max(this.#retryMs * 2, RETRY_MIN_MS), RETRY_MAX_MS);
       this.#retry = setTimeout(() => {

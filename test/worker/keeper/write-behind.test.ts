@@ -191,6 +191,21 @@ describe('a queue of writes', () => {
     expect([writes.find('b'), counts.read(TIER_QUEUED_ENTRIES)]).toEqual([undefined, 0]);
   });
 
+  test('goes on at its pace beside an entry that the engine never takes', async () => {
+    const { held, writes } = await queue({ entriesMax: 4 });
+    const { set } = held.engine;
+    held.faults.set('setMany', new CacheError('VALUE_TOO_LARGE', 'one of them'));
+    held.engine.set = (key, record) => {
+      if (key === 'b') throw new CacheError('VALUE_TOO_LARGE', 'too large');
+      return set(key, record);
+    };
+    await writes.set('b', bytes('b'));
+    for (let i = 0; i < 20; i++) await writes.set(`k${i}`, bytes('v'));
+    await writes.drain();
+    expect([await held.engine.size(), writes.find('b')?.toString()]).toEqual([20, 'b']);
+    await writes.close();
+  });
+
   test('closed, it says how many entries could not be written, and why', async () => {
     useHands();
     const { held, writes } = await queue();

@@ -334,7 +334,7 @@ function isEngineError(error: unknown): boolean {
 }
 
 function full(cause: Error): CacheError {
-  const message = `What is to be written behind has no room, since the engine takes nothing: ${cause.message}`;
+  const message = `What is to be written behind has no room, since the engine does not take what waits: ${cause.message}`;
   return new CacheError('ENGINE_ERROR', message, { cause });
 }
 

@@ -10,6 +10,7 @@ import type { CacheKey } from '../protocol/cache-key.ts';
 import { type Clock, monotonic } from '../protocol/clock.ts';
 import { describe } from '../protocol/describe.ts';
 import { CacheError, misuse } from '../protocol/errors.ts';
+import { diskFiles } from '../protocol/files.ts';
 import { decodeKey } from '../protocol/key.ts';
 import {
   FLAG_COUNTED,
@@ -68,6 +69,7 @@ import {
   type CacheConfig,
   type CacheOptions,
   flagOr,
+  hashSeedOf,
   optionError,
   resolveClock,
   resolveLogger,
@@ -85,6 +87,9 @@ import {
 } from './serializers/index.ts';
 import type { ShardView } from './shard-view.ts';
 import { type CacheHome, openShards } from './shards.ts';
+import { resetTierMetrics, tierMetricsOf } from './tier/metrics.ts';
+import { openTier } from './tier/open.ts';
+import { resolveTier } from './tier/options.ts';
 import { EVER } from './units.ts';
 
 /** What `lookup` tells of a key. */
@@ -109,6 +114,8 @@ const MISSED: Promise<undefined> = Promise.resolve(undefined);
  *
  * Rejects with INVALID_CONFIG (see `.option`), UNKNOWN_PLUGIN (see `.available`) or INVALID_TTL; where an eviction policy
  * of your own is to be loaded, with POLICY_ERROR when its factory throws, and TIMEOUT when it takes longer than `timeout`.
+ * Where there is to be a `tier`, also with what its medium does: LOCKED, ENGINE_ERROR, STORE_CORRUPT, STORE_FOREIGN and
+ * MISSING_DEPENDENCY.
  *
  * @example
  * const cache = await openCache({ maxBytes: '64mb', ttl: '10m' });
@@ -119,16 +126,25 @@ const MISSED: Promise<undefined> = Promise.resolve(undefined);
 export async function openCache<V = unknown, K extends CacheKey = CacheKey>(
   options: CacheOptions = {},
 ): Promise<Cache<V, K>> {
-  const config = resolveOptions(options);
-  const notices = new Notices(resolveLogger(options.logger), nameOf(config));
+  const memory = resolveOptions(options);
+  const notices = new Notices(resolveLogger(options.logger), nameOf(memory));
   const clock = resolveClock(options.clock);
   const codec = createCodec(await loadSerializer(resolveSerializer(options.serializer)));
-  for (const warning of warningsOf(config)) {
+  const resolved = await resolveTier(options.tier);
+  for (const warning of warningsOf(memory)) {
     notices.tell('warning', warning);
   }
-  const home = await openShards(config, clock, notices);
-  notices.tell('open', `Opened ${nameOf(config)}`, { config });
-  return new Cache<V, K>(home, codec, clock ?? monotonic, notices);
+  const purpose = { shards: memory.shards, serializer: codec.name, seed: hashSeedOf(memory) };
+  const tier = resolved && (await openTier(resolved, purpose, memory, diskFiles, notices));
+  const config = tier === undefined ? memory : Object.freeze({ ...memory, tier: tier.config });
+  try {
+    const home = await openShards(config, clock, notices, tier);
+    notices.tell('open', `Opened ${nameOf(config)}`, { config });
+    return new Cache<V, K>(home, codec, clock ?? monotonic, notices);
+  } catch (error) {
+    await tier?.close(CLOSE_TIMEOUT_MS);
+    throw error;
+  }
 }
 
 let crash: (cache: Cache, shard: number) => Promise<void>;
@@ -494,7 +510,7 @@ export class Cache<V = unknown, K extends CacheKey = CacheKey> {
       return noMetrics(this.config.shards);
     }
     const told = this.#client.views.map((view) => this.#countsOf(view, limits));
-    return sumMetrics(await Promise.all(told));
+    return sumMetrics(await Promise.all(told), tierMetricsOf(this.#home.facts.tierCounts));
   }
 
   /**
@@ -521,6 +537,7 @@ export class Cache<V = unknown, K extends CacheKey = CacheKey> {
   /** Lets every count begin at zero again, for `advise` too, and every peak at what there is. The entries stay. */
   async resetMetrics(options?: CallOptions): Promise<void> {
     await this.#client.askAll(OP_RESET_METRICS, callLimits(options));
+    resetTierMetrics(this.#home.facts.tierCounts);
   }
 
   /**
@@ -707,8 +724,11 @@ export class Cache<V = unknown, K extends CacheKey = CacheKey> {
     await Promise.race([idle, late]);
     clearTimeout(timer);
     this.#flights.fail(new CacheError('CACHE_CLOSED', 'The cache was closed before the value was computed'));
-    await this.#home.close();
-    this.#notices.tell('close', `Closed ${this}`);
+    try {
+      await this.#home.close(timeoutMs);
+    } finally {
+      this.#notices.tell('close', `Closed ${this}`);
+    }
   }
 
   /** Somebody else has closed the cache. */

@@ -46,6 +46,17 @@ export interface ShardSpec {
   readonly sweepIntervalMs: number;
   /** The share of keys that is followed at most, for `advise()`; false for none. */
   readonly advise: AdviseSpec | false;
+  readonly tier: TierSpec | false;
+}
+
+/** What an owner has to know of the tier, beside its port to the keeper. */
+export interface TierSpec {
+  /** Whether others write to it, too: then the filter speaks for memory alone. */
+  readonly isShared: boolean;
+  /** Whether there was nothing in it when this owner's cache was opened, and no owner was before this one. */
+  readonly isEmpty: boolean;
+  /** What to add to the time of a clock that is turned by hand for that of the wall, by which entries of a tier live. */
+  readonly wallOriginMs: number;
 }
 
 export interface AdviseSpec {
@@ -60,6 +71,8 @@ export interface ShardBirth {
   readonly regions: ShardRegions;
   /** The hands of a clock that is turned by hand. */
   readonly time?: SharedArrayBuffer;
+  /** Of an owner, where the cache has a tier. */
+  readonly tier?: { readonly port: MessagePortLike };
 }
 
 /** What a shard's thread tells its opener. `loading` comes first where there is a user's code to load. */
@@ -98,7 +111,12 @@ export interface FaultReport {
 }
 
 /** What an owner's thread hears from the opener. */
-export type OpenerMessage = ConnectMessage | HailMessage;
+export type OpenerMessage = ConnectMessage | HailMessage | TierMessage;
+
+/** The tier has a keeper again, and this port leads to it. That of the one before has ended. */
+export interface TierMessage {
+  readonly tier: MessagePortLike;
+}
 
 /** Are you there? */
 export interface HailMessage {

@@ -74,6 +74,9 @@ function serve(shard: Shard): void {
     if ('hail' in message) {
       return tell({ is: 'here' });
     }
+    if ('tier' in message) {
+      return;
+    }
     const { connect, client, samples, wake } = message;
     const clientMemory = new ClientMemory(client);
     const asker: Asker = { tell: (end) => connect.postMessage(end) };

@@ -90,6 +90,12 @@ export class Keeper {
     const thread = this.#thread;
     this.#thread = undefined;
     const end = await thread?.close(timeoutMs);
+    if (thread !== undefined && end === undefined) {
+      this.#notices.tell(
+        'warning',
+        `The thread of the tier ${this.#path} has ended without closing its engine in time`,
+      );
+    }
     const lost = this.#lost + (end?.lost ?? this.#queued);
     if (lost > 0) {
       const message = `${lost} entries that were acknowledged could not be written to the tier ${this.#path}: they are lost. Next: look at its engine, and fill the cache again from where they came`;

@@ -19,7 +19,7 @@ import {
   OP_INCREMENT,
   OP_SET,
 } from '../../dist/protocol/operations.js';
-import { readReply } from '../../dist/protocol/reply.js';
+import { readReply } from '../../dist/protocol/reply-reader.js';
 import { Dispatch } from '../../dist/worker/dispatch.js';
 import { policies } from '../../dist/worker/eviction/index.js';
 import { Shard } from '../../dist/worker/shard.js';

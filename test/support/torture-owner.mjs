@@ -189,7 +189,7 @@ function round(profile) {
   counts.expirations += expirations;
   counts.dropped += droppedTouches;
   counts.splits += memory.header[HEADER_BUCKETS] - BUCKETS_MIN;
-  counts.moves += shard.moved.blocks;
+  counts.moves += shard.contents.moved.blocks;
 
   /** Adds a call on the key to the frame; one that lets it be, if it is pinned. */
   function add(id, isPin) {

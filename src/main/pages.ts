@@ -18,7 +18,6 @@ import {
 import { bodyOf, type CallLimits, callLimits, type ExtentOptions } from './call.ts';
 import type { Client } from './client.ts';
 import { optionError } from './options.ts';
-import type { ShardView } from './shard-view.ts';
 
 export interface ScanOptions extends ExtentOptions {
   /** Entries that come with one message, 1 to 65,536. Default 1,024. */

@@ -15,6 +15,7 @@ import { decodeKey } from '../protocol/key.ts';
 import {
   FLAG_COUNTED,
   FLAG_KEEP_TTL,
+  FLAG_MEMORY_ONLY,
   OP_ADD,
   OP_ADVISE,
   OP_CLEANUP,
@@ -33,6 +34,8 @@ import {
   OP_RESET_METRICS,
   OP_SET,
   OP_SIZE,
+  OP_TIER_CLEANUP,
+  OP_TIER_SIZE,
   OP_TOUCH,
   OP_TTL,
   OP_UPDATE,
@@ -44,7 +47,7 @@ import { BUSY, HIT, MISS } from '../protocol/reader.ts';
 import type { Result } from '../protocol/reply.ts';
 import { type CacheAdvice, combineAdvice, noAdvice } from './advice.ts';
 import { deleteMany, getMany, setMany } from './batch.ts';
-import { bodyOf, type CallLimits, type CallOptions, callLimits, NO_BODY } from './call.ts';
+import { bodyOf, type CallLimits, type CallOptions, callLimits, type ExtentOptions, NO_BODY } from './call.ts';
 import { Client } from './client.ts';
 import { resolveTask } from './compute.ts';
 import { computing } from './computing.ts';
@@ -96,7 +99,7 @@ import { EVER } from './units.ts';
 export type Lookup<V> =
   | {
       readonly status: 'hit';
-      readonly from: 'memory';
+      readonly from: 'memory' | 'tier';
       readonly value: V;
       /** Infinity where it lives for ever. */
       readonly ttlRemainingMs: number;
@@ -447,10 +450,11 @@ export class Cache<V = unknown, K extends CacheKey = CacheKey> {
   }
 
   /**
-   * All keys, in no order that means anything. One that is there throughout comes exactly once; one that comes or goes
-   * meanwhile may or may not. Counts nothing and warms nothing.
+   * All keys in memory, or, with `from: 'tier'`, in the tier; in no order that means anything. One that is there throughout
+   * comes exactly once; one that comes or goes meanwhile may or may not. Counts nothing and warms nothing.
    */
   keys(options?: ScanOptions): AsyncGenerator<K, void, undefined> {
+    this.#isOfTier(options);
     return scanKeys(this.#client, options) as AsyncGenerator<K, void, undefined>;
   }
 
@@ -463,6 +467,7 @@ export class Cache<V = unknown, K extends CacheKey = CacheKey> {
 
   /** All pairs of key and value, as `keys` goes through them. */
   entries(options?: ScanOptions): AsyncGenerator<[K, V], void, undefined> {
+    this.#isOfTier(options);
     return scanEntries(this.#client, options) as AsyncGenerator<[K, V], void, undefined>;
   }
 
@@ -479,24 +484,34 @@ export class Cache<V = unknown, K extends CacheKey = CacheKey> {
     return map;
   }
 
-  /** Removes every entry and says how many there were. Shard by shard: not atomic over all of them. */
-  clear(options?: CallOptions): Promise<number> {
-    return this.#total(OP_CLEAR, options);
+  /**
+   * Removes every entry, of the tier, too, and says how many there were; with `from: 'memory'` the tier keeps its own. Shard by
+   * shard: not atomic over all of them.
+   */
+  async clear(options?: ExtentOptions): Promise<number> {
+    const ofMemory = !this.#isOfTier(options) && options?.from === 'memory';
+    return await this.#total(OP_CLEAR, options, bodyOf(0, ofMemory ? FLAG_MEMORY_ONLY : 0));
   }
 
-  /** Entries in memory; expired ones count until they are swept. */
-  size(options?: CallOptions): Promise<number> {
-    return this.#total(OP_SIZE, options);
+  /** Entries in memory, or, with `from: 'tier'`, in the tier; expired ones count until they are swept. */
+  async size(options?: ExtentOptions): Promise<number> {
+    return this.#isOfTier(options) ? await this.#ofTier(OP_TIER_SIZE, options) : await this.#total(OP_SIZE, options);
   }
 
   /** Entries that have not expired: sweeps first. */
-  async validSize(options?: CallOptions): Promise<number> {
+  async validSize(options?: ExtentOptions): Promise<number> {
     await this.cleanup(options);
     return await this.size(options);
   }
 
-  /** Removes what has expired, and says how many. In pieces: other calls come in between. */
-  async cleanup(options?: CallOptions): Promise<number> {
+  /**
+   * Removes what has expired from memory, or, with `from: 'tier'`, from the tier, which nobody sweeps else; and says how many. In
+   * pieces: other calls come in between.
+   */
+  async cleanup(options?: ExtentOptions): Promise<number> {
+    if (this.#isOfTier(options)) {
+      return await this.#ofTier(OP_TIER_CLEANUP, options);
+    }
     const limits = callLimits(options);
     const removed = await Promise.all(this.#client.views.map((view) => this.#cleanUp(view, limits)));
     return sum(removed);
@@ -666,8 +681,24 @@ export class Cache<V = unknown, K extends CacheKey = CacheKey> {
     }
   }
 
-  async #total(op: number, options: CallOptions | undefined): Promise<number> {
-    return sum((await this.#client.askAll(op, callLimits(options))) as number[]);
+  async #total(op: number, options: CallOptions | undefined, body = NO_BODY): Promise<number> {
+    return sum((await this.#client.askAll(op, callLimits(options), body)) as number[]);
+  }
+
+  async #ofTier(op: number, options: CallOptions | undefined): Promise<number> {
+    return (await this.#client.askTier(op, callLimits(options))) as number;
+  }
+
+  /** Throws INVALID_CONFIG where there is no such thing. */
+  #isOfTier(options: ExtentOptions | undefined): boolean {
+    const from = options?.from;
+    if (from !== undefined && from !== 'memory' && from !== 'tier') {
+      throw optionError('from', "'memory' or 'tier'", from);
+    }
+    if (from === 'tier' && this.config.tier === false) {
+      throw optionError('from', "'memory': the cache was opened without a `tier`", from);
+    }
+    return from === 'tier';
   }
 
   /** Undefined of a shard that has failed. */
@@ -709,7 +740,8 @@ export class Cache<V = unknown, K extends CacheKey = CacheKey> {
       return { status: result === true ? 'expired' : 'miss' };
     }
     const stored = result as StoredValue;
-    return hitOf(this.#client.valueOf(stored) as V, stored.leftMs ?? EVER);
+    const from = stored.isFromTier === true ? 'tier' : 'memory';
+    return hitOf(this.#client.valueOf(stored) as V, stored.leftMs ?? EVER, from);
   }
 
   async #shutDown(timeoutMs: number): Promise<void> {
@@ -766,8 +798,8 @@ export function nameOf({ shards, maxBytes, maxEntries, eviction }: CacheConfig):
   return `<Cache shards=${shards}, maxBytes=${maxBytes}${entries}, eviction='${evictionName(eviction)}'>`;
 }
 
-function hitOf<V>(value: V, ttlRemainingMs: number): Lookup<V> {
-  return { status: 'hit', from: 'memory', value, ttlRemainingMs };
+function hitOf<V>(value: V, ttlRemainingMs: number, from: 'memory' | 'tier' = 'memory'): Lookup<V> {
+  return { status: 'hit', from, value, ttlRemainingMs };
 }
 
 function notNumber(key: CacheKey): TypeError {

@@ -255,7 +255,7 @@ export function resolveOptions(options: CacheOptions = {}): CacheConfig {
     sliding: flag('sliding', options.sliding ?? false),
     eviction: resolveEviction(options.eviction ?? 'as3-fifo'),
     serializer: nameOf(resolveSerializer(options.serializer)),
-    filter: filter(options.filter ?? true),
+    filter: filter(options.filter ?? true, (options.tier ?? false) !== false),
     reads,
     tier: false,
     nearCache: resolveNearCache(options.nearCache ?? false, reads),
@@ -388,7 +388,7 @@ function wholeNumber(option: string, value: unknown, min: number, max: number): 
   return value as number;
 }
 
-function filter(value: unknown): FilterConfig | false {
+function filter(value: unknown, hasTier: boolean): FilterConfig | false {
   if (typeof value === 'boolean') {
     return value && Object.freeze({ type: FILTERS[0] as FilterName, falsePositiveRate: DEFAULT_FALSE_POSITIVES });
   }
@@ -399,6 +399,13 @@ function filter(value: unknown): FilterConfig | false {
   const known = FILTERS.find((candidate) => candidate === type);
   if (known === undefined && typeof type === 'string' && Object.hasOwn(FROZEN_FILTERS, type)) {
     throw frozenFilter(type as keyof typeof FROZEN_FILTERS);
+  }
+  if (known === 'cuckoo' && hasTier) {
+    throw optionError(
+      'filter',
+      "'blocked-bloom' or 'bloom' over a tier, whose keys a cuckoo filter cannot grow with",
+      type,
+    );
   }
   if (known === undefined) {
     throw misuse('UNKNOWN_PLUGIN', `\`filter.type\` to be one of ${FILTERS.join(', ')}`, type, {

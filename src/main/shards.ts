@@ -61,9 +61,9 @@ export async function openShards(
   tier: OpenedTier | undefined,
 ): Promise<CacheHome> {
   const limits = shareLimits(config);
-  const regions = limits.map((each) => reserve(each, config));
+  const regions = limits.map((each) => reserve(each, config, tier));
   const roster = new Roster(config.shards);
-  const tierSpec = tierSpecOf(tier, clock);
+  const tierSpec = tierSpecOf(tier, config, clock);
   const supervisors = limits.map((each, shard) => {
     const spec = specOf(shard, each, config, tierSpec);
     const body = { spec, regions: regions[shard] as ShardRegions, clock, config, notices, keeper: tier?.keeper };
@@ -182,9 +182,9 @@ class OpenedCache implements CacheHome {
   }
 }
 
-function reserve(limits: ShardLimits, config: CacheConfig): ShardRegions {
+function reserve(limits: ShardLimits, config: CacheConfig, tier: OpenedTier | undefined): ShardRegions {
   try {
-    return reserveShard(limits, config.filter);
+    return reserveShard(limits, config.filter, tier === undefined || tier.isShared ? undefined : config.shards);
   } catch (cause) {
     const error = misuse('INVALID_CONFIG', '`maxBytes` that this machine can reserve', config.maxBytes, {
       option: 'maxBytes',
@@ -211,10 +211,14 @@ function specOf(
   };
 }
 
-function tierSpecOf(tier: OpenedTier | undefined, clock: ManualClock | undefined): TierSpec | false {
+function tierSpecOf(
+  tier: OpenedTier | undefined,
+  { shards }: CacheConfig,
+  clock: ManualClock | undefined,
+): TierSpec | false {
   if (tier === undefined) {
     return false;
   }
-  const { isShared, isEmpty } = tier;
-  return { isShared, isEmpty, wallOriginMs: Date.now() - (clock ?? monotonic).now() };
+  const { isShared, isEmpty, seed } = tier;
+  return { isShared, isEmpty, wallOriginMs: Date.now() - (clock ?? monotonic).now(), hashSeed: seed, shards };
 }

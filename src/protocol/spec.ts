@@ -1,6 +1,7 @@
 /** What a shard's thread is told at birth. Plain data: it crosses a thread boundary once. */
 import type { ThrownText } from './describe.ts';
 import type { FilterSpec } from './filter.ts';
+import type { HashSeed } from './key.ts';
 import type { ShardLimits, ShardRegions } from './memory.ts';
 import type { HitMode, PolicyOptions } from './policy.ts';
 
@@ -49,14 +50,16 @@ export interface ShardSpec {
   readonly tier: TierSpec | false;
 }
 
-/** What an owner has to know of the tier, beside its port to the keeper. */
+/** The tier under the memory of all shards. */
 export interface TierSpec {
-  /** Whether others write to it, too: then the filter speaks for memory alone. */
+  /** Whether others write to it, too. */
   readonly isShared: boolean;
-  /** Whether there was nothing in it when this owner's cache was opened, and no owner was before this one. */
+  /** Whether it was empty when the cache was opened; false for owners after the first. */
   readonly isEmpty: boolean;
-  /** What to add to the time of a clock that is turned by hand for that of the wall, by which entries of a tier live. */
+  /** What the wall's clock says when a clock that is turned by hand is at 0. */
   readonly wallOriginMs: number;
+  readonly hashSeed: HashSeed;
+  readonly shards: number;
 }
 
 export interface AdviseSpec {
@@ -71,7 +74,7 @@ export interface ShardBirth {
   readonly regions: ShardRegions;
   /** The hands of a clock that is turned by hand. */
   readonly time?: SharedArrayBuffer;
-  /** Of an owner, where the cache has a tier. */
+  /** The way to the keeper of the tier, where there is one. */
   readonly tier?: { readonly port: MessagePortLike };
 }
 
@@ -113,7 +116,7 @@ export interface FaultReport {
 /** What an owner's thread hears from the opener. */
 export type OpenerMessage = ConnectMessage | HailMessage | TierMessage;
 
-/** The tier has a keeper again, and this port leads to it. That of the one before has ended. */
+/** The keeper of the tier was started again: this leads to it. */
 export interface TierMessage {
   readonly tier: MessagePortLike;
 }

@@ -12,6 +12,7 @@ export default {
     }
     warn(`It is opened in ${directory}`);
     const records = new Map();
+    const set = (key, record) => void records.set(key, Buffer.from(record));
     return {
       get: (key) => {
         if (key.includes('die')) {
@@ -21,9 +22,9 @@ export default {
         }
         return records.get(key);
       },
-      set: (key, record) => void records.set(key, Buffer.from(record)),
+      set,
       setMany: (entries) => {
-        for (const [key, record] of entries) records.set(key, Buffer.from(record));
+        for (const [key, record] of entries) set(key, record);
       },
       delete: (key) => records.delete(key),
       update: (key, change) => void change(records.get(key)),

@@ -97,7 +97,7 @@ export class TieredAnswers {
         return this.#page(detached(record));
       case OP_SCAN:
       case OP_SIZE:
-        return this.#turns.isIdle ? undefined : this.#afterAll(detached(record));
+        return this.#turns.isIdle ? undefined : this.#inOrder(detached(record));
       default:
         return undefined;
     }
@@ -108,10 +108,9 @@ export class TieredAnswers {
     return await tierPage(this.#tier, record);
   }
 
-  /** What looks at all of memory sees what came before it: writes that still wait for the tier, too. */
-  async #afterAll(record: FrameReader): Promise<Say> {
-    await this.#turns.idle();
-    return (answers) => answers.add(record);
+  /** What looks at all of memory sees what came before it, also what still waits for the tier, and nothing of what came later. */
+  #inOrder(record: FrameReader): Promise<Say> {
+    return this.#turns.runAlone(async () => (answers) => answers.add(record));
   }
 
   /** Memory chooses the entry. Where it has gone by the time that it is this call's turn, the client asks again. */

@@ -19,6 +19,7 @@ import { model } from './model.ts';
 import { near } from './near.ts';
 import { occupancy } from './occupancy.ts';
 import { storeKills } from './store-kills.ts';
+import { tiers } from './tiers.ts';
 import { torture } from './torture.ts';
 import { values } from './values.ts';
 
@@ -42,6 +43,7 @@ const SCRIPTS = {
   near,
   occupancy,
   'store-kills': storeKills,
+  tiers,
   torture,
   values,
 } satisfies Record<string, (args: string[]) => Promise<boolean>>;

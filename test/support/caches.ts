@@ -9,7 +9,10 @@
 import { type Cache, type CacheOptions, openCache as openBuilt } from 'shardstash';
 import { type ManualClock, manualClock } from 'shardstash/testing';
 import { afterAll, afterEach, beforeAll } from 'vitest';
-import { engineOfThisRun, Tiers } from './tiers.ts';
+import { engineOfThisRun, TIER_VARIABLE, Tiers } from './tiers.ts';
+
+/** Whether this run only shows that a suite holds over each engine: one of several ways to run it will do. */
+export const IS_BRIEF = engineOfThisRun() !== undefined && process.env[`${TIER_VARIABLE}_SUITES`] !== 'all';
 
 /** How reads may be answered: whatever holds for one holds for the other. */
 export const READS = ['shared', 'owner'] as const;

@@ -40,7 +40,7 @@ export class Tiers {
     if (server === undefined) {
       throw new Error('Over redis: install redis-server');
     }
-    return { engine: 'redis', name, url: `redis://${LOOPBACK}:${server.port}`, ...this.#extra };
+    return { engine: this.#engine, name, url: `redis://${LOOPBACK}:${server.port}`, ...this.#extra };
   }
 
   /** After the last cache has closed. */

@@ -31,6 +31,7 @@ function birthOf(engine: KeeperBirth['engine'], options: KeeperBirth['place']['o
 
 function start(birth: KeeperBirth) {
   const worker = new Worker(KEEPER, { workerData: birth, execArgv: [] });
+  const exit = once(worker, 'exit');
   const heard = async (): Promise<FromKeeper> => (await once(worker, 'message'))[0];
   const send = (message: ToKeeper) => worker.postMessage(message, message.is === 'session' ? [message.port] : []);
   const connect = (shard: number) => {
@@ -39,13 +40,12 @@ function start(birth: KeeperBirth) {
     return new TierOwner(port1);
   };
   const close = async () => {
-    const exit = once(worker, 'exit');
     const closed = heard();
     send({ is: 'close' });
     const message = await closed;
     return { message, code: (await exit)[0] };
   };
-  return { worker, heard, connect, close };
+  return { exit, heard, connect, close };
 }
 
 test('entries outlive the thread, with what waited to be written, and it ends by itself when it has closed', async () => {
@@ -71,6 +71,7 @@ test('what cannot be opened is refused with its code, option and path', async ()
     is: 'refusal',
     error: { code: 'INVALID_CONFIG', option: 'segmentBytes' },
   });
+  expect(await wrong.exit).toEqual([0]);
   const missing = start(birthOf({ name: 'own', module: 'file:///nowhere.mjs', export: 'default' }));
   expect(await missing.heard()).toMatchObject({ is: 'refusal', error: { code: 'INVALID_CONFIG', option: 'engine' } });
 });

@@ -1,6 +1,6 @@
 /**
- * What comes by a session's port, looked at before it is believed: owners send nothing else, but a thread that hundreds of
- * calls wait for must not end by what somebody posts.
+ * What comes by a session's port, looked at before it is believed: owners send nothing but batches, but a thread that hundreds of
+ * calls wait for must not end by what somebody posts. What is no batch as a whole is dropped as a whole, unanswered.
  */
 import type { TierCall } from '../../protocol/tier.ts';
 
@@ -53,7 +53,7 @@ function isCall(call: unknown): call is TierCall {
   const is = fields['is'] as TierCall['is'];
   return (
     Object.hasOwn(CALLS, is) &&
-    CALLS[is].every((name) => typeof fields[name] === 'number') &&
+    CALLS[is].every((name) => typeof fields[name] === 'number' && !Number.isNaN(fields[name])) &&
     (!HAVE_KEYS.includes(is) || typeof fields['key'] === 'string') &&
     (is !== 'set' || isHead(fields['head']))
   );

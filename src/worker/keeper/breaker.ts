@@ -76,11 +76,8 @@ export class Breaker {
     outage.isProbed = true;
   }
 
-  /** `outage`: that which the call has tried to end. What began before it and comes late says nothing of now. */
+  /** `outage`: that which the call was to end. What began before it and comes late says nothing of now. */
   #succeeded(outage: Outage | undefined): void {
-    if (outage !== this.#outage) {
-      return;
-    }
     this.#failures = 0;
     if (outage !== undefined) {
       this.#outage = undefined;

@@ -63,9 +63,16 @@ export class Clearing {
     this.#timer = undefined;
     try {
       // What waits has been acknowledged, and counts; with the engine there is one place to remove it from.
-      await this.#parts.writes.drain();
+      const { writes, hashes } = this.#parts;
+      await writes.drain();
+      const refused = writes.forget((key) => askers.has(hashes.shardOf(key) ?? -1));
+      // Some of it may be on its way just now.
+      await writes.drain();
       const counts = await remove(askers);
-      for (const [shard, asker] of askers) asker.resolve(counts.get(shard) ?? 0);
+      for (const [shard, asker] of askers) {
+        const others = refused.filter((key) => hashes.shardOf(key) === shard).length;
+        asker.resolve((counts.get(shard) ?? 0) + others);
+      }
     } catch (error) {
       for (const asker of askers.values()) asker.reject(error);
     }

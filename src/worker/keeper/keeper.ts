@@ -60,7 +60,7 @@ export class Keeper {
       if (birth.isShared) {
         await parts.watching.begin(engine, birth.place.name, parts.sessions);
       }
-      return new Keeper(engine, !birth.isShared && (await isEmptyNow(engine)), parts);
+      return new Keeper(engine, kind.keeps !== 'server' && (await isEmptyNow(engine)), parts);
     } catch (error) {
       await engine.close();
       throw error;

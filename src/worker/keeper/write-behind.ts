@@ -15,8 +15,8 @@
  * - A flush that fails is tried again, RETRY_MIN_MS to RETRY_MAX_MS later, for as long as the process lives: nothing that was
  *   acknowledged is thrown away. Once there is no room either, sets fail with what the engine says.
  *
- * It is bad at an engine that takes a batch and not one of its entries: then all of the batch are written one by one, and that
- * one keeps its place for ever.
+ * It is bad at an entry that the engine never takes, as one that is too large for it: its batch is written one by one, and that
+ * one keeps its place, where reads find it and no scan, until it is set anew, deleted or cleared.
  */
 import type { Engine } from '../../protocol/engines/engine.ts';
 import { CacheError } from '../../protocol/errors.ts';
@@ -86,8 +86,9 @@ export class WriteBehind implements Writes {
 
   async set(key: string, record: Uint8Array): Promise<void> {
     const entry: Queued = { key, record, isFlying: false, isHeld: false };
-    while (!this.#hasRoomFor(entry)) {
-      if (this.#fault !== undefined) {
+    for (let waits = 0; !this.#hasRoomFor(entry); waits++) {
+      // One entry that is not taken is no reason: others may leave. After that the room is gone to such entries.
+      if (this.#fault !== undefined && (isEngineError(this.#fault) || waits > 0)) {
         throw full(this.#fault);
       }
       this.#flushSoon();
@@ -123,16 +124,28 @@ export class WriteBehind implements Writes {
     }
   }
 
-  /** Rejects when the engine has not taken all of it; it goes on waiting. */
-  drain(): Promise<void> {
-    return this.#entries === 0 ? Promise.resolve() : this.#flush();
+  async drain(): Promise<void> {
+    try {
+      await (this.#entries === 0 ? undefined : this.#flush());
+    } catch (error) {
+      // What is wrong with one entry keeps that one here, and holds up nobody.
+      if (isEngineError(error)) throw error;
+    }
+  }
+
+  forget(isOf: (key: string) => boolean): readonly string[] {
+    const forgotten = Array.from(this.#waiting.values()).filter(({ key }) => isOf(key));
+    for (const entry of forgotten) this.#withdraw(entry);
+    this.#makeRoom();
+    return forgotten.map(({ key }) => key);
   }
 
   async close(): Promise<Unwritten> {
     for (let tries = 1; ; tries++) {
       try {
         await this.drain();
-        return { lost: 0 };
+        const lost = this.#waiting.size;
+        return lost === 0 ? { lost } : { lost, error: errorRecordOf(this.#fault) };
       } catch (error) {
         if (tries === CLOSE_TRIES) {
           return { lost: this.#waiting.size, error: errorRecordOf(error) };
@@ -159,11 +172,15 @@ export class WriteBehind implements Writes {
     if (this.#entries * 2 >= this.#bounds.entriesMax || this.#bytes * 2 >= this.#bounds.bytesMax) {
       this.#flushSoon();
     } else {
-      this.#timer ??= setTimeout(() => {
-        this.#timer = undefined;
-        this.#flushSoon();
-      }, this.#bounds.flushMs);
+      this.#flushAfter(this.#bounds.flushMs);
     }
+  }
+
+  #flushAfter(ms: number): void {
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined;
+      this.#flushSoon();
+    }, ms);
   }
 
   /** Unless the engine is failing: then the retry is when it is asked again. */
@@ -282,8 +299,9 @@ export class WriteBehind implements Writes {
     clearTimeout(this.#retry);
     this.#retry = undefined;
     this.#fault = fault;
-    if (fault === undefined) {
+    if (!isEngineError(fault)) {
       this.#retryMs = 0;
+      if (fault !== undefined) this.#flushAfter(Math.max(this.#bounds.flushMs, RETRY_MAX_MS));
     } else {
       this.#retryMs = Math.min(Math.max(this.#retryMs * 2, RETRY_MIN_MS), RETRY_MAX_MS);
       this.#retry = setTimeout(() => {
@@ -316,7 +334,7 @@ function isEngineError(error: unknown): boolean {
 }
 
 function full(cause: Error): CacheError {
-  const message = `What is to be written behind has no room, since the engine takes nothing: ${cause.message}`;
+  const message = `What is to be written behind has no room, since the engine does not take what waits: ${cause.message}`;
   return new CacheError('ENGINE_ERROR', message, { cause });
 }
 

@@ -16,8 +16,13 @@ export interface Writes {
    * key any more, and when it fails all is as it was.
    */
   remove<T>(key: string, step: (waiting: Uint8Array | undefined) => Promise<T>): Promise<T>;
-  /** Resolves when the engine has all that was acknowledged until now. */
+  /**
+   * Resolves when the engine has all that was acknowledged until now, but for entries that it does not take whatever one
+   * does. Rejects where it takes nothing.
+   */
   drain(): Promise<void>;
+  /** What still waits of keys that `isOf` says true of: it waits no more. For keys that nobody writes meanwhile. */
+  forget(isOf: (key: string) => boolean): readonly string[];
   /** Nothing is called any more. What the engine would not take is lost. */
   close(): Promise<Unwritten>;
 }
@@ -50,6 +55,10 @@ export class WriteThrough implements Writes {
 
   async drain(): Promise<void> {
     // The engine has it.
+  }
+
+  forget(): readonly string[] {
+    return [];
   }
 
   async close(): Promise<Unwritten> {

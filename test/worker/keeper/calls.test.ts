@@ -1,9 +1,11 @@
 /** What a keeper answers, and in which order. */
 import { setImmediate as turn } from 'node:timers';
 import { expect, test } from 'vitest';
+import { openRecordCodec } from '../../../src/main/codec/encoding.ts';
+import { CacheError } from '../../../src/protocol/errors.ts';
 import { KeyEncoder, shardOf } from '../../../src/protocol/key.ts';
 import { openRecord } from '../../../src/protocol/record.ts';
-import { TIER_READ_HITS, TIER_READS, TIER_WRITES } from '../../../src/protocol/tier.ts';
+import { TIER_QUEUED_ENTRIES, TIER_READ_HITS, TIER_READS, TIER_WRITES } from '../../../src/protocol/tier.ts';
 import { openKeeper } from '../../support/tier-keeper.ts';
 import { FOR_EVER, type TierOwner } from '../../support/tier-owner.ts';
 
@@ -43,6 +45,8 @@ test('what it writes is a record of a store, compressed', async () => {
   const record = (await held.engine.get('k')) as Uint8Array;
   expect(openRecord(record)).toMatchObject({ tag: 4, base64: false, expiresAtMs: 5_000, slideMs: 250 });
   expect([openRecord(record).compression > 0, record.length < 100]).toEqual([true, true]);
+  const codec = await openRecordCodec({ serializer: 'json' });
+  expect(codec.decode(record)).toEqual(Buffer.from('a'.repeat(1_000)));
   await keeper.close();
 });
 
@@ -135,6 +139,29 @@ test('a clear of all shards is one call, and the counts add up', async () => {
   const counts = answers.map(({ answer }) => (answer.is === 'count' ? answer.count : Number.NaN));
   expect(counts.reduce((sum, count) => sum + count, 0)).toBe(10);
   await keeper.close();
+});
+
+test('a clear reaches what was to be written behind, and what the engine never takes', async () => {
+  const behind = { flushMs: 60_000, entriesMax: 100, bytesMax: 1e6 };
+  const { connect, held, keeper, counts } = await openKeeper({ behind });
+  const owner = connect();
+  held.faults.set('setMany', new CacheError('VALUE_TOO_LARGE', 'one of them'));
+  const { set } = held.engine;
+  held.engine.set = (key, record) => {
+    if (key === 'large') throw new CacheError('VALUE_TOO_LARGE', 'too large');
+    return set(key, record);
+  };
+  await owner.set('large', 'v');
+  await owner.set('small', 'v');
+  expect((await owner.ask({ is: 'size' })).answer).toMatchObject({ count: 1 });
+  expect([await owner.read('large'), await owner.read('small')]).toEqual(['v', 'v']);
+  expect((await owner.ask({ is: 'clear' })).answer).toMatchObject({ is: 'count', count: 2 });
+  expect([await owner.read('large'), await owner.read('small'), counts[TIER_QUEUED_ENTRIES]]).toEqual([
+    undefined,
+    undefined,
+    0,
+  ]);
+  expect(await keeper.close()).toEqual({ lost: 0 });
 });
 
 test('a clear of one shard removes its keys, and no other', async () => {
@@ -239,6 +266,7 @@ test('garbage on a port is no call, and ends nothing', async () => {
     { calls: [{ is: 'set', id: 1, key: 'k', head }], bytes },
     { calls: [{ is: 'set', id: 1, key: 'k', head: { ...head, byteLength: -1 } }], bytes },
     { calls: [{ is: 'size', id: 1 }], bytes },
+    { calls: [{ is: 'page', id: 1, scan: 0, entries: Number.NaN, keysOnly: true, nowMs: 0 }], bytes: none },
   ]) {
     owner.post(message);
   }

@@ -28,8 +28,8 @@ function breaker() {
     made
       .run(() => {
         calls++;
-        if (error !== undefined) throw error;
-        return 'fine';
+        if (error !== undefined && !(error instanceof Promise)) throw error;
+        return (error ?? 'fine') as string | Promise<string>;
       })
       .catch((failure: CacheError) => failure.code);
   const fall = async () => {
@@ -60,7 +60,7 @@ describe('a breaker', () => {
       await call(BROKEN);
       expect(calls()).toBe(before);
       clock.nowMs += 1;
-      await Promise.all([call(BROKEN), call(BROKEN)]);
+      await Promise.all([call(Promise.reject(BROKEN)), call(BROKEN)]);
       expect(calls()).toBe(before + 1);
     }
     clock.nowMs += 1_000;

@@ -179,14 +179,31 @@ describe('a queue of writes', () => {
       return set(key, record);
     };
     for (const key of ['a', 'b', 'c']) await writes.set(key, bytes(key));
-    await expect(writes.drain()).rejects.toMatchObject({ code: 'VALUE_TOO_LARGE' });
+    await writes.drain();
     expect([await held.engine.size(), counts.read(TIER_QUEUED_ENTRIES), writes.find('b')?.toString()]).toEqual([
       2,
       1,
       'b',
     ]);
-    expect(await writes.remove('b', async () => true)).toBe(true);
+    expect(writes.forget((key) => key !== 'b')).toEqual([]);
+    expect(await writes.close()).toMatchObject({ lost: 1, error: { code: 'VALUE_TOO_LARGE' } });
+    expect(writes.forget((key) => key === 'b')).toEqual(['b']);
+    expect([writes.find('b'), counts.read(TIER_QUEUED_ENTRIES)]).toEqual([undefined, 0]);
+  });
+
+  test('goes on at its pace beside an entry that the engine never takes', async () => {
+    const { held, writes } = await queue({ entriesMax: 4 });
+    const { set } = held.engine;
+    held.faults.set('setMany', new CacheError('VALUE_TOO_LARGE', 'one of them'));
+    held.engine.set = (key, record) => {
+      if (key === 'b') throw new CacheError('VALUE_TOO_LARGE', 'too large');
+      return set(key, record);
+    };
+    await writes.set('b', bytes('b'));
+    for (let i = 0; i < 20; i++) await writes.set(`k${i}`, bytes('v'));
     await writes.drain();
+    expect([await held.engine.size(), writes.find('b')?.toString()]).toEqual([20, 'b']);
+    await writes.close();
   });
 
   test('closed, it says how many entries could not be written, and why', async () => {

@@ -64,7 +64,7 @@ export interface CacheMetrics extends Omit<ShardMetrics, 'shard'> {
   /** False for a cache that was opened with `metrics: false`: then everything is 0. */
   readonly enabled: boolean;
   readonly perShard: readonly ShardMetrics[];
-  /** Of the tier under all shards; undefined without one. */
+  /** Of the tier under all shards; undefined where there is none, and for a cache without `metrics`. */
   readonly tier: TierMetrics | undefined;
 }
 

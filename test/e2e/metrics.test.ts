@@ -96,9 +96,9 @@ describe.each(READS)('reads: %s', (reads) => {
     const cache = await make({ reads });
     const metrics = await cache.metrics();
     expectSound(metrics);
-    const { perShard, enabled, messages, calls, clients, ...rest } = metrics;
+    const { perShard, enabled, messages, calls, clients, tier, ...rest } = metrics;
     expect(new Set(Object.values(rest))).toEqual(new Set([0]));
-    expect([enabled, messages, calls, clients]).toEqual([true, 2, 2, 1]);
+    expect([enabled, messages, calls, clients, tier]).toEqual([true, 2, 2, 1, undefined]);
   });
 
   test('has, peek, touch, ttl, size, iteration and metrics count nothing', async () => {
@@ -260,7 +260,7 @@ describe.each(READS)('reads: %s', (reads) => {
     }
     const metrics = await off.metrics();
     expect(shapeOf(metrics)).toEqual(shapeOf(await on.metrics()));
-    const { enabled, perShard, ...rest } = metrics;
+    const { enabled, perShard, tier: ___, ...rest } = metrics;
     expect(enabled).toBe(false);
     expect(perShard).toHaveLength(2);
     for (const { shard: _, failed: __, ...each } of perShard) {

@@ -2,6 +2,7 @@
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { receiveMessageOnPort } from 'node:worker_threads';
 import { type Cache, type CacheLogger, openCache, type TierOptions } from 'shardstash';
 import { openStore } from 'shardstash/store';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -29,6 +30,14 @@ function locks(name = 'cache'): string[] {
   return readdirSync(join(root, name)).filter((entry) => entry.startsWith('.lock'));
 }
 
+/** Of the hash of keys: what every client is told first. */
+function seedOf(cache: Cache): unknown {
+  const { port } = cache.handle();
+  const { message } = receiveMessageOnPort(port) as { message: { facts: { hashSeed: unknown } } };
+  port.close();
+  return message.facts.hashSeed;
+}
+
 describe('a cache with a tier', () => {
   test.each(['log', 'lmdb'])('holds it alone until it is closed: %s', async (engine) => {
     const cache = await make({ engine });
@@ -48,9 +57,11 @@ describe('a cache with a tier', () => {
     const first = await make({ engine: 'file', write: 'behind' }, { shards: 2 });
     await first.setMany(pairs(20));
     expect((await first.metrics()).tier).toMatchObject({ reads: 0, failures: 0, down: false });
+    const seed = seedOf(first);
     await first.close();
     const second = await make(first.config.tier as TierOptions, { shards: 2 });
     expect(second.config).toEqual(first.config);
+    expect(seedOf(second)).toEqual(seed);
     expect(await second.getMany(pairs(20).map(([key]) => key))).toEqual(new Map(pairs(20)));
     const { tier } = await second.metrics();
     expect(tier).toMatchObject({ readHits: 20, writes: 0 });

@@ -131,6 +131,11 @@ export async function ask(port: number, command: string): Promise<string> {
   }
 }
 
+/** The id of the process that listens on a port of ours: for who stops or kills it. */
+export async function processOf(port: number): Promise<number> {
+  return Number(/process_id:(\d+)/.exec(await ask(port, 'INFO server'))?.[1]);
+}
+
 /** A port that leaves room for the one on which the nodes of a Cluster talk, 10,000 above. */
 async function freeClusterPort(): Promise<number> {
   for (let attempt = 0; attempt < READY_ATTEMPTS_MAX; attempt++) {

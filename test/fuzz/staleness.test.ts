@@ -89,7 +89,7 @@ describe('the judge of reads', () => {
           told = { ...at, kind: values[key] === NOTHING ? DELETE : SET, value: values[key] as number };
         } else {
           const isStale = at.begin - (writtenAt[key] as number) > LIMIT_MS && before[key] !== values[key];
-          const plants = i > planted && !isPlanted && isStale && before[key] !== NOTHING;
+          const plants: boolean = i > planted && !isPlanted && isStale && before[key] !== NOTHING;
           isPlanted ||= plants;
           told = { ...at, kind: READ, value: (plants ? before[key] : values[key]) as number };
         }

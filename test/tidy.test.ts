@@ -57,6 +57,7 @@ const CORE = [
   'src/main/pages.ts',
   'src/main/entry-options.ts',
   'src/main/event-batch.ts',
+  'src/main/engines/',
   'src/main/events.ts',
   'src/main/eviction.ts',
   'src/main/flight.ts',
@@ -90,6 +91,7 @@ const CORE = [
   'src/main/policy-rehearsal.ts',
   'src/main/supervisor.ts',
   'src/main/thrown.ts',
+  'src/main/tier/',
   'src/main/units.ts',
   'src/main/views.ts',
   'src/main/wake-connection.ts',
@@ -116,6 +118,7 @@ const LIBRARIES: Record<string, readonly string[]> = {
   'src/main/stores/': [
     'src/main/codec/',
     'src/main/computing.ts',
+    'src/main/engines/',
     'src/main/serializers/',
     'src/main/plugin.ts',
     'src/main/units.ts',
@@ -207,8 +210,12 @@ describe('the arrows: main -> protocol <- worker', () => {
     const allowed = (target: string) => inFolder('src/main/')(target) || inFolder('src/protocol/')(target);
     expect(forbidden(inFolder('src/main/'), allowed)).toEqual([]);
     const knowing = sources.filter(({ path, text }) => inFolder('src/main/')(path) && text.includes('../worker/'));
-    // One for the cache's threads, one for those of a simulation.
-    expect(knowing.map(({ path }) => path).sort()).toEqual(['src/main/shard-thread.ts', 'src/main/simulation.ts']);
+    // One for the cache's threads, one for those of a simulation, one for that of a tier.
+    expect(knowing.map(({ path }) => path).sort()).toEqual([
+      'src/main/shard-thread.ts',
+      'src/main/simulation.ts',
+      'src/main/tier/keeper-thread.ts',
+    ]);
   });
 
   test('the parts of the core do not import what consults them, nor each other', () => {

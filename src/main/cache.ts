@@ -10,10 +10,12 @@ import type { CacheKey } from '../protocol/cache-key.ts';
 import { type Clock, monotonic } from '../protocol/clock.ts';
 import { describe } from '../protocol/describe.ts';
 import { CacheError, misuse } from '../protocol/errors.ts';
+import { diskFiles } from '../protocol/files.ts';
 import { decodeKey } from '../protocol/key.ts';
 import {
   FLAG_COUNTED,
   FLAG_KEEP_TTL,
+  FLAG_MEMORY_ONLY,
   OP_ADD,
   OP_ADVISE,
   OP_CLEANUP,
@@ -32,6 +34,8 @@ import {
   OP_RESET_METRICS,
   OP_SET,
   OP_SIZE,
+  OP_TIER_CLEANUP,
+  OP_TIER_SIZE,
   OP_TOUCH,
   OP_TTL,
   OP_UPDATE,
@@ -43,7 +47,7 @@ import { BUSY, HIT, MISS } from '../protocol/reader.ts';
 import type { Result } from '../protocol/reply.ts';
 import { type CacheAdvice, combineAdvice, noAdvice } from './advice.ts';
 import { deleteMany, getMany, setMany } from './batch.ts';
-import { bodyOf, type CallLimits, type CallOptions, callLimits, NO_BODY } from './call.ts';
+import { bodyOf, type CallLimits, type CallOptions, callLimits, type ExtentOptions, NO_BODY } from './call.ts';
 import { Client } from './client.ts';
 import { resolveTask } from './compute.ts';
 import { computing } from './computing.ts';
@@ -68,6 +72,7 @@ import {
   type CacheConfig,
   type CacheOptions,
   flagOr,
+  hashSeedOf,
   optionError,
   resolveClock,
   resolveLogger,
@@ -85,13 +90,16 @@ import {
 } from './serializers/index.ts';
 import type { ShardView } from './shard-view.ts';
 import { type CacheHome, openShards } from './shards.ts';
+import { resetTierMetrics, tierMetricsOf } from './tier/metrics.ts';
+import { openTier } from './tier/open.ts';
+import { resolveTier } from './tier/options.ts';
 import { EVER } from './units.ts';
 
 /** What `lookup` tells of a key. */
 export type Lookup<V> =
   | {
       readonly status: 'hit';
-      readonly from: 'memory';
+      readonly from: 'memory' | 'tier';
       readonly value: V;
       /** Infinity where it lives for ever. */
       readonly ttlRemainingMs: number;
@@ -109,6 +117,8 @@ const MISSED: Promise<undefined> = Promise.resolve(undefined);
  *
  * Rejects with INVALID_CONFIG (see `.option`), UNKNOWN_PLUGIN (see `.available`) or INVALID_TTL; where an eviction policy
  * of your own is to be loaded, with POLICY_ERROR when its factory throws, and TIMEOUT when it takes longer than `timeout`.
+ * Where there is to be a `tier`, also with what its medium does: LOCKED, ENGINE_ERROR, STORE_CORRUPT, STORE_FOREIGN and
+ * MISSING_DEPENDENCY.
  *
  * @example
  * const cache = await openCache({ maxBytes: '64mb', ttl: '10m' });
@@ -119,16 +129,25 @@ const MISSED: Promise<undefined> = Promise.resolve(undefined);
 export async function openCache<V = unknown, K extends CacheKey = CacheKey>(
   options: CacheOptions = {},
 ): Promise<Cache<V, K>> {
-  const config = resolveOptions(options);
-  const notices = new Notices(resolveLogger(options.logger), nameOf(config));
+  const memory = resolveOptions(options);
+  const notices = new Notices(resolveLogger(options.logger), nameOf(memory));
   const clock = resolveClock(options.clock);
   const codec = createCodec(await loadSerializer(resolveSerializer(options.serializer)));
-  for (const warning of warningsOf(config)) {
+  const resolved = await resolveTier(options.tier);
+  for (const warning of warningsOf(memory)) {
     notices.tell('warning', warning);
   }
-  const home = await openShards(config, clock, notices);
-  notices.tell('open', `Opened ${nameOf(config)}`, { config });
-  return new Cache<V, K>(home, codec, clock ?? monotonic, notices);
+  const purpose = { shards: memory.shards, serializer: codec.name, seed: hashSeedOf(memory) };
+  const tier = resolved && (await openTier(resolved, purpose, memory, diskFiles, notices));
+  const config = tier === undefined ? memory : Object.freeze({ ...memory, tier: tier.config });
+  try {
+    const home = await openShards(config, clock, notices, tier);
+    notices.tell('open', `Opened ${nameOf(config)}`, { config });
+    return new Cache<V, K>(home, codec, clock ?? monotonic, notices);
+  } catch (error) {
+    await tier?.close(CLOSE_TIMEOUT_MS);
+    throw error;
+  }
 }
 
 let crash: (cache: Cache, shard: number) => Promise<void>;
@@ -431,10 +450,11 @@ export class Cache<V = unknown, K extends CacheKey = CacheKey> {
   }
 
   /**
-   * All keys, in no order that means anything. One that is there throughout comes exactly once; one that comes or goes
-   * meanwhile may or may not. Counts nothing and warms nothing.
+   * All keys in memory, or, with `from: 'tier'`, in the tier; in no order that means anything. One that is there throughout
+   * comes exactly once; one that comes or goes meanwhile may or may not. Counts nothing and warms nothing.
    */
   keys(options?: ScanOptions): AsyncGenerator<K, void, undefined> {
+    this.#isOfTier(options);
     return scanKeys(this.#client, options) as AsyncGenerator<K, void, undefined>;
   }
 
@@ -447,6 +467,7 @@ export class Cache<V = unknown, K extends CacheKey = CacheKey> {
 
   /** All pairs of key and value, as `keys` goes through them. */
   entries(options?: ScanOptions): AsyncGenerator<[K, V], void, undefined> {
+    this.#isOfTier(options);
     return scanEntries(this.#client, options) as AsyncGenerator<[K, V], void, undefined>;
   }
 
@@ -463,24 +484,34 @@ export class Cache<V = unknown, K extends CacheKey = CacheKey> {
     return map;
   }
 
-  /** Removes every entry and says how many there were. Shard by shard: not atomic over all of them. */
-  clear(options?: CallOptions): Promise<number> {
-    return this.#total(OP_CLEAR, options);
+  /**
+   * Removes every entry, of the tier, too, and says how many there were; with `from: 'memory'` the tier keeps its own. Shard by
+   * shard: not atomic over all of them.
+   */
+  async clear(options?: ExtentOptions): Promise<number> {
+    const ofMemory = !this.#isOfTier(options) && options?.from === 'memory';
+    return await this.#total(OP_CLEAR, options, bodyOf(0, ofMemory ? FLAG_MEMORY_ONLY : 0));
   }
 
-  /** Entries in memory; expired ones count until they are swept. */
-  size(options?: CallOptions): Promise<number> {
-    return this.#total(OP_SIZE, options);
+  /** Entries in memory, or, with `from: 'tier'`, in the tier; expired ones count until they are swept. */
+  async size(options?: ExtentOptions): Promise<number> {
+    return this.#isOfTier(options) ? await this.#ofTier(OP_TIER_SIZE, options) : await this.#total(OP_SIZE, options);
   }
 
   /** Entries that have not expired: sweeps first. */
-  async validSize(options?: CallOptions): Promise<number> {
+  async validSize(options?: ExtentOptions): Promise<number> {
     await this.cleanup(options);
     return await this.size(options);
   }
 
-  /** Removes what has expired, and says how many. In pieces: other calls come in between. */
-  async cleanup(options?: CallOptions): Promise<number> {
+  /**
+   * Removes what has expired from memory, or, with `from: 'tier'`, from the tier, which nobody sweeps else; and says how many. In
+   * pieces: other calls come in between.
+   */
+  async cleanup(options?: ExtentOptions): Promise<number> {
+    if (this.#isOfTier(options)) {
+      return await this.#ofTier(OP_TIER_CLEANUP, options);
+    }
     const limits = callLimits(options);
     const removed = await Promise.all(this.#client.views.map((view) => this.#cleanUp(view, limits)));
     return sum(removed);
@@ -494,7 +525,7 @@ export class Cache<V = unknown, K extends CacheKey = CacheKey> {
       return noMetrics(this.config.shards);
     }
     const told = this.#client.views.map((view) => this.#countsOf(view, limits));
-    return sumMetrics(await Promise.all(told));
+    return sumMetrics(await Promise.all(told), tierMetricsOf(this.#home.facts.tierCounts));
   }
 
   /**
@@ -521,6 +552,7 @@ export class Cache<V = unknown, K extends CacheKey = CacheKey> {
   /** Lets every count begin at zero again, for `advise` too, and every peak at what there is. The entries stay. */
   async resetMetrics(options?: CallOptions): Promise<void> {
     await this.#client.askAll(OP_RESET_METRICS, callLimits(options));
+    resetTierMetrics(this.#home.facts.tierCounts);
   }
 
   /**
@@ -649,8 +681,24 @@ export class Cache<V = unknown, K extends CacheKey = CacheKey> {
     }
   }
 
-  async #total(op: number, options: CallOptions | undefined): Promise<number> {
-    return sum((await this.#client.askAll(op, callLimits(options))) as number[]);
+  async #total(op: number, options: CallOptions | undefined, body = NO_BODY): Promise<number> {
+    return sum((await this.#client.askAll(op, callLimits(options), body)) as number[]);
+  }
+
+  async #ofTier(op: number, options: CallOptions | undefined): Promise<number> {
+    return (await this.#client.askTier(op, callLimits(options))) as number;
+  }
+
+  /** Throws INVALID_CONFIG where there is no such thing. */
+  #isOfTier(options: ExtentOptions | undefined): boolean {
+    const from = options?.from;
+    if (from !== undefined && from !== 'memory' && from !== 'tier') {
+      throw optionError('from', "'memory' or 'tier'", from);
+    }
+    if (from === 'tier' && this.config.tier === false) {
+      throw optionError('from', "'memory': the cache was opened without a `tier`", from);
+    }
+    return from === 'tier';
   }
 
   /** Undefined of a shard that has failed. */
@@ -692,7 +740,8 @@ export class Cache<V = unknown, K extends CacheKey = CacheKey> {
       return { status: result === true ? 'expired' : 'miss' };
     }
     const stored = result as StoredValue;
-    return hitOf(this.#client.valueOf(stored) as V, stored.leftMs ?? EVER);
+    const from = stored.isFromTier === true ? 'tier' : 'memory';
+    return hitOf(this.#client.valueOf(stored) as V, stored.leftMs ?? EVER, from);
   }
 
   async #shutDown(timeoutMs: number): Promise<void> {
@@ -707,8 +756,11 @@ export class Cache<V = unknown, K extends CacheKey = CacheKey> {
     await Promise.race([idle, late]);
     clearTimeout(timer);
     this.#flights.fail(new CacheError('CACHE_CLOSED', 'The cache was closed before the value was computed'));
-    await this.#home.close();
-    this.#notices.tell('close', `Closed ${this}`);
+    try {
+      await this.#home.close(timeoutMs);
+    } finally {
+      this.#notices.tell('close', `Closed ${this}`);
+    }
   }
 
   /** Somebody else has closed the cache. */
@@ -746,8 +798,8 @@ export function nameOf({ shards, maxBytes, maxEntries, eviction }: CacheConfig):
   return `<Cache shards=${shards}, maxBytes=${maxBytes}${entries}, eviction='${evictionName(eviction)}'>`;
 }
 
-function hitOf<V>(value: V, ttlRemainingMs: number): Lookup<V> {
-  return { status: 'hit', from: 'memory', value, ttlRemainingMs };
+function hitOf<V>(value: V, ttlRemainingMs: number, from: 'memory' | 'tier' = 'memory'): Lookup<V> {
+  return { status: 'hit', from, value, ttlRemainingMs };
 }
 
 function notNumber(key: CacheKey): TypeError {

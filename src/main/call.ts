@@ -12,6 +12,12 @@ export interface CallOptions {
   timeout?: number | string;
 }
 
+/** Of calls on all entries: which of them. */
+export interface ExtentOptions extends CallOptions {
+  /** 'memory', or 'tier': all that the tier has, for all who use it. INVALID_CONFIG for a cache without one. */
+  from?: 'memory' | 'tier';
+}
+
 /** What a caller gave, checked. */
 export interface CallLimits {
   readonly signal: AbortSignal | undefined;
@@ -58,6 +64,7 @@ const KNOWN = [
   'jitter',
   'leaseTimeout',
   'task',
+  'from',
 ];
 
 /** Throws INVALID_CONFIG for what is no option, and `signal.reason` for a signal that has been aborted. */

@@ -76,8 +76,13 @@ export class Client {
     return view.lane.call(op, this.key, undefined, limits, body);
   }
 
-  askAll(op: number, limits: CallLimits): Promise<Result[]> {
-    return Promise.all(this.views.map((view) => this.askShard(view, op, limits)));
+  askAll(op: number, limits: CallLimits, body: CallBody = NO_BODY): Promise<Result[]> {
+    return Promise.all(this.views.map((view) => this.askShard(view, op, limits, body)));
+  }
+
+  /** Asks about the tier, which is one for all shards: any of them will do. */
+  askTier(op: number, limits: CallLimits): Promise<Result> {
+    return this.askShard(this.views[0] as ShardView, op, limits);
   }
 
   /**

@@ -23,6 +23,8 @@ export interface CacheFacts {
   readonly time: SharedArrayBuffer | undefined;
   /** One word: 1 when the cache has been closed. */
   readonly state: SharedArrayBuffer;
+  /** What the keeper of the tier counts, where there is one. */
+  readonly tierCounts: SharedArrayBuffer | undefined;
 }
 
 /** The memory that a client brings for one shard. */

@@ -41,3 +41,5 @@ export type { AdviseConfig, CacheConfig, CacheOptions, ComputeConfig, FilterConf
 export type { ScanOptions } from './pages.ts';
 export type { PluginModule, ResolvedModule } from './plugin.ts';
 export type { BinarySerializer, Serializer, SerializerModule, TextSerializer } from './serializers/index.ts';
+export type { TierMetrics } from './tier/metrics.ts';
+export type { TierConfig, TierOptions } from './tier/options.ts';

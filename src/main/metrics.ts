@@ -1,5 +1,6 @@
 /** What `cache.metrics()` tells: the counts of every shard, and their sum. */
 import type { ShardCounts } from '../protocol/operations.ts';
+import type { TierMetrics } from './tier/metrics.ts';
 
 export interface ShardMetrics {
   readonly shard: number;
@@ -63,6 +64,8 @@ export interface CacheMetrics extends Omit<ShardMetrics, 'shard'> {
   /** False for a cache that was opened with `metrics: false`: then everything is 0. */
   readonly enabled: boolean;
   readonly perShard: readonly ShardMetrics[];
+  /** Of the tier under all shards; undefined without one. */
+  readonly tier: TierMetrics | undefined;
 }
 
 const NOTHING: ShardCounts = {
@@ -92,7 +95,10 @@ const NOTHING: ShardCounts = {
 };
 
 /** Of the counts of every shard, in order; undefined for one that has failed. */
-export function sumMetrics(told: readonly (ShardCounts | undefined)[]): CacheMetrics {
+export function sumMetrics(
+  told: readonly (ShardCounts | undefined)[],
+  tier: TierMetrics | undefined = undefined,
+): CacheMetrics {
   const counts = told.map((each) => each ?? NOTHING);
   const total = { ...NOTHING };
   for (const name of Object.keys(NOTHING) as (keyof ShardCounts)[]) {
@@ -106,13 +112,13 @@ export function sumMetrics(told: readonly (ShardCounts | undefined)[]): CacheMet
     failed: told[shard] === undefined ? 1 : 0,
   }));
   const failed = told.filter((each) => each === undefined).length;
-  return { enabled: true, ...metricsOf(total), failed, perShard };
+  return { enabled: true, ...metricsOf(total), failed, perShard, tier };
 }
 
 /** What a cache without metrics says. */
 export function noMetrics(shards: number): CacheMetrics {
   const perShard = Array.from({ length: shards }, (_, shard) => ({ shard, ...metricsOf(NOTHING) }));
-  return { enabled: false, ...metricsOf(NOTHING), perShard };
+  return { enabled: false, ...metricsOf(NOTHING), perShard, tier: undefined };
 }
 
 function metricsOf(counts: ShardCounts): Omit<ShardMetrics, 'shard'> {

@@ -9,6 +9,8 @@
  *     shardstash:shard:down     { cache, shard, cause }        error, an owner has died
  *     shardstash:shard:up       { cache, shard }               info, there is one again
  *     shardstash:shard:failed   { cache, shard }               error, there will be none any more
+ *     shardstash:tier:down      { cache, message }             warn, the tier fails, and is not asked for a while
+ *     shardstash:tier:up        { cache, message }             info, it works again
  *
  * What becomes of shards is told once a thread, however many clients that has. Entries that leave have channels, too, but no
  * logger: see events.ts.
@@ -28,6 +30,8 @@ const levels = {
   'shard:down': 'error',
   'shard:up': 'info',
   'shard:failed': 'error',
+  'tier:down': 'warn',
+  'tier:up': 'info',
 } as const satisfies Record<string, (typeof LEVELS)[number]>;
 
 type NoticeName = keyof typeof levels;

@@ -14,6 +14,7 @@ import { type NearCacheConfig, type NearCacheOptions, resolveNearCache } from '.
 import { type CacheLogger, LEVELS } from './notices.ts';
 import type { ResolvedModule } from './plugin.ts';
 import { type ResolvedSerializer, resolveSerializer, type SerializerOption } from './serializers/index.ts';
+import type { TierConfig, TierOptions } from './tier/options.ts';
 import { EVER, parseDuration, parseSize } from './units.ts';
 
 export interface CacheOptions {
@@ -51,6 +52,11 @@ export interface CacheOptions {
    */
   reads?: 'shared' | 'owner';
   /**
+   * What is under memory: an engine that keeps what memory has no room for, and what there was before a restart. See
+   * `TierOptions`. Default false, none.
+   */
+  tier?: TierOptions | TierConfig | false;
+  /**
    * Whether this thread keeps what it reads often, so that it need not look for it again: see `NearCacheOptions`. Never is it
    * stale. Default false. For another thread, it is an option of `attachCache`.
    */
@@ -75,7 +81,10 @@ export interface CacheOptions {
   advise?: boolean | { sampleRate?: number };
   /** Hears what the cache has to say beside results: `console` will do. Default: nobody does. */
   logger?: CacheLogger;
-  /** Fixes the hash of keys and the lots that 'random' draws, so that a run can be repeated. Default: from the system's randomness. */
+  /**
+   * Fixes the hash of keys and the lots that 'random' draws, so that a run can be repeated. Default: from the system's
+   * randomness. A tier that is there has a hash of its own, which stays: then it fixes the lots alone.
+   */
   seed?: number;
   /** The time, for tests: `manualClock()` of 'shardstash/testing'. */
   clock?: ManualClock;
@@ -96,7 +105,8 @@ export interface CacheOptions {
   stallTimeout?: number | string | false;
   /**
    * Deaths of one shard's thread within a minute after which it is replaced. One more and the shard has failed: what it
-   * holds can still be read, everything else rejects with SHARD_FAILED. Default 10, Infinity for no bound.
+   * holds can still be read, everything else rejects with SHARD_FAILED. Default 10, Infinity for no bound. So it is with the
+   * thread of the tier, without which memory alone is left.
    */
   crashBudget?: number;
   /** Calls that may wait for one shard; more reject with OVERLOADED. Default 65,536. */
@@ -127,6 +137,7 @@ export interface CacheConfig {
   readonly serializer: string | ResolvedModule;
   readonly filter: FilterConfig | false;
   readonly reads: 'shared' | 'owner';
+  readonly tier: TierConfig | false;
   readonly nearCache: NearCacheConfig | false;
   readonly lane: 'comlink' | 'wake';
   /** Milliseconds. */
@@ -190,6 +201,7 @@ const KNOWN = [
   'serializer',
   'filter',
   'reads',
+  'tier',
   'nearCache',
   'lane',
   'cleanupInterval',
@@ -208,7 +220,10 @@ const KNOWN = [
   'unref',
 ];
 
-/** Throws INVALID_CONFIG, with the name of the option, or UNKNOWN_PLUGIN, with the names there are. */
+/**
+ * All but `tier`, which takes an opening. Throws INVALID_CONFIG, with the name of the option, or UNKNOWN_PLUGIN, with the names
+ * there are.
+ */
 export function resolveOptions(options: CacheOptions = {}): CacheConfig {
   if (typeof options !== 'object' || options === null) {
     throw misuse('INVALID_CONFIG', 'an object of options', options, { option: 'options' });
@@ -240,8 +255,9 @@ export function resolveOptions(options: CacheOptions = {}): CacheConfig {
     sliding: flag('sliding', options.sliding ?? false),
     eviction: resolveEviction(options.eviction ?? 'as3-fifo'),
     serializer: nameOf(resolveSerializer(options.serializer)),
-    filter: filter(options.filter ?? true),
+    filter: filter(options.filter ?? true, (options.tier ?? false) !== false),
     reads,
+    tier: false,
     nearCache: resolveNearCache(options.nearCache ?? false, reads),
     lane: choice('lane', options.lane ?? 'comlink', ['comlink', 'wake'] as const),
     cleanupInterval: cleanupInterval(options.cleanupInterval ?? DEFAULT_CLEANUP_MS),
@@ -372,7 +388,7 @@ function wholeNumber(option: string, value: unknown, min: number, max: number): 
   return value as number;
 }
 
-function filter(value: unknown): FilterConfig | false {
+function filter(value: unknown, hasTier: boolean): FilterConfig | false {
   if (typeof value === 'boolean') {
     return value && Object.freeze({ type: FILTERS[0] as FilterName, falsePositiveRate: DEFAULT_FALSE_POSITIVES });
   }
@@ -383,6 +399,13 @@ function filter(value: unknown): FilterConfig | false {
   const known = FILTERS.find((candidate) => candidate === type);
   if (known === undefined && typeof type === 'string' && Object.hasOwn(FROZEN_FILTERS, type)) {
     throw frozenFilter(type as keyof typeof FROZEN_FILTERS);
+  }
+  if (known === 'cuckoo' && hasTier) {
+    throw optionError(
+      'filter',
+      "'blocked-bloom' or 'bloom' over a tier, whose keys a cuckoo filter cannot grow with",
+      type,
+    );
   }
   if (known === undefined) {
     throw misuse('UNKNOWN_PLUGIN', `\`filter.type\` to be one of ${FILTERS.join(', ')}`, type, {

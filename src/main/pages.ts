@@ -9,17 +9,17 @@ import {
   OP_HAS,
   OP_PEEK,
   OP_SCAN,
+  OP_TIER_SCAN,
   SCAN_END,
   type StoredEntry,
   type StoredPage,
   type StoredValue,
 } from '../protocol/operations.ts';
-import { bodyOf, type CallLimits, type CallOptions, callLimits } from './call.ts';
+import { bodyOf, type CallLimits, callLimits, type ExtentOptions } from './call.ts';
 import type { Client } from './client.ts';
 import { optionError } from './options.ts';
-import type { ShardView } from './shard-view.ts';
 
-export interface ScanOptions extends CallOptions {
+export interface ScanOptions extends ExtentOptions {
   /** Entries that come with one message, 1 to 65,536. Default 1,024. */
   pageSize?: number;
 }
@@ -62,25 +62,17 @@ async function* pages(
   const limits = callLimits(options);
   const size = Buffer.alloc(8);
   size.writeDoubleLE(pageSizeOf(options));
-  for (const view of client.views) {
+  const ofTier = options?.from === 'tier';
+  // The tier is one for all shards: any of them will do.
+  for (const view of ofTier ? client.views.slice(0, 1) : client.views) {
     for (let next = 0; next < SCAN_END; ) {
       limits.signal?.throwIfAborted();
-      const page = await pageAt(client, view, limits, next, flags, size);
+      const body = bodyOf(next, flags, size);
+      const page = (await client.askShard(view, ofTier ? OP_TIER_SCAN : OP_SCAN, limits, body)) as StoredPage;
       yield page.entries;
       next = page.next;
     }
   }
-}
-
-async function pageAt(
-  client: Client,
-  view: ShardView,
-  limits: CallLimits,
-  argument: number,
-  flags: number,
-  bytes: Buffer,
-): Promise<StoredPage> {
-  return (await client.askShard(view, OP_SCAN, limits, bodyOf(argument, flags, bytes))) as StoredPage;
 }
 
 /** Whether the time of an entry ran out while its page was being read; but it may have slid on meanwhile. */

@@ -6,12 +6,20 @@ import { type MessagePort, Worker } from 'node:worker_threads';
 import { CacheError } from '../protocol/errors.ts';
 import type { ShardRegions } from '../protocol/memory.ts';
 import type { HitMode } from '../protocol/policy.ts';
-import type { ConnectMessage, HailMessage, ShardBirth, ShardMessage, ShardSpec } from '../protocol/spec.ts';
+import type {
+  ConnectMessage,
+  HailMessage,
+  ShardBirth,
+  ShardMessage,
+  ShardSpec,
+  TierMessage,
+} from '../protocol/spec.ts';
 import { errorOf, evictionName, policyRefusal } from './eviction.ts';
 import type { ClientBuffers } from './handle.ts';
 import type { ManualClock } from './manual-clock.ts';
 import type { Notices } from './notices.ts';
 import type { CacheConfig } from './options.ts';
+import type { Keeper } from './tier/keeper.ts';
 
 const WORKER = new URL('../worker/index.js', import.meta.url);
 
@@ -22,6 +30,8 @@ export interface ShardBody {
   readonly clock: ManualClock | undefined;
   readonly config: CacheConfig;
   readonly notices: Notices;
+  /** Of the tier, where there is one. */
+  readonly keeper: Keeper | undefined;
 }
 
 export interface Death {
@@ -35,15 +45,30 @@ export class ShardThread {
   /** How its policy hears of hits. Rejects when it ends, or gives up, before it serves. */
   readonly ready: Promise<HitMode>;
   readonly #body: ShardBody;
+  readonly #role: ShardBirth['role'];
   readonly #worker: Worker;
+  #isDead = false;
   readonly #hailing: (() => void)[] = [];
 
   constructor(body: ShardBody, role: ShardBirth['role'] = 'owner') {
     const { spec, regions, clock } = body;
     this.#body = body;
-    const birth: ShardBirth = { role, spec, regions, ...(clock === undefined ? {} : { time: clock.buffer }) };
+    this.#role = role;
+    const port = role === 'owner' ? body.keeper?.connect(spec.shard) : undefined;
+    const birth: ShardBirth = {
+      role,
+      spec,
+      regions,
+      ...(clock === undefined ? {} : { time: clock.buffer }),
+      ...(port === undefined ? {} : { tier: { port } }),
+    };
     // The application's own flags (loaders, inspectors, test runners) are none of the shard's business.
-    this.#worker = new Worker(WORKER, { workerData: birth, name: `shardstash ${spec.shard}`, execArgv: [] });
+    this.#worker = new Worker(WORKER, {
+      workerData: birth,
+      name: `shardstash ${spec.shard}`,
+      execArgv: [],
+      transferList: port === undefined ? [] : [port],
+    });
     this.death = this.#whenDead();
     this.ready = this.#whenReady();
     this.ready.catch(() => {});
@@ -53,6 +78,17 @@ export class ShardThread {
   connect(port: MessagePort, { client, samples, wake }: ClientBuffers): void {
     const message: ConnectMessage = { connect: port, client, samples, wake };
     this.#worker.postMessage(message, [port]);
+  }
+
+  /** The tier has a keeper again. */
+  reconnectTier(): void {
+    const { keeper, spec } = this.#body;
+    // A thread that has ended would never end the port either, and the keeper would wait for that before the next owner's.
+    if (keeper !== undefined && this.#role === 'owner' && !this.#isDead) {
+      const port = keeper.connect(spec.shard);
+      const message: TierMessage = { tier: port };
+      this.#worker.postMessage(message, [port]);
+    }
   }
 
   /** Resolves when the thread has answered; never, when it is about to end. */
@@ -77,7 +113,10 @@ export class ShardThread {
       this.#worker.once('error', (error) => {
         cause = error;
       });
-      this.#worker.once('exit', (code) => resolve({ code, cause }));
+      this.#worker.once('exit', (code) => {
+        this.#isDead = true;
+        resolve({ code, cause });
+      });
     });
   }
 

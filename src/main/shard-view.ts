@@ -34,9 +34,13 @@ export class ShardView {
   readonly #samples: SampleRing | undefined;
   readonly #hits: HitMode;
   readonly #looks: boolean;
+  readonly #hasTier: boolean;
   #nudging = false;
 
-  /** With `looks` false every look answers BUSY: the owner is asked. */
+  /**
+   * With `looks` false every look answers BUSY: the owner is asked. With a tier it is asked of what memory does not have, and
+   * the filter does not rule out.
+   */
   constructor(
     shard: number,
     limits: ShardLimits,
@@ -46,7 +50,7 @@ export class ShardView {
     client: ClientMemory,
     samples: SampleRing | undefined,
     hits: HitMode,
-    looks: boolean,
+    { looks, hasTier }: { readonly looks: boolean; readonly hasTier: boolean },
   ) {
     this.shard = shard;
     this.limits = limits;
@@ -57,14 +61,16 @@ export class ShardView {
     this.#samples = samples;
     this.#hits = hits;
     this.#looks = looks;
+    this.#hasTier = hasTier;
   }
 
   /** HIT (the reader has the value), MISS, or BUSY when the owner must be asked, who then counts. */
   look(key: KeyEncoder): number {
     let seen = this.#see(key, true);
-    if (seen === BUSY && this.#isRuledOut(key)) {
-      this.client.countNegative();
-      seen = MISS;
+    if (this.#mayBeRuledOut(seen)) {
+      const isRuledOut = this.#isRuledOut(key);
+      if (isRuledOut) this.client.countNegative();
+      seen = isRuledOut ? MISS : BUSY;
     }
     if (seen === HIT) {
       if (!this.#touch(key) && !this.#letsGo()) {
@@ -107,8 +113,7 @@ export class ShardView {
 
   /** As `look`, but nobody counts or hears of it. */
   glance(key: KeyEncoder): number {
-    const seen = this.#see(key, true);
-    return seen === BUSY && this.#isRuledOut(key) ? MISS : seen;
+    return this.#beyondMemory(this.#see(key, true), key);
   }
 
   /** As `look`, but leaves the value where it is, and counts nothing. */
@@ -119,8 +124,7 @@ export class ShardView {
 
   /** As `glance`, but leaves the value where it is. */
   probe(key: KeyEncoder): number {
-    const seen = this.#see(key, false);
-    return seen === BUSY && this.#isRuledOut(key) ? MISS : seen;
+    return this.#beyondMemory(this.#see(key, false), key);
   }
 
   /** As `look`, but waits for the stripe instead of asking: HIT or MISS. Throws BUSY after 250 ms. */
@@ -159,6 +163,19 @@ export class ShardView {
       return BUSY;
     }
     return copies ? this.reader.read(key) : this.reader.probe(key);
+  }
+
+  /** Where memory alone does not say. */
+  #mayBeRuledOut(seen: number): boolean {
+    return seen === BUSY || (seen === MISS && this.#hasTier);
+  }
+
+  /** What there is to say of a key of which memory has said this. */
+  #beyondMemory(seen: number, key: KeyEncoder): number {
+    if (!this.#mayBeRuledOut(seen)) {
+      return seen;
+    }
+    return this.#isRuledOut(key) ? MISS : BUSY;
   }
 
   /**

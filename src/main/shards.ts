@@ -8,7 +8,7 @@ import { monotonic } from '../protocol/clock.ts';
 import { CacheError, misuse } from '../protocol/errors.ts';
 import { reserveShard, type ShardLimits, type ShardRegions } from '../protocol/memory.ts';
 import type { StoredValue } from '../protocol/operations.ts';
-import type { ShardSpec } from '../protocol/spec.ts';
+import type { ShardSpec, TierSpec } from '../protocol/spec.ts';
 import { ComputePool, type ResolvedTask } from './compute.ts';
 import { evictionSpecOf } from './eviction.ts';
 import type { CacheFacts } from './handle.ts';
@@ -19,6 +19,7 @@ import { HANDLES_MAX, Reception } from './reception.ts';
 import { type Member, Roster } from './roster.ts';
 import type { ShardView } from './shard-view.ts';
 import { Supervisor } from './supervisor.ts';
+import type { OpenedTier } from './tier/open.ts';
 import { EVER } from './units.ts';
 import { createViews } from './views.ts';
 import { Watchdog } from './watchdog.ts';
@@ -37,8 +38,11 @@ export interface CacheHome {
   crash?(shard: number): Promise<void>;
   /** Nobody attaches any more. */
   beginClose(): void;
-  /** Leaves; where the cache was opened, closes it for all. Calls in flight reject with CACHE_CLOSED. */
-  close(): Promise<void>;
+  /**
+   * Leaves; where the cache was opened, closes it for all. Calls in flight reject with CACHE_CLOSED. Rejects with ENGINE_ERROR
+   * where a tier could not be written what was acknowledged, for which it has `timeoutMs` and some seconds.
+   */
+  close(timeoutMs: number): Promise<void>;
 }
 
 /** Caches that were opened in this thread. */
@@ -49,17 +53,20 @@ export function isOpenedHere(id: string): boolean {
   return opened.has(id);
 }
 
-/** Opens all shards or none. */
+/** Opens all shards or none. Of the tier it closes nothing when it rejects. */
 export async function openShards(
   config: CacheConfig,
   clock: ManualClock | undefined,
   notices: Notices,
+  tier: OpenedTier | undefined,
 ): Promise<CacheHome> {
   const limits = shareLimits(config);
-  const regions = limits.map((each) => reserve(each, config));
+  const regions = limits.map((each) => reserve(each, config, tier));
   const roster = new Roster(config.shards);
+  const tierSpec = tierSpecOf(tier, config, clock);
   const supervisors = limits.map((each, shard) => {
-    const body = { spec: specOf(shard, each, config), regions: regions[shard] as ShardRegions, clock, config, notices };
+    const spec = specOf(shard, each, config, tierSpec);
+    const body = { spec, regions: regions[shard] as ShardRegions, clock, config, notices, keeper: tier?.keeper };
     return new Supervisor(body, {
       serving: (owner, isFirst) => {
         roster.serve(shard, owner);
@@ -83,14 +90,15 @@ export async function openShards(
     const facts: CacheFacts = {
       id,
       config,
-      hashSeed: hashSeedOf(config),
+      hashSeed: tier?.seed ?? hashSeedOf(config),
       limits,
       regions,
       hits: hits as CacheFacts['hits'],
       time,
       state,
+      tierCounts: tier?.counts,
     };
-    return new OpenedCache(facts, supervisors, roster, clock, notices);
+    return new OpenedCache(facts, supervisors, roster, clock, notices, tier);
   } catch (cause) {
     await Promise.all(supervisors.map((supervisor) => supervisor.close()));
     throw cause;
@@ -106,6 +114,7 @@ class OpenedCache implements CacheHome {
   readonly #reception: Reception;
   readonly #watchdog: Watchdog;
   readonly #pool: ComputePool;
+  readonly #tier: OpenedTier | undefined;
 
   constructor(
     facts: CacheFacts,
@@ -113,8 +122,10 @@ class OpenedCache implements CacheHome {
     roster: Roster,
     clock: ManualClock | undefined,
     notices: Notices,
+    tier: OpenedTier | undefined,
   ) {
     this.facts = facts;
+    this.#tier = tier;
     this.#supervisors = supervisors;
     const { compute, serializer } = facts.config;
     this.#pool = new ComputePool(compute, serializer, (cause) => {
@@ -131,6 +142,11 @@ class OpenedCache implements CacheHome {
       fail: (shard, how) => views[shard]?.lane.fail('SHARD_FAILED', how),
     };
     roster.admit(own);
+    if (tier !== undefined) {
+      tier.keeper.onReplaced = () => {
+        for (const supervisor of supervisors) supervisor.reconnectTier();
+      };
+    }
     opened.add(facts.id);
   }
 
@@ -153,7 +169,7 @@ class OpenedCache implements CacheHome {
     Atomics.store(new Int32Array(this.facts.state), 0, 1);
   }
 
-  async close(): Promise<void> {
+  async close(timeoutMs: number): Promise<void> {
     opened.delete(this.facts.id);
     this.#watchdog.close();
     for (const { lane } of this.views) {
@@ -161,12 +177,14 @@ class OpenedCache implements CacheHome {
     }
     this.#reception.close();
     await Promise.all([this.#pool.close(), ...this.#supervisors.map((supervisor) => supervisor.close())]);
+    // What owners have sent it still does, though they are gone.
+    await this.#tier?.close(timeoutMs);
   }
 }
 
-function reserve(limits: ShardLimits, config: CacheConfig): ShardRegions {
+function reserve(limits: ShardLimits, config: CacheConfig, tier: OpenedTier | undefined): ShardRegions {
   try {
-    return reserveShard(limits, config.filter);
+    return reserveShard(limits, config.filter, tier === undefined || tier.isShared ? undefined : config.shards);
   } catch (cause) {
     const error = misuse('INVALID_CONFIG', '`maxBytes` that this machine can reserve', config.maxBytes, {
       option: 'maxBytes',
@@ -179,6 +197,7 @@ function specOf(
   shard: number,
   limits: ShardLimits,
   { eviction, filter, seed, cleanupInterval, advise }: CacheConfig,
+  tier: TierSpec | false,
 ): ShardSpec {
   return {
     shard,
@@ -188,5 +207,18 @@ function specOf(
     seed: seed === undefined ? randomBytes(4).readInt32LE() : (seed + shard) | 0,
     sweepIntervalMs: cleanupInterval === false ? EVER : cleanupInterval,
     advise,
+    tier,
   };
+}
+
+function tierSpecOf(
+  tier: OpenedTier | undefined,
+  { shards }: CacheConfig,
+  clock: ManualClock | undefined,
+): TierSpec | false {
+  if (tier === undefined) {
+    return false;
+  }
+  const { isShared, isEmpty, seed } = tier;
+  return { isShared, isEmpty, wallOriginMs: Date.now() - (clock ?? monotonic).now(), hashSeed: seed, shards };
 }

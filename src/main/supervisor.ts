@@ -32,7 +32,7 @@ export interface SupervisorEvents {
 }
 
 export class Supervisor {
-  readonly #body: ShardBody;
+  #body: ShardBody;
   readonly #events: SupervisorEvents;
   readonly #header: Int32Array;
   #thread: ShardThread | undefined;
@@ -58,6 +58,7 @@ export class Supervisor {
   async open(): Promise<HitMode> {
     const thread = new ShardThread(this.#body);
     this.#thread = thread;
+    this.#body = withUsedTier(this.#body);
     try {
       const hits = await thread.ready;
       this.#serve(thread, true);
@@ -67,6 +68,11 @@ export class Supervisor {
       await thread.terminate();
       throw cause;
     }
+  }
+
+  /** The tier has a keeper again: the owner there is, ready or not, gets a port to it. The next gets one at birth. */
+  reconnectTier(): void {
+    this.#thread?.reconnectTier();
   }
 
   /** Ends the owner's thread, as a crash would. Resolves when it has ended, and everybody here knows. */
@@ -158,6 +164,12 @@ export class Supervisor {
       this.#events.failed(`died more than ${crashBudget} times within a minute and is not replaced any more`);
     }
   }
+}
+
+/** For those who come after the first owner, which may have filled the tier. */
+function withUsedTier(body: ShardBody): ShardBody {
+  const { spec } = body;
+  return spec.tier === false ? body : { ...body, spec: { ...spec, tier: { ...spec.tier, isEmpty: false } } };
 }
 
 function howOf({ code, cause }: Death, stalled: boolean): string {

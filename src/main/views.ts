@@ -34,8 +34,8 @@ export function createViews(facts: CacheFacts, clock: Clock, onLost: (shard: num
     const way = wake && byWake(wake, memory.header);
     const lane = new Lane(shard, laneLimits, client, () => onLost(shard), way);
     const filter = config.filter === false ? undefined : new FilterReader(memory.filter);
-    const looks = config.reads === 'shared';
-    const view = new ShardView(shard, each, lane, new Reader(memory, clock), filter, client, samples, hits, looks);
+    const manner = { looks: config.reads === 'shared', hasTier: config.tier !== false };
+    const view = new ShardView(shard, each, lane, new Reader(memory, clock), filter, client, samples, hits, manner);
     return { view, buffers: { client: client.buffer, samples: samples?.buffer, wake: wake?.buffer } };
   });
   return { views: made.map(({ view }) => view), buffers: made.map(({ buffers }) => buffers) };

@@ -1,7 +1,7 @@
 /**
  * Which keys a shard may hold: bits in shared memory that the shard's owner writes and every thread asks.
  *
- *   words 0-11   [ generation | kind | at | blocks | probes | ... ]
+ *   words 0-11   [ generation | kind | at | blocks | probes | keys | ... ]
  *   words 12-    of a Bloom filter: two generations, each of the size for twice the shard's slots
  *
  *       +--------+-----------------------------+-----------------------------+
@@ -31,6 +31,8 @@ export const FILTER_KIND = 1;
 export const FILTER_AT = 2;
 export const FILTER_BLOCKS = 3;
 export const FILTER_PROBES = 4;
+/** Of a filter that speaks for a tier: the keys in it, live and stale, for the owner after this one. */
+export const FILTER_KEYS = 5;
 /** 48 bytes: glibc puts 16 of its own before a large buffer, so blocks are cache lines. Worth 2 of 28 ns an add at 1 M. */
 export const FILTER_HEADER_WORDS = 12;
 
@@ -60,6 +62,14 @@ export function filterKeysMax(slots: number): number {
 /** Words of one generation of a Bloom filter at its largest. */
 export function generationWords(slots: number, layout: BloomLayout, falsePositiveRate: number): number {
   return blocksFor(filterKeysMax(slots), layout.shapeFor(falsePositiveRate)) * BLOOM_BLOCK_WORDS;
+}
+
+/** Keys of a tier, over all shards, for which its filter has its rate: with more of them it rules out fewer strangers. */
+export const TIER_KEYS_MAX = 2 ** 27;
+
+/** Bytes of the region of a filter that speaks for the tier of so many shards. */
+export function tierFilterBytes(spec: FilterSpec, shards: number): number {
+  return filterBytes(spec, Math.ceil(TIER_KEYS_MAX / 2 / shards));
 }
 
 /** Bytes of the region. At the 76 M slots of 4 GiB and the smallest rate it has less than 2^29 words. */

@@ -45,7 +45,7 @@
  * Every region is reserved at its full size when the cache opens; the system hands out pages when they are touched.
  */
 
-import { type FilterSpec, filterBytes } from './filter.ts';
+import { type FilterSpec, filterBytes, tierFilterBytes } from './filter.ts';
 
 export const HEADER_BUCKETS = 0;
 /** High-water mark of the write sequence, so that a new owner never reuses one. */
@@ -149,11 +149,16 @@ export interface ShardRegions {
 }
 
 /**
- * Reserves the regions of a shard; that of the filter is empty without one. Throws RangeError when the machine cannot
- * reserve that much.
+ * Reserves the regions of a shard; that of the filter is empty without one, and in a cache of so many shards with a tier has
+ * room for all that may be there. Throws RangeError when the machine cannot reserve that much.
  */
-export function reserveShard(limits: ShardLimits, filter: FilterSpec | false = false): ShardRegions {
+export function reserveShard(
+  limits: ShardLimits,
+  filter: FilterSpec | false = false,
+  tieredShards?: number,
+): ShardRegions {
   const slots = slotsFor(limits);
+  const ofMemory = filter === false ? 0 : filterBytes(filter, slots);
   const arenaBytes = Math.min(ARENA_BYTES_MAX, Math.max(ARENA_BYTES_MIN, Math.floor(limits.bytesMax / 8) * 8));
   return {
     header: new SharedArrayBuffer((STRIPES_AT + STRIPES) * 4),
@@ -161,7 +166,9 @@ export function reserveShard(limits: ShardLimits, filter: FilterSpec | false = f
     slots: new SharedArrayBuffer(slots * 4),
     touched: new SharedArrayBuffer(slots),
     lastRead: new SharedArrayBuffer(slots * 8),
-    filter: new SharedArrayBuffer(filter === false ? 0 : filterBytes(filter, slots)),
+    filter: new SharedArrayBuffer(
+      filter === false || tieredShards === undefined ? ofMemory : tierFilterBytes(filter, tieredShards),
+    ),
     tally: new SharedArrayBuffer(TALLY_CELLS * 8),
     arena: new SharedArrayBuffer(arenaBytes),
   };

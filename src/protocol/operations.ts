@@ -66,6 +66,12 @@ export const OP_FILL = 23;
 export const OP_RELEASE = 24;
 /** What the shard has found out about itself, or nil where it was not told to. */
 export const OP_ADVISE = 25;
+/** Entries of the whole tier, expired ones that are still there included. Of any shard, as the next two. */
+export const OP_TIER_SIZE = 26;
+/** As OP_SCAN, of the whole tier: the argument is 0 for the first page, else what the one before said. */
+export const OP_TIER_SCAN = 27;
+/** Removes what has expired from the whole tier: how many. */
+export const OP_TIER_CLEANUP = 28;
 
 /** Every read of the entry lets it live for its ttl again. */
 export const FLAG_SLIDING = 1;
@@ -74,6 +80,8 @@ export const FLAG_KEEP_TTL = 2;
 /** The client has looked into the memory, and counted, before it asked. */
 export const FLAG_COUNTED = 4;
 export const FLAG_KEYS_ONLY = 8;
+/** Of OP_CLEAR: what is in the tier stays there. */
+export const FLAG_MEMORY_ONLY = 8;
 
 /** One bit for each operation that changes something. */
 const WRITES = [OP_SET, OP_DELETE, OP_CLEAR, OP_ADD, OP_UPDATE, OP_POP, OP_POP_ITEM, OP_INCREMENT, OP_EXPIRE, OP_FILL];
@@ -95,6 +103,8 @@ export interface StoredValue {
   readonly bytes: Buffer;
   /** Only for OP_LOOKUP: Infinity where it lives for ever. */
   readonly leftMs?: number;
+  /** Only for OP_LOOKUP: memory did not have it. */
+  readonly isFromTier?: boolean;
 }
 
 /** The same of a value that came from another thread, where a Buffer becomes an Uint8Array. */

@@ -1,10 +1,13 @@
 /**
  * A value as stores, tiers and files keep it: it says itself how it is encoded, until when it lives, and whether it is whole.
  *
- *     byte  0        1        2            3       4        8                    16
- *           0xA1     tag      compression  flags   CRC-32   deadline (float64)   payload
- *           format   of the   0 none       1 expires        ms since 1970, only
- *           1        value    or its id    2 base64         with flag 1
+ *     byte  0        1        2            3       4        8                    16              24
+ *           0xA1     tag      compression  flags   CRC-32   deadline (float64)   slide (float64) payload
+ *           format   of the   0 none       1 expires        ms since 1970, only  ms, only with
+ *           1        value    or its id    2 base64         with flag 1          flag 4
+ *                                          4 slides
+ *
+ * What is not there takes no room: without a deadline the slide, or the payload, begins at byte 8.
  *
  * Little-endian. The CRC-32 is of everything but itself, so a damaged byte of the head is seen, too: half of all damaged
  * values would still decode, to something else. A compressed payload begins with the length of what it was (uint32), so
@@ -18,10 +21,13 @@ import type { Tag } from './value-tags.ts';
 const FORMAT = 0xa1;
 const FLAG_EXPIRES = 1;
 const FLAG_BASE64 = 2;
-const KNOWN_FLAGS = FLAG_EXPIRES | FLAG_BASE64;
+/** Only tiers write it. Versions before it say STORE_FOREIGN, rather than lose it. */
+const FLAG_SLIDES = 4;
+const KNOWN_FLAGS = FLAG_EXPIRES | FLAG_BASE64 | FLAG_SLIDES;
 const CHECKSUM_AT = 4;
 const HEAD_BYTES = 8;
 const DEADLINE_BYTES = 8;
+const SLIDE_BYTES = 8;
 /** SQLite takes 10^9 bytes for a row (its driver on Node 20 ends the process beyond), Node 2^31 for a write. */
 const RECORD_BYTES_MAX = 900 * 1024 * 1024;
 const AGAIN = 'Next: delete it, or set it again';
@@ -35,6 +41,8 @@ export interface RecordHead {
   readonly base64: boolean;
   /** Milliseconds since 1970, Infinity for what lives for ever. */
   readonly expiresAtMs: number;
+  /** For how long a read lets it live on; undefined or 0 for one that does not slide. */
+  readonly slideMs?: number | undefined;
 }
 
 export interface OpenedRecord extends RecordHead {
@@ -45,7 +53,9 @@ export interface OpenedRecord extends RecordHead {
 /** A record in memory of its own. `byteLength` says how much of `payload` counts. Throws VALUE_TOO_LARGE. */
 export function sealRecord(head: RecordHead, payload: Uint8Array, byteLength = payload.length): Buffer {
   const expires = head.expiresAtMs !== Number.POSITIVE_INFINITY;
-  const start = expires ? HEAD_BYTES + DEADLINE_BYTES : HEAD_BYTES;
+  const slideMs = head.slideMs ?? 0;
+  const flags = (expires ? FLAG_EXPIRES : 0) | (head.base64 ? FLAG_BASE64 : 0) | (slideMs > 0 ? FLAG_SLIDES : 0);
+  const start = headBytesOf(flags);
   if (start + byteLength > RECORD_BYTES_MAX) {
     const message = `A value of ${byteLength} bytes cannot be stored: with all its versions it may have ${RECORD_BYTES_MAX}. Next: cut it into parts, or store the name of a file`;
     throw new CacheError('VALUE_TOO_LARGE', message);
@@ -54,9 +64,12 @@ export function sealRecord(head: RecordHead, payload: Uint8Array, byteLength = p
   record[0] = FORMAT;
   record[1] = head.tag;
   record[2] = head.compression;
-  record[3] = (expires ? FLAG_EXPIRES : 0) | (head.base64 ? FLAG_BASE64 : 0);
+  record[3] = flags;
   if (expires) {
     record.writeDoubleLE(head.expiresAtMs, HEAD_BYTES);
+  }
+  if (slideMs > 0) {
+    record.writeDoubleLE(slideMs, start - SLIDE_BYTES);
   }
   record.set(payload.length === byteLength ? payload : payload.subarray(0, byteLength), start);
   record.writeUInt32LE(checksumOf(record), CHECKSUM_AT);
@@ -67,7 +80,7 @@ export function sealRecord(head: RecordHead, payload: Uint8Array, byteLength = p
 export function openRecord(bytes: Uint8Array): OpenedRecord {
   const record = bufferOf(bytes);
   const flags = record.length < HEAD_BYTES ? 0 : (record[3] as number);
-  const start = (flags & FLAG_EXPIRES) === 0 ? HEAD_BYTES : HEAD_BYTES + DEADLINE_BYTES;
+  const start = headBytesOf(flags);
   if (record.length < start) {
     throw new CacheError(
       'STORE_CORRUPT',
@@ -97,6 +110,7 @@ export function openRecord(bytes: Uint8Array): OpenedRecord {
     compression: record[2] as number,
     base64: (flags & FLAG_BASE64) !== 0,
     expiresAtMs: deadlineOf(record),
+    slideMs: (flags & FLAG_SLIDES) === 0 ? undefined : record.readDoubleLE(start - SLIDE_BYTES),
     payload: record.subarray(start),
   };
 }
@@ -107,6 +121,11 @@ export function deadlineOf(bytes: Uint8Array): number {
     return Number.POSITIVE_INFINITY;
   }
   return bufferOf(bytes).readDoubleLE(HEAD_BYTES);
+}
+
+function headBytesOf(flags: number): number {
+  const deadline = (flags & FLAG_EXPIRES) === 0 ? 0 : DEADLINE_BYTES;
+  return HEAD_BYTES + deadline + ((flags & FLAG_SLIDES) === 0 ? 0 : SLIDE_BYTES);
 }
 
 function checksumOf(record: Buffer): number {

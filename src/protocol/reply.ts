@@ -7,6 +7,7 @@
  *     float64                  a count
  *     [ tag, bin32 value ]     a stored value
  *     [ tag, bin32 value, float64 ]                 the same, with the milliseconds it has left
+ *     [ [ tag, bin32 value, float64 ] ]             the same of one that was found in the tier
  *     [ encoding, bin32 key, tag, bin32 value ]     an entry; tag and value are nil where only its key is told. One that
  *                                                   expires has a fifth field: when, as float64
  *     [ float64 next, entry, entry, ... ]           a page of entries (array32)
@@ -15,25 +16,27 @@
  * A damaged or hostile frame is answered by a single error in place of the array.
  */
 import type { ShardAdvice } from './advice.ts';
-import { CacheError, type ErrorRecord } from './errors.ts';
+import type { CacheError, ErrorRecord } from './errors.ts';
 import type { ShardCounts, StoredEntry, StoredPage, StoredValue } from './operations.ts';
 
 export type Result = undefined | boolean | number | StoredValue | StoredEntry | StoredPage | ShardReport | CacheError;
 /** What a shard tells of itself. */
 export type ShardReport = ShardCounts | ShardAdvice;
 
-const NIL = 0xc0;
-const FALSE = 0xc2;
-const TRUE = 0xc3;
-const BIN32 = 0xc6;
-const FLOAT64 = 0xcb;
-const STR32 = 0xdb;
-const ARRAY32 = 0xdd;
-const PAIR = 0x92;
-const TRIPLE = 0x93;
-const ENTRY = 0x94;
-const MORTAL_ENTRY = 0x95;
-const HEAD_BYTES = 5;
+/** Markers of msgpack, for the reader, too. */
+export const NIL = 0xc0;
+export const FALSE = 0xc2;
+export const TRUE = 0xc3;
+export const BIN32 = 0xc6;
+export const FLOAT64 = 0xcb;
+export const STR32 = 0xdb;
+export const ARRAY32 = 0xdd;
+export const SINGLE = 0x91;
+export const PAIR = 0x92;
+export const TRIPLE = 0x93;
+export const ENTRY = 0x94;
+export const MORTAL_ENTRY = 0x95;
+export const REPLY_HEAD_BYTES = 5;
 /** The marker and the count of a page, and where the next one begins. */
 const PAGE_HEAD_BYTES = 14;
 const INITIAL_BYTES = 1024;
@@ -44,7 +47,7 @@ export const REPLY_BYTES_MAX = 64 * 1024 * 1024;
 
 export class ReplyWriter {
   #buffer = Buffer.allocUnsafeSlow(INITIAL_BYTES);
-  #length = HEAD_BYTES;
+  #length = REPLY_HEAD_BYTES;
   #count = 0;
   #valueBytes = 0;
   #plain = true;
@@ -80,7 +83,11 @@ export class ReplyWriter {
   }
 
   /** A value that has so many milliseconds left. */
-  mortalValue(tag: number, bytes: Uint8Array, leftMs: number): void {
+  mortalValue(tag: number, bytes: Uint8Array, leftMs: number, isFromTier = false): void {
+    if (isFromTier) {
+      this.#reserve(1);
+      this.#buffer[this.#length++] = SINGLE;
+    }
     this.#tagged(TRIPLE, tag, bytes);
     this.#double(leftMs);
     this.#finish();
@@ -131,20 +138,35 @@ export class ReplyWriter {
   /** The reply to all that was written, and an empty writer. */
   seal(): number | Uint8Array {
     const reply = this.#plain ? this.#count : this.#close();
-    this.#length = HEAD_BYTES;
+    this.#empty();
+    return reply;
+  }
+
+  /** What was written as a part of a reply, and an empty writer. */
+  take(): ReplyPart {
+    const part = { count: this.#count, isPlain: this.#plain, body: this.#body(REPLY_HEAD_BYTES) };
+    this.#empty();
+    return part;
+  }
+
+  #empty(): void {
+    this.#length = REPLY_HEAD_BYTES;
     this.#count = 0;
     this.#valueBytes = 0;
     this.#plain = true;
     if (this.#buffer.length > KEPT_BYTES) {
       this.#buffer = Buffer.allocUnsafeSlow(INITIAL_BYTES);
     }
-    return reply;
   }
 
   #close(): Uint8Array {
-    this.#buffer[0] = ARRAY32;
-    this.#buffer.writeUInt32BE(this.#count, 1);
-    return Uint8Array.prototype.slice.call(this.#buffer, 0, this.#length);
+    writeHead(this.#buffer, this.#count);
+    return this.#body(0);
+  }
+
+  /** A copy. */
+  #body(from: number): Uint8Array {
+    return Uint8Array.prototype.slice.call(this.#buffer, from, this.#length);
   }
 
   #double(value: number): void {
@@ -211,135 +233,31 @@ export class ReplyWriter {
   }
 }
 
-/** The results of a reply, in order, or their count when none has anything to say. Throws RangeError for anything else. */
-export function readReply(reply: unknown): number | Result[] {
-  if (typeof reply === 'number') {
-    return reply;
-  }
-  if (!(reply instanceof Uint8Array) || reply.length < HEAD_BYTES || reply[0] !== ARRAY32) {
-    throw new RangeError('not a reply');
-  }
-  const results = new ReplyReader(reply);
-  const count = results.count;
-  return Array.from({ length: count }, () => results.next());
-}
-
-class ReplyReader {
+/** Results that follow each other in a reply. */
+export interface ReplyPart {
   readonly count: number;
-  readonly #buffer: Buffer;
-  #at = HEAD_BYTES;
-
-  constructor(reply: Uint8Array) {
-    this.#buffer = Buffer.from(reply.buffer, reply.byteOffset, reply.byteLength);
-    this.count = this.#buffer.readUInt32BE(1);
-    // Every result takes a byte: a count that lies must not make room for four billion.
-    if (this.count > reply.length) {
-      throw this.#broken();
-    }
-  }
-
-  next(): Result {
-    const buffer = this.#buffer;
-    const marker = buffer[this.#at];
-    switch (marker) {
-      case NIL:
-        this.#at++;
-        return undefined;
-      case TRUE:
-      case FALSE:
-        this.#at++;
-        return marker === TRUE;
-      case FLOAT64:
-        return this.#double();
-      case PAIR:
-      case TRIPLE: {
-        const tag = buffer[this.#at + 1] as number;
-        this.#at += 2;
-        const bytes = this.#bytes();
-        return marker === PAIR ? { tag, bytes } : { tag, bytes, leftMs: this.#double() };
-      }
-      case ENTRY:
-        return this.#entry();
-      case ARRAY32:
-        return this.#page();
-      case STR32: {
-        const end = this.#endAt(this.#at + 1);
-        const text = buffer.toString('utf8', this.#at + 5, end);
-        this.#at = end;
-        return parse(text);
-      }
-      default:
-        throw this.#broken();
-    }
-  }
-
-  #entry(): StoredEntry {
-    const buffer = this.#buffer;
-    const marker = buffer[this.#at];
-    if (marker !== ENTRY && marker !== MORTAL_ENTRY) {
-      throw this.#broken();
-    }
-    const encoding = buffer[this.#at + 1] as number;
-    this.#at += 2;
-    const key = this.#bytes();
-    const value = this.#valueOfEntry();
-    return marker === ENTRY ? { encoding, key, value } : { encoding, key, value, expiresAtMs: this.#double() };
-  }
-
-  /** Nil twice where there is none. */
-  #valueOfEntry(): StoredValue | undefined {
-    const tag = this.#buffer[this.#at] as number;
-    if (tag === NIL) {
-      this.#at += 2;
-      return undefined;
-    }
-    this.#at += 1;
-    return { tag, bytes: this.#bytes() };
-  }
-
-  #page(): StoredPage {
-    const entries: StoredEntry[] = [];
-    const count = this.#buffer.readUInt32BE(this.#at + 1) - 1;
-    this.#at += 5;
-    const next = this.#double();
-    for (let i = 0; i < count; i++) {
-      entries.push(this.#entry());
-    }
-    return { next, entries };
-  }
-
-  #double(): number {
-    if (this.#buffer[this.#at] !== FLOAT64) {
-      throw this.#broken();
-    }
-    this.#at += 9;
-    return this.#buffer.readDoubleBE(this.#at - 8);
-  }
-
-  #bytes(): Buffer {
-    if (this.#buffer[this.#at] !== BIN32) {
-      throw this.#broken();
-    }
-    const start = this.#at + 5;
-    this.#at = this.#endAt(this.#at + 1);
-    return this.#buffer.subarray(start, this.#at);
-  }
-
-  /** Where the bytes end whose length is at `lengthAt`. A view past the end would be cut short without a word. */
-  #endAt(lengthAt: number): number {
-    const end = lengthAt + 4 + this.#buffer.readUInt32BE(lengthAt);
-    if (end > this.#buffer.length) {
-      throw new RangeError(`a result that ends at byte ${end} of a reply of ${this.#buffer.length}`);
-    }
-    return end;
-  }
-
-  #broken(): RangeError {
-    return new RangeError(`no result at byte ${this.#at} of a reply of ${this.#buffer.length}`);
-  }
+  /** Whether all went well and none has anything to say. */
+  readonly isPlain: boolean;
+  readonly body: Uint8Array;
 }
 
-function parse(text: string): ShardReport | CacheError {
-  const result = JSON.parse(text) as ShardReport | { error: ErrorRecord };
-  return 'error' in result ? new CacheError(result.error.code, result.error.message) : result;
+/** The reply that consists of these parts. */
+export function joinParts(parts: readonly ReplyPart[]): number | Uint8Array {
+  const count = parts.reduce((sum, part) => sum + part.count, 0);
+  if (parts.every(({ isPlain }) => isPlain)) {
+    return count;
+  }
+  const reply = Buffer.allocUnsafeSlow(parts.reduce((sum, { body }) => sum + body.length, REPLY_HEAD_BYTES));
+  writeHead(reply, count);
+  let at = REPLY_HEAD_BYTES;
+  for (const { body } of parts) {
+    reply.set(body, at);
+    at += body.length;
+  }
+  return reply;
+}
+
+function writeHead(reply: Buffer, count: number): void {
+  reply[0] = ARRAY32;
+  reply.writeUInt32BE(count, 1);
 }

@@ -1,6 +1,7 @@
 /** What a shard's thread is told at birth. Plain data: it crosses a thread boundary once. */
 import type { ThrownText } from './describe.ts';
 import type { FilterSpec } from './filter.ts';
+import type { HashSeed } from './key.ts';
 import type { ShardLimits, ShardRegions } from './memory.ts';
 import type { HitMode, PolicyOptions } from './policy.ts';
 
@@ -46,6 +47,19 @@ export interface ShardSpec {
   readonly sweepIntervalMs: number;
   /** The share of keys that is followed at most, for `advise()`; false for none. */
   readonly advise: AdviseSpec | false;
+  readonly tier: TierSpec | false;
+}
+
+/** The tier under the memory of all shards. */
+export interface TierSpec {
+  /** Whether others write to it, too. */
+  readonly isShared: boolean;
+  /** Whether it was empty when the cache was opened; false for owners after the first. */
+  readonly isEmpty: boolean;
+  /** What the wall's clock says when a clock that is turned by hand is at 0. */
+  readonly wallOriginMs: number;
+  readonly hashSeed: HashSeed;
+  readonly shards: number;
 }
 
 export interface AdviseSpec {
@@ -60,6 +74,8 @@ export interface ShardBirth {
   readonly regions: ShardRegions;
   /** The hands of a clock that is turned by hand. */
   readonly time?: SharedArrayBuffer;
+  /** The way to the keeper of the tier, where there is one. */
+  readonly tier?: { readonly port: MessagePortLike };
 }
 
 /** What a shard's thread tells its opener. `loading` comes first where there is a user's code to load. */
@@ -98,7 +114,12 @@ export interface FaultReport {
 }
 
 /** What an owner's thread hears from the opener. */
-export type OpenerMessage = ConnectMessage | HailMessage;
+export type OpenerMessage = ConnectMessage | HailMessage | TierMessage;
+
+/** The keeper of the tier was started again: this leads to it. */
+export interface TierMessage {
+  readonly tier: MessagePortLike;
+}
 
 /** Are you there? */
 export interface HailMessage {

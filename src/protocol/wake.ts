@@ -199,7 +199,6 @@ export class WakeMemory {
   /** The owner's side: answers the call whose frame was taken. False when the reply is to go by a message. */
   giveReply(reply: number | Uint8Array): boolean {
     const words = this.#words;
-    const call = this.#call;
     const fits = typeof reply === 'number' || reply.length <= WAKE_BYTES_MAX;
     if (typeof reply === 'number') {
       words[REPLY_NUMBER] = reply;
@@ -210,9 +209,22 @@ export class WakeMemory {
     } else {
       words[REPLY_BYTES] = IS_POSTED;
     }
+    return this.#answered() && fits;
+  }
+
+  /** The owner's side: the reply to the call whose frame was taken will come by a message, later. */
+  promiseReply(): void {
+    this.#words[REPLY_BYTES] = IS_POSTED;
+    this.#answered();
+  }
+
+  /** False when the client sleeps. */
+  #answered(): boolean {
+    const words = this.#words;
+    const call = this.#call;
     const isAwake = Atomics.compareExchange(words, STATE, call, call - CALLING + ANSWERED) === call;
     if (isAwake) Atomics.notify(words, STATE);
-    return isAwake && fits;
+    return isAwake;
   }
 }
 

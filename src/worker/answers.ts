@@ -43,15 +43,16 @@ import { scan } from './scan.ts';
 import type { Shard } from './shard.ts';
 
 /** Entries of a page at most, whatever a client asks for. */
-const PAGE_ENTRIES_MAX = 65_536;
+export const PAGE_ENTRIES_MAX = 65_536;
 
 /** Asks through no port, and hears nothing but answers. */
 export const NOBODY: Asker = { tell() {} };
 
 export class Answers {
+  /** Where results are written. */
+  readonly reply = new ReplyWriter();
   readonly #shard: Shard;
   readonly #memory: ShardMemory;
-  readonly #reply = new ReplyWriter();
   /** Whose records these are. */
   #asker: Asker = NOBODY;
 
@@ -67,13 +68,13 @@ export class Answers {
 
   /** Answers what is no frame. */
   refuse(message: string): number | Uint8Array {
-    this.#fail('PROTOCOL_ERROR', message);
+    this.fail('PROTOCOL_ERROR', message);
     return this.seal();
   }
 
   /** The reply to all records since the last one. */
   seal(): number | Uint8Array {
-    return this.#reply.seal();
+    return this.reply.seal();
   }
 
   /** Applies a record, and adds its result to the reply. */
@@ -82,7 +83,7 @@ export class Answers {
       this.#apply(record);
     } catch (error) {
       if (!(error instanceof PolicyFault)) throw error;
-      this.#fail('POLICY_ERROR', error.message);
+      this.fail('POLICY_ERROR', error.message);
     }
   }
 
@@ -97,11 +98,11 @@ export class Answers {
       case OP_PEEK:
         return this.#answer(shard.peek(record));
       case OP_HAS:
-        return this.#reply.boolean(shard.peek(record) !== 0);
+        return this.reply.boolean(shard.peek(record) !== 0);
       case OP_TOUCH:
-        return this.#reply.boolean(shard.touch(record) !== 0);
+        return this.reply.boolean(shard.touch(record) !== 0);
       case OP_DELETE:
-        return this.#reply.boolean(shard.delete(record));
+        return this.reply.boolean(shard.delete(record));
       case OP_ADD:
         return this.#done(shard.add(record));
       case OP_UPDATE:
@@ -109,8 +110,8 @@ export class Answers {
       case OP_INCREMENT:
         return this.#increment(record);
       case OP_NONE:
-        shard.drainHits();
-        return this.#reply.done();
+        shard.contents.hits.drain();
+        return this.reply.done();
       default:
         return this.#applyRare(record);
     }
@@ -136,30 +137,30 @@ export class Answers {
       case OP_FILL:
         return this.#say(shard.fill(record));
       case OP_RELEASE:
-        return this.#reply.boolean(shard.release(record, this.#asker));
+        return this.reply.boolean(shard.release(record, this.#asker));
       case OP_SCAN:
         return this.#page(record);
       case OP_CLEAR:
-        return this.#reply.number(shard.clear());
+        return this.reply.number(shard.clear());
       case OP_CLEANUP:
         return this.#cleanUp();
       case OP_SIZE:
-        return this.#reply.number(shard.entries);
+        return this.reply.number(shard.entries);
       case OP_METRICS:
-        return this.#reply.report(shard.counts());
+        return this.reply.report(shard.counts());
       case OP_ADVISE:
         return this.#advise();
       case OP_RESET_METRICS:
         shard.resetCounts();
-        return this.#reply.done();
+        return this.reply.done();
       default:
-        return this.#fail('PROTOCOL_ERROR', `No operation has the number ${record.op}`);
+        return this.fail('PROTOCOL_ERROR', `No operation has the number ${record.op}`);
     }
   }
 
   #answer(block: number): void {
     if (block === 0) {
-      this.#reply.done();
+      this.reply.done();
     } else {
       this.#value(block);
     }
@@ -172,7 +173,7 @@ export class Answers {
     if (!this.#admits(value.length)) {
       return false;
     }
-    this.#reply.value(blocks.tagOf(block), value);
+    this.reply.value(blocks.tagOf(block), value);
     return true;
   }
 
@@ -189,25 +190,25 @@ export class Answers {
     const shard = this.#shard;
     const block = shard.get(record);
     if (block === 0) {
-      return shard.hasExpired(record) ? this.#reply.boolean(true) : this.#reply.done();
+      return shard.hasExpired(record) ? this.reply.boolean(true) : this.reply.done();
     }
     const value = shard.blocks.valueOf(block);
     if (this.#admits(value.length)) {
-      this.#reply.mortalValue(shard.blocks.tagOf(block), value, shard.leftMs(block));
+      this.reply.mortalValue(shard.blocks.tagOf(block), value, shard.leftMs(block));
     }
   }
 
   #tellTtl(block: number): void {
     if (block === 0) {
-      this.#reply.done();
+      this.reply.done();
     } else {
-      this.#reply.number(this.#shard.leftMs(block));
+      this.reply.number(this.#shard.leftMs(block));
     }
   }
 
   #increment(record: FrameReader): void {
     if (record.valueBytes !== 16) {
-      return this.#fail('PROTOCOL_ERROR', `An increment takes two numbers, not ${record.valueBytes} bytes`);
+      return this.fail('PROTOCOL_ERROR', `An increment takes two numbers, not ${record.valueBytes} bytes`);
     }
     this.#say(this.#shard.increment(record));
   }
@@ -218,7 +219,7 @@ export class Answers {
     if (block === 0) {
       // It may have expired: then it leaves now.
       this.#shard.delete(record);
-      this.#reply.done();
+      this.reply.done();
     } else if (this.#value(block)) {
       this.#letGo(block);
     }
@@ -228,12 +229,12 @@ export class Answers {
     const shard = this.#shard;
     const block = shard.first();
     if (block === 0 || block === ASK_AGAIN) {
-      return block === 0 ? this.#reply.done() : this.#reply.boolean(false);
+      return block === 0 ? this.reply.done() : this.reply.boolean(false);
     }
     const { blocks } = shard;
     const value = blocks.valueOf(block);
     if (this.#admits(value.length)) {
-      this.#reply.entry(blocks.encodingOf(block), blocks.keyBytesOf(block), blocks.tagOf(block), value);
+      this.reply.entry(blocks.encodingOf(block), blocks.keyBytesOf(block), blocks.tagOf(block), value);
       this.#letGo(block);
     }
   }
@@ -249,7 +250,7 @@ export class Answers {
 
   #lease(record: FrameReader): void {
     if (record.valueBytes !== 16) {
-      return this.#fail('PROTOCOL_ERROR', `A lease is asked for with two numbers, not ${record.valueBytes} bytes`);
+      return this.fail('PROTOCOL_ERROR', `A lease is asked for with two numbers, not ${record.valueBytes} bytes`);
     }
     const shard = this.#shard;
     const block = shard.get(record);
@@ -259,11 +260,11 @@ export class Answers {
     }
     const stale = record.numberAt(1) > 0 ? shard.stale(record) : 0;
     if (stale === 0) {
-      return this.#reply.number(shard.lease(record, this.#asker));
+      return this.reply.number(shard.lease(record, this.#asker));
     }
     const value = shard.blocks.valueOf(stale);
     if (this.#admits(value.length)) {
-      this.#reply.mortalValue(shard.blocks.tagOf(stale), value, shard.lease(record, this.#asker));
+      this.reply.mortalValue(shard.blocks.tagOf(stale), value, shard.lease(record, this.#asker));
     }
   }
 
@@ -271,7 +272,7 @@ export class Answers {
     const cursor = record.argument;
     const wanted = record.valueBytes === 8 ? record.numberAt(0) : Number.NaN;
     if (!(Number.isInteger(cursor) && cursor >= 0 && cursor < SCAN_END && wanted >= 1)) {
-      return this.#fail('PROTOCOL_ERROR', `No page of ${wanted} entries begins at ${cursor}`);
+      return this.fail('PROTOCOL_ERROR', `No page of ${wanted} entries begins at ${cursor}`);
     }
     if (!this.#admits(PAGE_BYTES_MAX)) {
       return;
@@ -280,7 +281,7 @@ export class Answers {
     const { blocks } = shard;
     const keysOnly = (record.flags & FLAG_KEYS_ONLY) !== 0;
     const entriesMax = Math.min(wanted, PAGE_ENTRIES_MAX);
-    const reply = this.#reply;
+    const reply = this.reply;
     let entries = 0;
     let bytes = 0;
     reply.beginPage();
@@ -300,46 +301,47 @@ export class Answers {
 
   #cleanUp(): void {
     const removed = this.#shard.sweep();
-    this.#reply.number(this.#shard.isDue ? -1 - removed : removed);
+    this.reply.number(this.#shard.isDue ? -1 - removed : removed);
   }
 
   #advise(): void {
     const { advisor } = this.#shard;
     if (advisor === undefined) {
-      return this.#reply.done();
+      return this.reply.done();
     }
     const { hits, misses } = this.#shard.counts();
-    this.#reply.report(advisor.advice(hits + misses, hits));
+    this.reply.report(advisor.advice(hits + misses, hits));
   }
 
   #done(error: ErrorRecord | undefined): void {
     if (error === undefined) {
-      this.#reply.done();
+      this.reply.done();
     } else {
-      this.#fail(error.code, error.message);
+      this.fail(error.code, error.message);
     }
   }
 
   #say(answer: boolean | number | ErrorRecord): void {
     if (typeof answer === 'object') {
-      this.#fail(answer.code, answer.message);
+      this.fail(answer.code, answer.message);
     } else if (typeof answer === 'number') {
-      this.#reply.number(answer);
+      this.reply.number(answer);
     } else {
-      this.#reply.boolean(answer);
+      this.reply.boolean(answer);
     }
   }
 
   #admits(byteLength: number): boolean {
-    const admitted = this.#reply.admits(byteLength);
+    const admitted = this.reply.admits(byteLength);
     if (!admitted) {
-      this.#fail('OVERLOADED', `The values asked for at once are more than ${REPLY_BYTES_MAX} bytes: ask for fewer`);
+      this.fail('OVERLOADED', `The values asked for at once are more than ${REPLY_BYTES_MAX} bytes: ask for fewer`);
     }
     return admitted;
   }
 
-  #fail(code: CacheErrorCode, message: string): void {
-    this.#shard.countFailure();
-    this.#reply.error({ code, message });
+  /** Answers with an error, which is counted. */
+  fail(code: CacheErrorCode, message: string): void {
+    this.#shard.contents.tally.countFailure();
+    this.reply.error({ code, message });
   }
 }

@@ -13,26 +13,32 @@ import { Answers, NOBODY } from './answers.ts';
 import type { FrameClock } from './frame-clock.ts';
 import { LOOKAHEAD_CALLS } from './lookahead.ts';
 import type { Shard } from './shard.ts';
+import type { Tier } from './tier/tier.ts';
+import { TieredAnswers } from './tier/tiered-answers.ts';
 
 export class Dispatch {
   readonly #shard: Shard;
   readonly #memory: ShardMemory;
   readonly #clock: FrameClock;
-  readonly #answers: Answers;
+  readonly #answers: Answers | TieredAnswers;
   readonly #hashes = new Int32Array(FRAME_CALLS_MAX);
   /** Where loads leave what they found, so that no compiler may leave them out. */
   warmed = 0;
 
   /** `clock` is the one by which the shard tells the time. */
-  constructor(shard: Shard, memory: ShardMemory, clock: FrameClock) {
+  constructor(shard: Shard, memory: ShardMemory, clock: FrameClock, tier?: Tier) {
     this.#shard = shard;
     this.#memory = memory;
     this.#clock = clock;
-    this.#answers = new Answers(shard, memory);
+    const answers = new Answers(shard, memory);
+    this.#answers = tier === undefined ? answers : new TieredAnswers(shard, answers, tier);
   }
 
-  /** Applies the calls of a client's frame. Anything that is not a frame is answered with PROTOCOL_ERROR. */
-  call(frame: unknown, asker = NOBODY): number | Uint8Array {
+  /**
+   * Applies the calls of a client's frame. Anything that is not a frame is answered with PROTOCOL_ERROR. A promise only where
+   * some of them have to wait for the tier.
+   */
+  call(frame: unknown, asker = NOBODY): number | Uint8Array | Promise<number | Uint8Array> {
     let reader: FrameReader;
     try {
       reader = this.#open(frame);
@@ -47,7 +53,7 @@ export class Dispatch {
     try {
       for (let i = 0; i < reader.count; i++) {
         if (i % LOOKAHEAD_CALLS === 0) {
-          this.warmed ^= this.#shard.warm(this.#hashes, i, Math.min(reader.count, i + LOOKAHEAD_CALLS));
+          this.warmed ^= this.#shard.contents.warm(this.#hashes, i, Math.min(reader.count, i + LOOKAHEAD_CALLS));
           this.#clock.hold();
           this.#memory.beat();
         }

@@ -307,7 +307,7 @@ export class Entries {
   }
 
   /** Whether a key that is not there is one that the filter fails to rule out. */
-  isFalsePositive({ hashLow, hashHigh }: EntrySource): boolean {
+  isFalsePositive(hashLow: number, hashHigh: number): boolean {
     return this.#ruling?.rulesOut(hashLow, hashHigh) === false;
   }
 

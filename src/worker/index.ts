@@ -12,7 +12,7 @@ import type { EventMessage } from '../protocol/events.ts';
 import { ShardMemory } from '../protocol/memory.ts';
 import type { PolicyFactory } from '../protocol/policy.ts';
 import { SampleRing } from '../protocol/samples.ts';
-import type { OpenerMessage, ShardBirth, ShardMessage } from '../protocol/spec.ts';
+import type { OpenerMessage, ShardBirth, ShardMessage, TierSpec } from '../protocol/spec.ts';
 import { WakeMemory } from '../protocol/wake.ts';
 import { admitCall } from './admission.ts';
 import { comparedWith } from './advice/compared.ts';
@@ -23,15 +23,18 @@ import { policies } from './eviction/index.ts';
 import { FrameClock } from './frame-clock.ts';
 import type { PolicyFault } from './guarded-policy.ts';
 import type { Asker } from './leases.ts';
-import { Linger } from './linger.ts';
+import { type Answer, Linger } from './linger.ts';
 import { mend } from './mend.ts';
+import { ReplyOrder } from './reply-order.ts';
 import { Shard } from './shard.ts';
 import { Sweeper } from './sweeper.ts';
+import { Tier } from './tier/tier.ts';
+import { WallClock } from './tier/wall-clock.ts';
 
 /** A policy that fails may fail a million times a second. The opener hears of it this often; the metrics count them all. */
 const REPORT_INTERVAL_MS = 1_000;
 
-const { role, spec, regions, time } = workerData as ShardBirth;
+const { role, spec, regions, time, tier: keeper } = workerData as ShardBirth;
 const opener = parentPort as MessagePort;
 const memory = new ShardMemory(regions);
 const manual = time === undefined ? undefined : new SharedClock(time);
@@ -51,7 +54,9 @@ try {
 }
 
 async function createShard(): Promise<Shard> {
-  const { eviction, limits, seed, filter } = spec;
+  const { eviction, limits, seed } = spec;
+  // That of a cache with a tier knows all keys of the tier: see tier/tier-filter.ts.
+  const filter = spec.tier === false && spec.filter;
   const advise = spec.advise === false ? undefined : { ...spec.advise, others: comparedWith(eviction) };
   if ('module' in eviction) {
     tell({ is: 'loading' });
@@ -66,13 +71,17 @@ async function createShard(): Promise<Shard> {
 }
 
 function serve(shard: Shard): void {
-  const dispatch = new Dispatch(shard, memory, clock);
+  const tier = keeper && openTier(shard, keeper.port);
+  const dispatch = new Dispatch(shard, memory, clock, tier);
   const linger = new Linger(memory);
   const sweeper = new Sweeper(shard, manual ?? monotonic, spec.sweepIntervalMs);
 
   opener.on('message', (message: OpenerMessage) => {
     if ('hail' in message) {
       return tell({ is: 'here' });
+    }
+    if ('tier' in message) {
+      return tier?.connect(message.tier);
     }
     const { connect, client, samples, wake } = message;
     const clientMemory = new ClientMemory(client);
@@ -87,12 +96,13 @@ function serve(shard: Shard): void {
       shard.advisor?.connect(ring);
       connect.on('close', () => shard.advisor?.disconnect(ring));
     }
+    const order = new ReplyOrder();
     const answer = (frame: unknown) => {
-      const reply = dispatch.call(frame, asker);
+      const reply = order.follow(dispatch.call(frame, asker));
       sweeper.arm();
       return reply;
     };
-    let answerPort = answer;
+    let answerPort: Answer = answer;
     if (wake !== undefined) {
       const seat = linger.admit(new WakeMemory(wake), answer, connect);
       connect.on('close', () => linger.dismiss(seat));
@@ -114,23 +124,41 @@ function serve(shard: Shard): void {
 }
 
 /** What a client's port reaches: frozen and without a prototype, so that there is nothing but the one function. */
-function callable(answer: (frame: unknown) => number | Uint8Array): object {
+function callable(answer: Answer): object {
+  // Comlink would tell the caller and carry on. A shard that fails in the middle of a change must not: a tick comes
+  // before the next message, which would find half a change.
+  const die = (error: unknown) => {
+    process.nextTick(() => {
+      throw error;
+    });
+    throw error;
+  };
   return Object.freeze(
     Object.assign(Object.create(null) as object, {
-      call(frame: unknown): number | Uint8Array {
+      call(frame: unknown): ReturnType<Answer> {
         try {
-          return answer(frame);
+          const reply = answer(frame);
+          return reply instanceof Promise ? reply.catch(die) : reply;
         } catch (error) {
-          // Comlink would tell the caller and carry on. A shard that fails in the middle of a change must not: a tick comes
-          // before the next message, which would find half a change.
-          process.nextTick(() => {
-            throw error;
-          });
-          throw error;
+          return die(error);
         }
       },
     }),
   );
+}
+
+function openTier(shard: Shard, port: MessagePort): Tier {
+  const tierSpec = spec.tier as TierSpec;
+  const covers = !tierSpec.isShared && spec.filter !== false;
+  const tier = new Tier({
+    shard,
+    wall: new WallClock(clock, manual && tierSpec.wallOriginMs),
+    spec: tierSpec,
+    filter: covers ? { words: memory.filter, spec: spec.filter } : undefined,
+    beat: () => memory.beat(),
+  });
+  tier.connect(port);
+  return tier;
 }
 
 function report(fault: PolicyFault): void {

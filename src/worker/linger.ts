@@ -32,7 +32,8 @@ const STAY_MS = 5;
  */
 const WAIT_MS = 5;
 
-type Answer = (frame: unknown) => number | Uint8Array;
+/** A promise where the reply has to wait for a tier. */
+export type Answer = (frame: unknown) => number | Uint8Array | Promise<number | Uint8Array>;
 
 interface Client {
   readonly memory: WakeMemory;
@@ -68,7 +69,7 @@ export class Linger {
   }
 
   /** Answers a frame that has come by the port of a client that may call. */
-  answer(frame: unknown, answer: Answer): number | Uint8Array {
+  answer(frame: unknown, answer: Answer): ReturnType<Answer> {
     // A client that calls waits in place, and a frame by a port may take long.
     const caller = Atomics.load(this.#header, HEADER_CALLER);
     if (isCaller(caller)) {
@@ -115,7 +116,13 @@ export class Linger {
       // Summoned meanwhile.
       Atomics.store(this.#header, HEADER_CALLER, AWAY);
     }
-    if (client !== undefined && reply !== undefined && !client.memory.giveReply(reply)) {
+    if (client === undefined || reply === undefined) {
+      return;
+    }
+    if (reply instanceof Promise) {
+      client.memory.promiseReply();
+      void reply.then((late) => tell(client.port, { is: 'reply', reply: late }));
+    } else if (!client.memory.giveReply(reply)) {
       tell(client.port, { is: 'reply', reply });
     }
   }

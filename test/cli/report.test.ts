@@ -37,6 +37,7 @@ const config: CacheConfig = {
   serializer: 'msgpack',
   filter: false,
   reads: 'shared',
+  tier: false,
   nearCache: false,
   lane: 'comlink',
   cleanupInterval: 1_000,

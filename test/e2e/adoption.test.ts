@@ -38,7 +38,7 @@ function leave(): { regions: ShardRegions; memory: ShardMemory; read: () => numb
 
 function start(role: ShardBirth['role'], regions: ShardRegions, eviction: ShardBirth['spec']['eviction']): Worker {
   const spec = { shard: 0, limits: LIMITS, eviction, filter: false, seed: 1, sweepIntervalMs: 1_000, advise: false };
-  const birth: ShardBirth = { role, regions, spec: { ...spec, filter: false, advise: false } };
+  const birth: ShardBirth = { role, regions, spec: { ...spec, filter: false, advise: false, tier: false } };
   const thread = new Worker(WORKER, { workerData: birth, execArgv: [] });
   threads.push(thread);
   return thread;

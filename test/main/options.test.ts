@@ -166,7 +166,7 @@ describe('options', () => {
     const message = String(errorOf(() => resolveOptions(hostile({ typo: 1 })))['message']);
     expect(message).toBe(
       'Unknown option `typo`. Known: shards, maxBytes, maxEntries, ttl, sliding, eviction, serializer, filter, ' +
-        'reads, nearCache, lane, cleanupInterval, metrics, advise, logger, seed, clock, timeout, leaseTimeout, stallTimeout, crashBudget, maxPendingCalls, maxPendingBytes, compute, unref',
+        'reads, tier, nearCache, lane, cleanupInterval, metrics, advise, logger, seed, clock, timeout, leaseTimeout, stallTimeout, crashBudget, maxPendingCalls, maxPendingBytes, compute, unref',
     );
   });
 

@@ -11,7 +11,7 @@ import {
 } from '../../src/protocol/frame.ts';
 import { KeyEncoder } from '../../src/protocol/key.ts';
 import * as operations from '../../src/protocol/operations.ts';
-import { readReply } from '../../src/protocol/reply.ts';
+import { readReply } from '../../src/protocol/reply-reader.ts';
 import { SEED } from '../support/random.ts';
 import { makeShard } from '../support/shard.ts';
 

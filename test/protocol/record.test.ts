@@ -16,6 +16,18 @@ test('what lives for ever has no deadline in its bytes', () => {
   expect([openRecord(record).expiresAtMs, deadlineOf(record), deadlineOf(Buffer.alloc(3))]).toEqual([EVER, EVER, EVER]);
 });
 
+test('a slide stands behind the deadline, and takes no room where there is none', () => {
+  for (const expiresAtMs of [EVER, head.expiresAtMs]) {
+    const plain = sealRecord({ ...head, expiresAtMs }, Buffer.from('payload'));
+    const sliding = sealRecord({ ...head, expiresAtMs, slideMs: 30_000.5 }, Buffer.from('payload'));
+    expect(openRecord(sliding)).toEqual({ ...head, expiresAtMs, slideMs: 30_000.5, payload: Buffer.from('payload') });
+    expect([deadlineOf(sliding), sliding.length - plain.length]).toEqual([expiresAtMs, 8]);
+    expect(sealRecord({ ...head, expiresAtMs, slideMs: 0 }, Buffer.from('payload')).equals(plain)).toBe(true);
+  }
+  const golden = sealRecord({ ...head, expiresAtMs: 1_700_000_000_000 }, Buffer.from('xyz'));
+  expect(golden.toString('hex')).toBe('a10302034b701f5000008056febc784278797a');
+});
+
 test('a record is read from any view of memory', () => {
   const record = sealRecord(head, Buffer.from('payload'));
   const memory = new Uint8Array(record.length + 5);

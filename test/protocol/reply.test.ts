@@ -2,7 +2,8 @@ import { unpack } from 'msgpackr';
 import { describe, expect, test } from 'vitest';
 import { CacheError } from '../../src/protocol/errors.ts';
 import type { ShardCounts } from '../../src/protocol/operations.ts';
-import { ReplyWriter, readReply } from '../../src/protocol/reply.ts';
+import { ReplyWriter } from '../../src/protocol/reply.ts';
+import { readReply } from '../../src/protocol/reply-reader.ts';
 
 const COUNTS: ShardCounts = {
   hits: 1,

@@ -65,7 +65,7 @@ export class Occupancy {
   /** So many sets with as many gets between them, and `samples` looks at the shard on the way. */
   run(sets: number, { least, most }: Sizes, samples: number, onSample?: (sample: Sample) => void): Phase {
     const taken: Sample[] = [];
-    const moved = this.shard.moved.bytes;
+    const moved = this.shard.contents.moved.bytes;
     const evictions = this.#evictions;
     const every = Math.max(1, Math.floor(sets / samples));
     const start = performance.now();
@@ -84,7 +84,7 @@ export class Occupancy {
       least: Math.min(...taken.map(({ live }) => live)),
       average: taken.reduce((sum, { live }) => sum + live, 0) / taken.length,
       accountedMost: Math.max(...taken.map(({ accounted }) => accounted)),
-      movedBytesPerSet: (this.shard.moved.bytes - moved) / sets,
+      movedBytesPerSet: (this.shard.contents.moved.bytes - moved) / sets,
       evictionsPerSet: (this.#evictions - evictions) / sets,
       nsPerSet: (elapsedMs * 1e6) / sets,
     };

@@ -120,7 +120,7 @@ export class ShardPair {
         return same(target.size(), model.entries.size);
       case 'adopt':
         // Hits that wait in the ring would be heard by the next owner, after it has put the entries in order.
-        target.shard.drainHits();
+        target.shard.contents.hits.drain();
         this.target = openShard(target.memory, { ...this.#setup, clock, client: target.client });
         return model.adopt();
       case 'sweep':

@@ -20,7 +20,8 @@ import {
 } from '../../src/protocol/operations.ts';
 import type { PolicyFactory } from '../../src/protocol/policy.ts';
 import { MISS, Reader } from '../../src/protocol/reader.ts';
-import { type Result, readReply } from '../../src/protocol/reply.ts';
+import type { Result } from '../../src/protocol/reply.ts';
+import { readReply } from '../../src/protocol/reply-reader.ts';
 import type { PolicyName, ShardSpec } from '../../src/protocol/spec.ts';
 import { TAG_NUMBER } from '../../src/protocol/value-tags.ts';
 import { Dispatch } from '../../src/worker/dispatch.ts';

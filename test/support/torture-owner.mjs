@@ -19,7 +19,7 @@ import {
   OP_INCREMENT,
   OP_SET,
 } from '../../dist/protocol/operations.js';
-import { readReply } from '../../dist/protocol/reply.js';
+import { readReply } from '../../dist/protocol/reply-reader.js';
 import { Dispatch } from '../../dist/worker/dispatch.js';
 import { policies } from '../../dist/worker/eviction/index.js';
 import { Shard } from '../../dist/worker/shard.js';
@@ -189,7 +189,7 @@ function round(profile) {
   counts.expirations += expirations;
   counts.dropped += droppedTouches;
   counts.splits += memory.header[HEADER_BUCKETS] - BUCKETS_MIN;
-  counts.moves += shard.moved.blocks;
+  counts.moves += shard.contents.moved.blocks;
 
   /** Adds a call on the key to the frame; one that lets it be, if it is pinned. */
   function add(id, isPin) {

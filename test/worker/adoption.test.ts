@@ -120,7 +120,7 @@ const SCENARIOS: Record<string, Scenario> = {
     prepare: fillWithHoles,
     act(target) {
       target.set('21', 'l'.repeat(700));
-      expect(target.shard.moved.blocks).toBeGreaterThan(5);
+      expect(target.shard.contents.moved.blocks).toBeGreaterThan(5);
       expect(target.peek('21')).toHaveLength(700);
       expect(target.shard.entries).toBe(12);
     },
@@ -179,7 +179,7 @@ const SCENARIOS: Record<string, Scenario> = {
     prepare: fillWithHoles,
     act(target) {
       target.set('large', 'l'.repeat(700));
-      expect(target.shard.moved.blocks).toBeGreaterThan(5);
+      expect(target.shard.contents.moved.blocks).toBeGreaterThan(5);
       expect(target.peek('large')).toHaveLength(700);
       expect(target.shard.entries).toBe(13);
     },
@@ -327,7 +327,7 @@ describe('an owner that takes over', () => {
     writeTen(dead);
     dead.read('1');
     dead.read('4');
-    dead.shard.drainHits();
+    dead.shard.contents.hits.drain();
     dead.read('2');
     dead.client.push(dead.reader.slot, dead.reader.seqLow - 1);
     expect(victimsOf(heirOf(dead))).toEqual(['1', '4', '5', '6', '8', '9', '3', '0', '7', '2']);
@@ -342,9 +342,9 @@ describe('an owner that takes over', () => {
     dead.read('8');
     dead.delete('9');
     const before = dead.call(OP_METRICS) as ShardCounts;
-    expect([dead.shard.epoch, before.restarts]).toEqual([1, 0]);
+    expect([dead.shard.contents.epoch, before.restarts]).toEqual([1, 0]);
     const heir = heirOf(dead);
-    expect(heir.shard.epoch).toBe(2);
+    expect(heir.shard.contents.epoch).toBe(2);
     const { frames, calls } = before;
     expect(heir.call(OP_METRICS)).toEqual({ ...before, restarts: 1, frames: frames + 1, calls: calls + 1 });
     heir.call(OP_RESET_METRICS);
@@ -383,9 +383,9 @@ describe('an owner that takes over', () => {
 
   test('finds nothing in memory that was never used, and counts nobody before it', () => {
     const first = makeShard(LIMITS_OF_TEN);
-    expect([first.shard.entries, first.shard.epoch, first.shard.counts().restarts]).toEqual([0, 1, 0]);
+    expect([first.shard.entries, first.shard.contents.epoch, first.shard.counts().restarts]).toEqual([0, 1, 0]);
     const heir = heirOf(first);
-    expect([heir.shard.entries, heir.shard.epoch, heir.shard.counts().restarts]).toEqual([0, 2, 1]);
+    expect([heir.shard.entries, heir.shard.contents.epoch, heir.shard.counts().restarts]).toEqual([0, 2, 1]);
   });
 });
 

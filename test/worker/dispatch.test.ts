@@ -10,7 +10,7 @@ import {
   OP_SET,
   OP_SIZE,
 } from '../../src/protocol/operations.ts';
-import { readReply } from '../../src/protocol/reply.ts';
+import { readReply } from '../../src/protocol/reply-reader.ts';
 import { makeShard, type ShardUnderTest } from '../support/shard.ts';
 
 const NOTHING = new Uint8Array(0);

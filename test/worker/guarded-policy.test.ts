@@ -16,7 +16,7 @@ import {
   OP_UPDATE,
 } from '../../src/protocol/operations.ts';
 import type { EvictionPolicy, PolicyFactory } from '../../src/protocol/policy.ts';
-import { readReply } from '../../src/protocol/reply.ts';
+import { readReply } from '../../src/protocol/reply-reader.ts';
 import type { PolicyName } from '../../src/protocol/spec.ts';
 import { policies } from '../../src/worker/eviction/index.ts';
 import type { PolicyFault } from '../../src/worker/guarded-policy.ts';

@@ -6,27 +6,20 @@ import { mkdtempSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
-import { directoryOf, manifestOf, prepareDirectory, withdrawDirectory } from '../../protocol/engines/directory.ts';
+import { directoryOf, manifestOf, type Prepared, prepareDirectory } from '../../protocol/engines/directory.ts';
 import type { Answer, Engine, EngineKind, Place } from '../../protocol/engines/engine.ts';
 import { attempt, storeError } from '../../protocol/engines/faults.ts';
-import { type Manifest, manifestText, readManifest } from '../../protocol/engines/manifest.ts';
+import { lockDirectory } from '../../protocol/engines/lock.ts';
+import type { Manifest } from '../../protocol/engines/manifest.ts';
 import { CacheError, misuse } from '../../protocol/errors.ts';
 import { diskFiles, type Files } from '../../protocol/files.ts';
 import { openRecordCodec } from '../codec/encoding.ts';
 import { assertObject } from '../codec/known-options.ts';
+import { type FoundEngine, findEngine } from '../engines/engine-registry.ts';
+import { assertAsMade, ownManifest, withdrawIfRefused } from '../engines/manifests.ts';
+import { checkName, checkRoot, engineOptionsOf, isName, shownOptions } from '../engines/place.ts';
 import { isSerializerName, type SerializerOption } from '../serializers/index.ts';
-import { type FoundEngine, findEngine } from './engine-registry.ts';
-import {
-  COMMON,
-  checkFlag,
-  checkName,
-  checkRoot,
-  engineOptionsOf,
-  isName,
-  type StoreAtOptions,
-  type StoreOptions,
-  shownOptions,
-} from './options.ts';
+import { COMMON, checkFlag, type StoreAtOptions, type StoreOptions } from './options.ts';
 import { type OpenedParts, Store, type StoreConfig } from './store.ts';
 
 const DEFAULT_ENGINE = 'file';
@@ -111,22 +104,26 @@ export async function openParts(options: StoreOptions, files: Files): Promise<Op
   assertObject(options, COMMON);
   const name = checkName(options.name);
   const kept = options.engine === undefined ? keptIn(files, options, name) : undefined;
-  const { name: engineName, kind } =
+  const found =
     kept === undefined
       ? await findEngine(options.engine ?? DEFAULT_ENGINE)
       : await findKept(kept, directoryOf(checkRoot(options.root), name));
-  const engineOptions = engineOptionsOf(options, engineName, kind);
+  const { kind } = found;
+  const engineOptions = engineOptionsOf(options, found, COMMON, 'a store');
   const root = kind.keeps === 'directory' ? checkRoot(options.root) : undefined;
   const directory = root === undefined ? '' : directoryOf(root, name);
-  const wanted = await wantedOf(options, engineName, kind, kept ?? manifestAt(files, directory));
+  const wanted = await wantedOf(options, found.name, kind, kept ?? manifestAt(files, directory));
   const prepared = root === undefined ? undefined : prepareDirectory(files, root, name, wanted);
   if (prepared !== undefined) {
     assertSame(prepared.manifest, wanted, options, directory);
   }
   const warn = (message: string) => process.emitWarning(message, { type: 'shardstash' });
-  const engine = await openEngine(kind, { name, directory, options: engineOptions, files, warn }, prepared?.isNew);
+  const engine = await openEngine(kind, { name, directory, options: engineOptions, files, warn }, prepared);
   try {
-    const manifest = prepared?.manifest ?? (await ownManifest(engine, wanted, options, name));
+    const { tier: _, ...manifest } = prepared?.manifest ?? (await ownManifest(engine, wanted, name));
+    if (prepared === undefined) {
+      assertSame(manifest, wanted, options, name);
+    }
     const serializerOption = serializerOf(manifest, options);
     const codec = await ofManifest(root === undefined ? name : directory, () =>
       openRecordCodec({ ...manifest, serializer: serializerOption }),
@@ -187,15 +184,38 @@ function manifestAt(files: Files, directory: string): Manifest | undefined {
   return directory === '' ? undefined : manifestOf(files, directory);
 }
 
-/** A new directory is taken back where its engine refuses: what was asked for would else stand against what is asked next. */
-async function openEngine(kind: EngineKind, place: Place, isNew = false): Promise<Engine> {
+async function openEngine(kind: EngineKind, place: Place, prepared: Prepared | undefined): Promise<Engine> {
+  if (prepared?.manifest.tier !== undefined) {
+    return openAlone(kind, place);
+  }
   try {
     return await kind.open(place);
   } catch (error) {
-    const { code } = (error ?? {}) as { code?: unknown };
-    if (isNew && (code === 'INVALID_CONFIG' || code === 'MISSING_DEPENDENCY')) {
-      withdrawDirectory(place.files, place.directory);
-    }
+    if (prepared?.isNew === true) withdrawIfRefused(error, place);
+    throw error;
+  }
+}
+
+/**
+ * That of a tier. Caches know all keys of a tier that they have open, so nobody else may write to it, whatever engine it
+ * has: its directory is locked for as long as the engine is open.
+ */
+async function openAlone(kind: EngineKind, place: Place): Promise<Engine> {
+  const unlock = await lockDirectory(place.files, place.directory);
+  try {
+    const engine = await kind.open({ ...place, isLocked: true });
+    const close = engine.close.bind(engine);
+    // Of its own, so that whoever closes the engine need not know that there is a lock.
+    engine.close = async () => {
+      try {
+        await close();
+      } finally {
+        unlock();
+      }
+    };
+    return engine;
+  } catch (error) {
+    unlock();
     throw error;
   }
 }
@@ -227,29 +247,11 @@ async function wantedOf(
   };
 }
 
-/** Of an engine without a directory. */
-async function ownManifest(engine: Engine, wanted: Manifest, options: StoreOptions, name: string): Promise<Manifest> {
-  let text = await engine.manifest?.read();
-  if (text === undefined) {
-    await engine.manifest?.write(manifestText(wanted));
-    // Another may have written one first.
-    text = (await engine.manifest?.read()) ?? manifestText(wanted);
-  }
-  const found = readManifest(text, name);
-  assertSame(found, wanted, options, name);
-  return found;
-}
-
 const FIXED = ['engine', 'serializer', 'compression', 'base64', 'strict', 'appendMode'] as const;
 
-/** A store is opened as it was made: what is given and differs is an error, what is not given is taken from it. */
 function assertSame(found: Manifest, wanted: Manifest, options: StoreOptions, path: string): void {
-  for (const option of FIXED) {
-    if (options[option] !== undefined && found[option] !== wanted[option]) {
-      const expected = `\`${option}\` to be ${JSON.stringify(found[option])}, as the store ${path} was made (\`shardstash convert\` makes another of it)`;
-      throw misuse('INVALID_CONFIG', expected, wanted[option], { option });
-    }
-  }
+  const given = FIXED.filter((option) => options[option] !== undefined);
+  assertAsMade(found, wanted, given, `the store ${path} was made (\`shardstash convert\` makes another of it)`);
 }
 
 function serializerOf({ serializer }: Manifest, options: StoreOptions): SerializerOption {

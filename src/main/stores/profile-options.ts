@@ -2,9 +2,10 @@
 import { type CompressionName, resolveCompression } from '../../protocol/compression/index.ts';
 import { misuse } from '../../protocol/errors.ts';
 import { assertOptions } from '../codec/known-options.ts';
+import { findEngine } from '../engines/engine-registry.ts';
+import { checkRoot } from '../engines/place.ts';
 import { type ResolvedSerializer, resolveSerializer, type SerializerOption } from '../serializers/index.ts';
-import { findEngine } from './engine-registry.ts';
-import { checkRoot, type StoreOptions } from './options.ts';
+import type { StoreOptions } from './options.ts';
 
 export interface ProfileOptions {
   /** Default ['file', 'memory']. */

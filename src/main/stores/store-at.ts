@@ -10,10 +10,10 @@ import { misuse } from '../../protocol/errors.ts';
 import type { Files } from '../../protocol/files.ts';
 import { openRecordCodec } from '../codec/encoding.ts';
 import type { RecordCodec } from '../codec/record-codec.ts';
+import { findEngine } from '../engines/engine-registry.ts';
+import { checkName } from '../engines/place.ts';
 import { isSerializerName, type SerializerOption } from '../serializers/index.ts';
-import { findEngine } from './engine-registry.ts';
 import { openParts } from './open.ts';
-import { checkName } from './options.ts';
 import type { OpenedParts } from './store.ts';
 
 /** A store's files are at most so deep in its directory. */

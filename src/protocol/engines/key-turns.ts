@@ -11,14 +11,14 @@
  */
 import type { Answer } from './engine.ts';
 
-export class KeyTurns {
+export class KeyTurns<K = string> {
   /** Of each key the last call that is under way or waits. None of them ever rejects. */
-  readonly #last = new Map<string, Promise<void>>();
+  readonly #last = new Map<K, Promise<void>>();
   /** The last call that is alone, until it has settled. */
   #alone: Promise<void> | undefined;
 
   /** Whether a call on this key would run at once. */
-  isFree(key: string): boolean {
+  isFree(key: K): boolean {
     return this.#alone === undefined && !this.#last.has(key);
   }
 
@@ -27,7 +27,7 @@ export class KeyTurns {
     return this.#alone === undefined && this.#last.size === 0;
   }
 
-  run<T>(key: string, step: () => Answer<T>): Answer<T> {
+  run<T>(key: K, step: () => Answer<T>): Answer<T> {
     const before = this.#last.get(key) ?? this.#alone;
     if (before !== undefined) {
       return this.#keep(key, before.then(step));
@@ -54,7 +54,7 @@ export class KeyTurns {
     await Promise.all([this.#alone, ...this.#last.values()]);
   }
 
-  #keep<T>(key: string, turn: Promise<T>): Promise<T> {
+  #keep<T>(key: K, turn: Promise<T>): Promise<T> {
     const settled = turn.then(ignore, ignore);
     this.#last.set(key, settled);
     void settled.then(() => {

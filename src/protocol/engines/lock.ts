@@ -14,6 +14,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Files } from '../files.ts';
 import { isAlive, type MarkParts, nextNumber, OWN_MARK, partsOfMark } from '../process-mark.ts';
+import type { Place } from './engine.ts';
 import { attempt, storeError } from './faults.ts';
 
 const LOCK_TRIES = 8;
@@ -25,6 +26,11 @@ const given = new Set<string>();
 /** Whether a file of that name is a lock, which no engine counts among its own. */
 export function isLockName(name: string): boolean {
   return PATTERN.test(name);
+}
+
+/** The lock of an engine's directory, unless the caller has taken it: then there is nothing to give back. */
+export async function lockPlace({ files, directory, isLocked }: Place): Promise<() => void> {
+  return isLocked === true ? () => {} : lockDirectory(files, directory);
 }
 
 /** Takes the lock of a directory; what is returned gives it back. Rejects with LOCKED, or ENGINE_ERROR. */

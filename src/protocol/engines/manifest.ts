@@ -14,10 +14,18 @@ export interface Manifest {
   readonly appendMode: boolean;
   /** Of the JSON serializer. */
   readonly strict: boolean;
+  /** Of a store that is the tier of caches. */
+  readonly tier?: TierNote;
+}
+
+export interface TierNote {
+  /** The key of the hash that all caches with this tier use: 16 hex digits, the high word first. */
+  readonly seed: string;
 }
 
 const KIND = 'store';
 const VERSION = 1;
+const SEED = /^[0-9a-f]{16}$/;
 
 export function manifestText(manifest: Manifest): string {
   return `${JSON.stringify({ shardstash: KIND, version: VERSION, ...manifest }, null, 2)}\n`;
@@ -39,18 +47,25 @@ export function readManifest(text: string, path: string): Manifest {
     const message = `The store of ${path} has the format ${String(parsed['version'])}, this version knows ${VERSION}: open it with the version of shardstash that made it`;
     throw new CacheError('STORE_FOREIGN', message, { path });
   }
-  const { engine, serializer, compression, base64, appendMode, strict } = parsed;
+  const { engine, serializer, compression, base64, appendMode, strict, tier } = parsed;
   if (
     typeof engine !== 'string' ||
     typeof serializer !== 'string' ||
     !(compression === false || typeof compression === 'string') ||
     typeof base64 !== 'boolean' ||
     typeof appendMode !== 'boolean' ||
-    typeof strict !== 'boolean'
+    typeof strict !== 'boolean' ||
+    !(tier === undefined || isTierNote(tier))
   ) {
     throw damaged(path);
   }
-  return { engine, serializer, compression, base64, appendMode, strict };
+  const manifest: Manifest = { engine, serializer, compression, base64, appendMode, strict };
+  return tier === undefined ? manifest : { ...manifest, tier: { seed: tier.seed } };
+}
+
+function isTierNote(tier: unknown): tier is TierNote {
+  const { seed } = (tier ?? {}) as Partial<TierNote>;
+  return typeof seed === 'string' && SEED.test(seed);
 }
 
 function parse(text: string, path: string): Record<string, unknown> {
@@ -68,7 +83,7 @@ function parse(text: string, path: string): Record<string, unknown> {
 
 function damaged(path: string, cause?: unknown): CacheError {
   const next =
-    'write it anew by hand (engine, serializer, compression, base64, appendMode, strict), or move the store away';
+    'write it anew by hand (engine, serializer, compression, base64, appendMode, strict, and of a tier its seed), or move the store away';
   return new CacheError(
     'STORE_CORRUPT',
     `${path} is damaged, so nobody knows how to read the entries beside it: ${next}`,

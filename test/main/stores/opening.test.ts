@@ -12,9 +12,9 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { shownOptions } from '../../../src/main/engines/place.ts';
 import { openStore, openStoreAt, type StoreOptions } from '../../../src/main/stores/index.ts';
 import { openWith } from '../../../src/main/stores/open.ts';
-import { shownOptions } from '../../../src/main/stores/options.ts';
 import { diskFiles } from '../../../src/protocol/files.ts';
 import { always, FaultyFiles, OPENS } from '../../support/faulty-files.ts';
 

@@ -16,7 +16,7 @@ import { dirname, join } from 'node:path';
 import { discard, type Files, isLeftover, syncDirectory, temporaryFor, writeWhole } from '../../files.ts';
 import { type Engine, type EngineFacts, type EngineKind, KEYS_PER_PAGE, type Place } from '../engine.ts';
 import { attempt, engineError, storeError } from '../faults.ts';
-import { lockDirectory } from '../lock.ts';
+import { lockPlace } from '../lock.ts';
 import { flagOption } from '../place-options.ts';
 import { apply, type Entries, linesOf, Overlay } from './entries.ts';
 import { readEntries, textOf } from './file.ts';
@@ -292,7 +292,7 @@ export const jsonEngine: EngineKind = {
   text: true,
   open: async (place: Place) => {
     const syncs = flagOption(place.options, 'sync');
-    const unlock = await lockDirectory(place.files, place.directory);
+    const unlock = await lockPlace(place);
     try {
       return new JsonEngine(place, syncs, unlock);
     } catch (error) {

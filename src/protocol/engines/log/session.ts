@@ -6,7 +6,7 @@
 import { join } from 'node:path';
 import { type EngineFacts, KEYS_PER_PAGE, type Place } from '../engine.ts';
 import { attempt } from '../faults.ts';
-import { lockDirectory } from '../lock.ts';
+import { lockPlace } from '../lock.ts';
 import type { LogCleaner } from './cleaner.ts';
 import { NOTE_NAME, writeNote } from './note.ts';
 import { type Opening, openLog, type Replay } from './opening.ts';
@@ -71,11 +71,12 @@ export interface LogSession {
 
 /** Takes the lock, repairs where that is wished, reads the log, and makes an engine of it. What fails gives the lock back. */
 export async function openSession<T>(
-  { files, directory, warn }: Place,
+  place: Place,
   { segmentBytes, repair, replay = {} }: { segmentBytes: number; repair: boolean; replay?: Replay },
   make: (session: LogSession) => T | Promise<T>,
 ): Promise<T> {
-  const unlock = await lockDirectory(files, directory);
+  const { files, directory, warn } = place;
+  const unlock = await lockPlace(place);
   const segments = new LogSegments(files, directory, segmentBytes);
   try {
     if (repair) {

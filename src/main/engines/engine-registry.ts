@@ -1,10 +1,11 @@
 /**
- * Which engines a store can be opened with: those of protocol/engines, and those that users register or name by the URL of their
- * module.
+ * Which engines a store or a tier can be opened with: those of protocol/engines, and those that users register or name by the
+ * URL of their module.
  */
 import type { EngineKind } from '../../protocol/engines/engine.ts';
 import { type EngineName, engines, OLD_NAMES } from '../../protocol/engines/index.ts';
 import { misuse } from '../../protocol/errors.ts';
+import type { EngineSource } from '../../protocol/tier.ts';
 import { type PluginModule, type ResolvedModule, resolveModule } from '../plugin.ts';
 
 export type { EngineName } from '../../protocol/engines/index.ts';
@@ -16,13 +17,15 @@ export type EngineModule = PluginModule;
 export interface FoundEngine {
   readonly name: string;
   readonly kind: EngineKind;
+  /** For another thread, which has to load it anew. */
+  readonly source: EngineSource;
 }
 
 const NAME = /^[a-z][a-z0-9-]{0,39}$/;
 const registered = new Map<string, ResolvedModule>();
 
 /**
- * Makes an engine of your own known under a name, for `openStore({ engine: name })` and the command line's `--engine`. Its module
+ * Makes an engine of your own known under a name, for `openStore({ engine: name })`, `openCache({ tier: { engine: name } })` and the command line's `--engine`. Its module
  * exports an EngineKind, which keeps the contract of `Engine`. For the whole thread.
  *
  * Throws DUPLICATE_PLUGIN for a name that is taken, INVALID_CONFIG for one that is none or a module that is not named well.
@@ -45,7 +48,7 @@ export function registerEngine(name: string, module: EngineModule): void {
 export async function findEngine(option: unknown): Promise<FoundEngine> {
   if (typeof option === 'object' && option !== null && 'module' in option) {
     const module = resolveModule('engine', option);
-    return { name: `module:${module.export}`, kind: await loadKind(module) };
+    return await foundIn(module, `module:${module.export}`);
   }
   if (typeof option !== 'string') {
     throw misuse('INVALID_CONFIG', '`engine` to be the name of one, or an object with `module`', option, {
@@ -54,13 +57,17 @@ export async function findEngine(option: unknown): Promise<FoundEngine> {
   }
   const name = option.toLowerCase();
   if (Object.hasOwn(engines, name)) {
-    return { name, kind: engines[name as EngineName] };
+    return { name, kind: engines[name as EngineName], source: { name } };
   }
   const module = registered.get(name);
   if (module !== undefined) {
-    return { name, kind: await loadKind(module) };
+    return await foundIn(module, name);
   }
   throw unknownEngine(option);
+}
+
+async function foundIn(module: ResolvedModule, name: string): Promise<FoundEngine> {
+  return { name, kind: await loadKind(module), source: { name, ...module } };
 }
 
 function unknownEngine(name: string): TypeError {

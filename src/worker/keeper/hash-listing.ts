@@ -1,0 +1,113 @@
+/**
+ * The hashes of all keys of a tier, told to the owners of their shards for their filters. One pass over the keys serves all
+ * who have asked before it begins; who asks later gets the next.
+ *
+ * A key that is written while a pass runs need not be in it: its owner has written it, and added it to its filter by
+ * itself. The same holds for what waits to be written behind, but for what the owner before has left there: so a pass begins
+ * when all of that is with the engine.
+ */
+import { setImmediate as turn } from 'node:timers/promises';
+import { CacheError } from '../../protocol/errors.ts';
+import type { TierAnswer } from '../../protocol/tier.ts';
+import type { KeyHashes } from './key-hashes.ts';
+import type { Tier } from './tier.ts';
+import type { Writes } from './writes.ts';
+
+/** Of one part. */
+const HASHES_MAX = 8_192;
+
+type Tell = (answer: TierAnswer) => void;
+
+export class HashListing {
+  readonly #tier: Tier;
+  readonly #writes: Writes;
+  readonly #hashes: KeyHashes;
+  #asking: { readonly shard: number; readonly tell: Tell }[] = [];
+  #run: Promise<void> | undefined;
+  #isClosed = false;
+
+  constructor(tier: Tier, writes: Writes, hashes: KeyHashes) {
+    this.#tier = tier;
+    this.#writes = writes;
+    this.#hashes = hashes;
+  }
+
+  ask(shard: number, tell: Tell): void {
+    this.#asking.push({ shard, tell });
+    this.#run ??= this.#passes();
+  }
+
+  /** Resolves when no pass is on. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await this.#run;
+  }
+
+  async #passes(): Promise<void> {
+    // The owners of all shards ask at the same time.
+    await turn();
+    while (this.#asking.length > 0 && !this.#isClosed) {
+      const askers = this.#asking.splice(0).map(({ shard, tell }) => new Part(shard, tell));
+      try {
+        await this.#pass(askers);
+        for (const part of askers) part.end();
+      } catch {
+        // Counted by the breaker; the owners know that they have to ask again.
+        for (const part of askers) part.fail();
+      }
+    }
+    this.#run = undefined;
+  }
+
+  async #pass(parts: readonly Part[]): Promise<void> {
+    await this.#writes.drain();
+    for await (const page of this.#tier.pages()) {
+      for (const key of page) {
+        const shard = this.#hashes.shardOf(key);
+        for (const part of parts) {
+          if (part.shard === shard) part.add(this.#hashes.low, this.#hashes.high);
+        }
+      }
+      if (this.#isClosed) {
+        throw new CacheError('STORE_CLOSED', 'The tier is being closed');
+      }
+      // Engines that are done at once would let no call through.
+      await turn();
+    }
+  }
+}
+
+/** What one asker has not been told yet. */
+class Part {
+  readonly shard: number;
+  readonly #tell: Tell;
+  #words = new Int32Array(HASHES_MAX * 2);
+  #count = 0;
+
+  constructor(shard: number, tell: Tell) {
+    this.shard = shard;
+    this.#tell = tell;
+  }
+
+  add(low: number, high: number): void {
+    if (this.#count === HASHES_MAX) {
+      this.#send(false);
+    }
+    this.#words[this.#count * 2] = low;
+    this.#words[this.#count * 2 + 1] = high;
+    this.#count++;
+  }
+
+  end(): void {
+    this.#send(true);
+  }
+
+  fail(): void {
+    this.#tell({ is: 'unlisted' });
+  }
+
+  #send(isLast: boolean): void {
+    this.#tell({ is: 'hashes', hashes: this.#words.slice(0, this.#count * 2), isLast });
+    this.#count = 0;
+  }
+}

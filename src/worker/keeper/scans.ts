@@ -1,0 +1,158 @@
+/**
+ * Scans over all entries of a tier, page by page, as those who iterate ask for them. Each holds an iterator of the engine's, so there
+ * are SCANS_MAX at most, and one for which nobody asks any more ends after SCAN_IDLE_MS.
+ *
+ * A page has as many entries as were asked for, or fewer: where one more would be above PAGE_BYTES, or keys have
+ * expired.
+ */
+import { setImmediate as turn } from 'node:timers/promises';
+import { CacheError } from '../../protocol/errors.ts';
+import { deadlineOf } from '../../protocol/record.ts';
+import type { UnsealedValue } from '../../protocol/sealing.ts';
+import type { Tier } from './tier.ts';
+import type { Writes } from './writes.ts';
+
+export const SCANS_MAX = 64;
+const SCAN_IDLE_MS = 30_000;
+const PAGE_ENTRIES_MAX = 8_192;
+const PAGE_BYTES = 16 * 1024 * 1024;
+/** Records that are read at once. */
+const RECORDS_PER_STEP = 64;
+
+export interface PageRequest {
+  readonly scan: number;
+  readonly entries: number;
+  readonly keysOnly: boolean;
+  readonly nowMs: number;
+}
+
+export interface ScannedEntry {
+  readonly key: string;
+  readonly value: UnsealedValue | undefined;
+}
+
+export interface ScannedPage {
+  /** 0 when there is no next one. */
+  readonly scan: number;
+  readonly entries: readonly ScannedEntry[];
+}
+
+interface Scan {
+  readonly id: number;
+  readonly pages: AsyncGenerator<readonly string[], void, void>;
+  /** Keys that were listed and not read yet. */
+  keys: readonly string[];
+  isBusy: boolean;
+  idle: NodeJS.Timeout;
+}
+
+export class Scans {
+  readonly #tier: Tier;
+  readonly #writes: Writes;
+  readonly #open = new Map<number, Scan>();
+  #last = 0;
+
+  constructor(tier: Tier, writes: Writes) {
+    this.#tier = tier;
+    this.#writes = writes;
+  }
+
+  async page(request: PageRequest): Promise<ScannedPage> {
+    const scan = request.scan === 0 ? this.#begin() : this.#find(request.scan);
+    scan.isBusy = true;
+    try {
+      if (request.scan === 0) {
+        // So that there is one place to list.
+        await this.#writes.drain();
+      }
+      const entries: ScannedEntry[] = [];
+      const hasMore = await this.#fill(scan, entries, request);
+      if (!hasMore) {
+        await this.#end(scan);
+      }
+      return { scan: hasMore ? scan.id : 0, entries };
+    } catch (error) {
+      await this.#end(scan);
+      throw error;
+    } finally {
+      scan.isBusy = false;
+      scan.idle.refresh();
+    }
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(Array.from(this.#open.values(), (scan) => this.#end(scan)));
+  }
+
+  #begin(): Scan {
+    if (this.#open.size >= SCANS_MAX) {
+      const message = `${SCANS_MAX} scans of the tier are under way already. Next: finish some, or try again in ${SCAN_IDLE_MS / 1_000} s`;
+      throw new CacheError('OVERLOADED', message);
+    }
+    const id = ++this.#last;
+    const idle = setTimeout(() => void this.#abandon(id), SCAN_IDLE_MS);
+    const scan: Scan = { id, pages: this.#tier.pages(), keys: [], isBusy: false, idle };
+    this.#open.set(id, scan);
+    return scan;
+  }
+
+  #find(id: number): Scan {
+    const scan = this.#open.get(id);
+    if (scan === undefined || scan.isBusy) {
+      const message =
+        scan === undefined
+          ? `A scan of the tier is no longer open: it ends when nobody has asked for ${SCAN_IDLE_MS / 1_000} s. Next: begin anew`
+          : 'A scan of the tier was asked for two pages at once. Next: wait for the first';
+      throw new CacheError(scan === undefined ? 'TIMEOUT' : 'BUSY', message);
+    }
+    return scan;
+  }
+
+  /** Whether there may be more. */
+  async #fill(
+    scan: Scan,
+    entries: ScannedEntry[],
+    { entries: wanted, keysOnly, nowMs }: PageRequest,
+  ): Promise<boolean> {
+    const count = Math.min(Math.max(wanted, 1), PAGE_ENTRIES_MAX);
+    let bytes = 0;
+    while (entries.length < count && bytes < PAGE_BYTES) {
+      if (scan.keys.length === 0) {
+        const page = await scan.pages.next();
+        if (page.done === true) {
+          return false;
+        }
+        scan.keys = page.value;
+      }
+      const keys = scan.keys.slice(0, Math.min(RECORDS_PER_STEP, count - entries.length));
+      const records = await this.#tier.readMany(keys);
+      for (const [i, record] of records.entries()) {
+        if (record !== undefined && deadlineOf(record) > nowMs) {
+          const value = keysOnly ? undefined : await this.#tier.open(record);
+          entries.push({ key: keys[i] as string, value });
+          bytes += value?.bytes.length ?? 0;
+        }
+      }
+      scan.keys = scan.keys.slice(keys.length);
+      await turn();
+    }
+    return true;
+  }
+
+  async #abandon(id: number): Promise<void> {
+    const scan = this.#open.get(id);
+    if (scan !== undefined && !scan.isBusy) {
+      await this.#end(scan);
+    }
+  }
+
+  async #end(scan: Scan): Promise<void> {
+    this.#open.delete(scan.id);
+    clearTimeout(scan.idle);
+    try {
+      await scan.pages.return();
+    } catch {
+      // It was to be forgotten, and is.
+    }
+  }
+}

@@ -1,0 +1,261 @@
+/**
+ * The tier, as the owner of one shard sees it: what it reads there goes into memory, what it writes is there before it is in memory,
+ * and a filter in shared memory says which keys are in neither.
+ *
+ *     read    tier -------------------------> memory, unless it has grown old on its way
+ *     write   filter --> tier --> filter ---> memory; when the tier fails, memory forgets the key
+ *
+ * The second look at the filter is for a list of all keys that was begun meanwhile, and may not have the key yet. Callers see to it
+ * that there is one call at a time for each key.
+ */
+import type { MessagePort } from 'node:worker_threads';
+import { engineKeyOf, keyOfEngineKey } from '../../protocol/engine-key.ts';
+import { CacheError } from '../../protocol/errors.ts';
+import type { FilterSpec } from '../../protocol/filter.ts';
+import { decodeKey, KeyEncoder } from '../../protocol/key.ts';
+import type { TierSpec } from '../../protocol/spec.ts';
+import type { EntrySource, Expiry } from '../blocks.ts';
+import { PolicyFault } from '../guarded-policy.ts';
+import type { Shard } from '../shard.ts';
+import { Freshness, type Passage } from './freshness.ts';
+import { entryWith, type Held, keyOf } from './held.ts';
+import { type KeeperAudience, KeeperPort } from './keeper-port.ts';
+import { TierFilter } from './tier-filter.ts';
+import type { WallClock } from './wall-clock.ts';
+
+/** A list of all keys that has failed is asked for again after this. */
+const LIST_PAUSE_MS = 1_000;
+/** Bits of the high word of a hash that an entry in memory keeps. */
+const HIGH_MASK = 0x7ff;
+const WORD = 2 ** 32;
+
+/** A key, as the tier knows it and as memory does. */
+export interface TierKey {
+  readonly text: string;
+  readonly id: number;
+  readonly source: Parameters<typeof entryWith>[0];
+}
+
+interface TierSetup {
+  readonly shard: Shard;
+  readonly wall: WallClock;
+  readonly spec: TierSpec;
+  /** Undefined for a tier that others write to, and where there is no filter. */
+  readonly filter: { readonly words: Int32Array; readonly spec: FilterSpec } | undefined;
+  /** Says that the owner is alive. */
+  beat(): void;
+}
+
+export class Tier implements KeeperAudience {
+  readonly keeper: KeeperPort;
+  readonly wall: WallClock;
+  readonly beat: () => void;
+  readonly #shard: Shard;
+  readonly #spec: TierSpec;
+  readonly #filter: TierFilter | undefined;
+  readonly #freshness = new Freshness();
+  readonly #encoder: KeyEncoder;
+  #isListing = false;
+  #listAtMs = 0;
+
+  constructor({ shard, wall, spec, filter, beat }: TierSetup) {
+    this.#shard = shard;
+    this.wall = wall;
+    this.#spec = spec;
+    this.beat = beat;
+    this.#filter = filter && new TierFilter(filter.words, filter.spec);
+    this.#encoder = new KeyEncoder(spec.hashSeed);
+    this.keeper = new KeeperPort(this);
+    if (spec.isEmpty && this.#filter?.covers === false) {
+      this.#filter.clear();
+    }
+    if (spec.isShared && shard.contents.epoch > 1) {
+      // What the owner before this one was told of others' writes, and had no time for, is told to nobody again.
+      this.#forgetAll();
+    }
+  }
+
+  /** Calls go by this port from now on. */
+  connect(port: MessagePort): void {
+    this.keeper.connect(port);
+    this.#listAtMs = 0;
+    this.#list();
+  }
+
+  /** Whether the tier cannot have the key. */
+  rulesOut({ hashLow, hashHigh }: Pick<EntrySource, 'hashLow' | 'hashHigh'>): boolean {
+    return this.#filter?.rulesOut(hashLow, hashHigh) === true;
+  }
+
+  /** What the tier has of a key; with `keeps` memory has it from then on, too. */
+  async read(key: TierKey, keeps: boolean): Promise<Held | undefined> {
+    this.#list();
+    return await this.#pass(key, async (passage) => {
+      const entry = await this.keeper.get(key.text, this.wall.now());
+      if (entry === undefined) {
+        if (this.#filter?.covers === true) this.#shard.contents.tally.countFalsePositive();
+        return undefined;
+      }
+      const { tag, bytes, expiresAtMs, slideMs } = entry;
+      const expiry = { atMs: this.wall.monotonicOf(expiresAtMs), slideMs, graceMs: 0 };
+      const held: Held = { tag, bytes, expiry };
+      if (keeps) this.#keep(key, held, passage, true);
+      return held;
+    });
+  }
+
+  /** Stores a value there and in memory. */
+  async write(key: TierKey, value: Pick<Held, 'tag' | 'bytes'>, expiry: Expiry): Promise<void> {
+    const { hashLow, hashHigh } = key.source;
+    await this.#pass(key, async (passage) => {
+      this.#filter?.add(hashLow, hashHigh);
+      const expiresAtMs = this.wall.wallOf(expiry.atMs);
+      await this.#orForget(key, this.keeper.set(key.text, { ...value, expiresAtMs, slideMs: expiry.slideMs }));
+      this.#filter?.add(hashLow, hashHigh);
+      this.#keep(key, { ...value, expiry }, passage, false);
+    });
+    this.#list();
+  }
+
+  /** Removes a key there, and not in memory. With `tells` whether there was one. */
+  remove(key: TierKey, tells: boolean): Promise<boolean> {
+    return this.#pass(key, () => this.#orForget(key, this.keeper.delete(key.text, tells, this.wall.now())));
+  }
+
+  /** Removes all of this shard's keys there, and says how many; memory forgets them in any case. */
+  async clear(): Promise<number> {
+    try {
+      const removed = await this.keeper.clear();
+      this.#filter?.clear();
+      return removed;
+    } finally {
+      this.#forgetAll();
+    }
+  }
+
+  changed(keys: readonly string[]): void {
+    for (const text of keys) {
+      const source = this.#sourceOf(text);
+      if (source !== undefined) {
+        this.#freshness.changed(idOf(source));
+        this.#forget(source);
+      }
+    }
+  }
+
+  distrusted(): void {
+    if (this.#spec.isShared) {
+      this.#freshness.distrust();
+      this.#forgetAll();
+    }
+  }
+
+  trusted(): void {
+    this.#freshness.trust();
+  }
+
+  listed(hashes: Int32Array, isLast: boolean): void {
+    this.#filter?.take(hashes);
+    if (isLast) {
+      this.#filter?.finish();
+      this.#isListing = false;
+    }
+  }
+
+  unlisted(): void {
+    this.#filter?.abandon();
+    this.#isListing = false;
+    this.#listAtMs = performance.now() + LIST_PAUSE_MS;
+  }
+
+  /** Has all keys listed, if the filter has to know them. */
+  #list(): void {
+    if (this.#filter?.wantsList === true && !this.#isListing && performance.now() >= this.#listAtMs) {
+      this.#isListing = true;
+      void this.#beginList(this.#filter);
+    }
+  }
+
+  async #beginList(filter: TierFilter): Promise<void> {
+    try {
+      filter.begin(Math.ceil((await this.keeper.size()) / this.#spec.shards));
+    } catch (error) {
+      if (!(error instanceof CacheError)) throw error;
+      // The keeper has counted and told it. Until the next try every miss asks the tier.
+      return this.unlisted();
+    }
+    this.keeper.listHashes();
+  }
+
+  async #pass<T>({ id }: TierKey, act: (passage: Passage) => Promise<T>): Promise<T> {
+    const passage = this.#freshness.begin(id);
+    try {
+      return await act(passage);
+    } finally {
+      this.#freshness.end(id, passage);
+    }
+  }
+
+  /** What memory has may be older than what the tier has, if that failed half-way. */
+  async #orForget<T>({ source }: TierKey, done: Promise<T>): Promise<T> {
+    try {
+      return await done;
+    } catch (error) {
+      this.#forget(source);
+      throw error;
+    }
+  }
+
+  /** Into memory. Where it has no room, or must not have it, it has nothing of the key. */
+  #keep({ source }: TierKey, held: Held, { isOld }: Passage, promotes: boolean): void {
+    const entry = entryWith(source, held);
+    const isKept =
+      !isOld &&
+      (promotes ? this.#shard.promote(entry, held.expiry) : this.#shard.install(entry, held.expiry)) === undefined;
+    if (!isKept) {
+      this.#forget(source);
+    }
+  }
+
+  #forget(source: TierKey['source']): void {
+    const { contents } = this.#shard;
+    const block = contents.find(source);
+    if (block !== 0) {
+      tolerating(() => contents.remove(block, 'evict'));
+    }
+  }
+
+  #forgetAll(): void {
+    tolerating(() => void this.#shard.clear());
+  }
+
+  /** Others may write keys that no cache has. */
+  #sourceOf(text: string): TierKey['source'] | undefined {
+    try {
+      this.#encoder.encode(keyOfEngineKey(text));
+    } catch (error) {
+      if (error instanceof CacheError || error instanceof TypeError) return undefined;
+      throw error;
+    }
+    return keyOf(this.#encoder);
+  }
+}
+
+/** The key of a record, or of an entry in memory. */
+export function tierKeyOf(source: TierKey['source'], bytes: Uint8Array): TierKey {
+  return { text: engineKeyOf(decodeKey(bytes, source.encoding)), id: idOf(source), source };
+}
+
+/** Tells keys that are under way from each other; two that share it wait for each other. */
+export function idOf({ hashLow, hashHigh }: Pick<EntrySource, 'hashLow' | 'hashHigh'>): number {
+  return (hashHigh & HIGH_MASK) * WORD + (hashLow >>> 0);
+}
+
+/** A fault of the user's policy has been counted and told; the entry has left all the same. */
+function tolerating(act: () => void): void {
+  try {
+    act();
+  } catch (error) {
+    if (!(error instanceof PolicyFault)) throw error;
+  }
+}

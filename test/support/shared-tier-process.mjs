@@ -124,7 +124,8 @@ class Client {
     while (this.#begun.has(begin)) begin = now();
     this.#begun.add(begin);
     try {
-      this.#report.push(kind, number, await call(), begin, now(), 0);
+      const answer = await call();
+      this.#report.push(kind, number, answer, begin, now(), 0);
     } catch (error) {
       this.#failed(error);
       if (kind !== READ) this.#report.push(kind, number, value, begin, now(), 1);
@@ -157,7 +158,7 @@ process.on('message', async ({ is, operations }) => {
   } else {
     client.stop();
     await running;
-    const { tier } = cache.metrics();
+    const { tier } = await cache.metrics();
     await cache.close();
     process.send({ is: 'closed', tier }, () => process.disconnect());
   }

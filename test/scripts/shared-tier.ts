@@ -1,5 +1,5 @@
 /**
- * npm run long -- shared-tier [--cluster] [--ops 1000000] [--away 2000] [--seed n]
+ * npm run long -- shared-tier [--cluster] [--ops 1000000] [--kills 5] [--away 1000] [--seed n]
  *
  * Does any of three processes that share one tier on a Redis read what another had overwritten more than 100 ms before; and
  * does anything but memory's hits and errors with codes come of it while the server, or a node of the Cluster, is
@@ -7,7 +7,10 @@
  */
 import { parseArgs } from 'node:util';
 import { SEED } from '../support/random.ts';
-import { runSharedTier, STALE_MS_MAX } from '../support/shared-tier.ts';
+import { runSharedTier } from '../support/shared-tier.ts';
+
+/** How old what is read may be, on a machine that is not busy with anything else. */
+const STALE_MS = 100;
 
 export async function sharedTier(args: string[]): Promise<boolean> {
   const { values } = parseArgs({
@@ -15,7 +18,8 @@ export async function sharedTier(args: string[]): Promise<boolean> {
     options: {
       cluster: { type: 'boolean', default: false },
       ops: { type: 'string', default: '1000000' },
-      away: { type: 'string', default: '2000' },
+      kills: { type: 'string', default: '5' },
+      away: { type: 'string', default: '1000' },
       seed: { type: 'string', default: `${SEED}` },
     },
   });
@@ -23,6 +27,8 @@ export async function sharedTier(args: string[]): Promise<boolean> {
   const report = await runSharedTier({
     cluster: values.cluster,
     operations: Number(values.ops),
+    staleMs: STALE_MS,
+    kills: Number(values.kills),
     awayMs: Number(values.away),
     seed: Number(values.seed),
   });
@@ -33,11 +39,12 @@ export async function sharedTier(args: string[]): Promise<boolean> {
   const { operations, seconds, judged, oldestMs, errors, servedAway, afterwards, staleCount } = report;
   console.log(`operations:       ${operations} in ${seconds.toFixed(1)} s, ${judged} reads judged`);
   console.log(`oldest read:      ${oldestMs.toFixed(1)} ms after it was overwritten`);
+  console.log(`latest timer:     ${report.lateMs.toFixed(1)} ms`);
   console.log(`served while away: ${servedAway} reads from memory; ${afterwards} operations afterwards`);
   for (const [code, count] of Object.entries(errors)) console.log(`errors:           ${count} ${code}`);
   for (const example of report.examples) console.log(`  ${example}`);
   for (const tier of report.tiers) console.log(`tier:             ${JSON.stringify(tier)}`);
-  console.log(`faults:           ${staleCount} reads older than ${STALE_MS_MAX} ms`);
+  console.log(`faults:           ${staleCount} reads older than ${STALE_MS} ms`);
   for (const fault of report.stale.slice(0, 20)) console.error(fault);
   const untyped = Object.keys(errors).filter((code) => !code.startsWith('CacheError: '));
   return staleCount === 0 && untyped.length === 0 && afterwards > 0;

@@ -8,7 +8,7 @@ import { openCache } from 'shardstash';
 
 /** Kinds of operations, as staleness.ts numbers them. */
 const [READ, SET, DELETE, INCREMENT] = [0, 1, 2, 3];
-const IN_FLIGHT = 12;
+const IN_FLIGHT = 24;
 /** Room for the values of one writer: no two writers set the same. */
 const WRITER_STEP = 1e9;
 const TELL_MS = 50;
@@ -35,6 +35,7 @@ class Client {
   /** When what is under way began. */
   #begun = new Set();
   #isStopped = false;
+  #lateMs = 0;
 
   constructor(cache, { writer, keys, seed }) {
     this.#cache = cache;
@@ -48,7 +49,12 @@ class Client {
   }
 
   async run(operations) {
-    const telling = setInterval(() => this.tell(), TELL_MS);
+    let due = now() + TELL_MS;
+    const telling = setInterval(() => {
+      this.#lateMs = now() - due;
+      this.tell();
+      due = now() + TELL_MS;
+    }, TELL_MS);
     const work = async () => {
       for (; this.#done < operations && !this.#isStopped; this.#done++) await this.#step();
     };
@@ -64,7 +70,7 @@ class Client {
     const upTo = this.#begun.values().next().value ?? now();
     const [errors, strange] = [this.#errors, this.#strange.splice(0)];
     this.#errors = {};
-    process.send({ is: 'report', rows, upTo, errors, strange, done: this.#done });
+    process.send({ is: 'report', rows, upTo, errors, strange, done: this.#done, lateMs: this.#lateMs });
   }
 
   #below(limit) {

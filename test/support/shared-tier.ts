@@ -14,16 +14,12 @@ import { LOOPBACK, processOf, startCluster, startRedis } from './redis-server.ts
 import { type Operation, READ, StalenessJudge } from './staleness.ts';
 
 const CHILD = fileURLToPath(new URL('test/support/shared-tier-process.mjs', packageRoot()));
-/** How old what is read may be. */
-export const STALE_MS_MAX = 100;
 const PROCESSES = 3;
 const KEYS = 400;
 /** In memory: few enough that entries are evicted, and read again from the tier. */
 const MAX_ENTRIES = 120;
 /** A server that is killed forgets nothing that it has acknowledged: it has written that to its file, if not to the disk. */
 const DURABLE = ['--appendonly', 'yes', '--appendfsync', 'no'];
-/** When most of a process's calls are due to have been made, the server is killed. */
-const KILL_AFTER = 0.4;
 const POLL_MS = 10;
 const FIELDS = 6;
 /** After the kill, before what is read counts as served by memory: until all have heard. */
@@ -34,7 +30,10 @@ export interface SharedTierOptions {
   /** Of all processes. */
   readonly operations: number;
   readonly seed: number;
-  /** How long the server is away; 0 where it is not killed. */
+  /** How old what is read may be. */
+  readonly staleMs: number;
+  /** How often the server is killed, each time after as many operations, and for how long it is away. */
+  readonly kills: number;
   readonly awayMs: number;
 }
 
@@ -54,6 +53,8 @@ export interface SharedTierReport {
   /** Operations that were answered after it was back. */
   readonly afterwards: number;
   readonly tiers: readonly unknown[];
+  /** By how much a timer was late in one of the processes: what the machine adds to the age of anything. */
+  readonly lateMs: number;
   readonly seconds: number;
 }
 
@@ -79,11 +80,11 @@ export async function runSharedTier(options: SharedTierOptions): Promise<SharedT
 }
 
 async function run(
-  { operations, seed, awayMs }: SharedTierOptions,
+  { operations, seed, staleMs, kills, awayMs }: SharedTierOptions,
   servers: Servers,
   children: ChildProcess[],
 ): Promise<SharedTierReport> {
-  const judge = new StalenessJudge(PROCESSES, STALE_MS_MAX);
+  const judge = new StalenessJudge(PROCESSES, staleMs);
   const clients = Array.from({ length: PROCESSES }, (_, i) => new Client(i, judge));
   children.push(...clients.map(({ child }) => child));
   for (const [i, client] of clients.entries()) {
@@ -94,15 +95,14 @@ async function run(
   for (const client of clients) client.send({ is: 'run', operations: Math.ceil(operations / PROCESSES) });
   const done = () => clients.reduce((sum, client) => sum + client.done, 0);
   const ended = Promise.all(clients.map((client) => client.heard('finished')));
-  const away = { from: Number.POSITIVE_INFINITY, to: Number.POSITIVE_INFINITY };
-  if (awayMs > 0) {
-    let isOver = false;
-    void ended.finally(() => {
-      isOver = true;
-    });
-    while (done() < operations * KILL_AFTER && !isOver) await sleep(POLL_MS);
+  let isOver = false;
+  void ended.finally(() => {
+    isOver = true;
+  });
+  for (let kill = 1; kill <= kills; kill++) {
+    while (done() < (operations * kill) / (kills + 1) && !isOver) await sleep(POLL_MS);
     const restart = await servers.kill();
-    away.from = now() + HEARD_MS;
+    const away = { from: now() + HEARD_MS, to: Number.POSITIVE_INFINITY };
     for (const client of clients) client.away = away;
     await sleep(awayMs);
     away.to = now();
@@ -128,6 +128,7 @@ async function run(
     servedAway: clients.reduce((sum, client) => sum + client.servedAway, 0),
     afterwards: clients.reduce((sum, client) => sum + client.afterwards, 0),
     tiers: clients.map(({ tier }) => tier),
+    lateMs: Math.max(...clients.map(({ lateMs }) => lateMs)),
     seconds,
   };
 }
@@ -139,6 +140,7 @@ interface Message {
   readonly errors?: Readonly<Record<string, number>>;
   readonly strange?: readonly string[];
   readonly done?: number;
+  readonly lateMs?: number;
   readonly tier?: unknown;
 }
 
@@ -150,6 +152,7 @@ class Client {
   readonly examples = new Map<string, string>();
   servedAway = 0;
   afterwards = 0;
+  lateMs = 0;
   tier: unknown;
   away: { readonly from: number; readonly to: number } | undefined;
   readonly #number: number;
@@ -180,9 +183,10 @@ class Client {
     }
   }
 
-  #hear({ is, rows, upTo = 0, errors = {}, strange = [], done = 0, tier }: Message): void {
+  #hear({ is, rows, upTo = 0, errors = {}, strange = [], done = 0, lateMs = 0, tier }: Message): void {
     if (is === 'report' && rows !== undefined) {
       this.done = done;
+      this.lateMs = Math.max(this.lateMs, lateMs);
       const operations = operationsOf(rows);
       this.#judge.hear(this.#number, operations, upTo);
       for (const [code, count] of Object.entries(errors)) this.errors[code] = (this.errors[code] ?? 0) + count;

@@ -7,7 +7,7 @@
  * be the last. One whose outcome is unknown overwrites nothing, and may still have been done a while after it failed.
  *
  * Reports come in any order, from each process with the promise that all that it has begun before a time is told
- * (`upTo`). What is read is judged once all have told what they began before it ended. A write that was overwritten RETAIN_MS before
+ * (`upTo`). What is read is judged once all have told what they began before it ended. A write that was overwritten long before
  * the oldest read that is still to come is forgotten; a value that nobody is known to have written is a fault.
  */
 
@@ -19,7 +19,7 @@ export const INCREMENT = 3;
 /** What a read or a delete has for a value. */
 export const NOTHING = 0;
 
-/** How long a write is known after it was certainly overwritten. A value older than that is a fault anyway. */
+/** How long beyond the limit a write is known after it was certainly overwritten. A value older than that is a fault anyway. */
 const RETAIN_MS = 2_000;
 /** How long after its failure a write may be done. */
 const LATE_MS = 1_000;
@@ -105,7 +105,7 @@ export class StalenessJudge {
         oldest = Math.min(oldest, read.begin);
       }
     }
-    if (later.length < this.#reads.length) this.#forget(oldest - RETAIN_MS);
+    if (later.length < this.#reads.length) this.#forget(oldest - this.#limitMs - RETAIN_MS);
     this.#reads = later;
   }
 

@@ -45,6 +45,16 @@ export async function typed(): Promise<void> {
   // @ts-expect-error nor this one
   await openCache({ maxEntrys: 5 });
 
+  const tiered = await openCache({
+    tier: { engine: 'log', write: 'behind', flushInterval: '5s', segmentBytes: '8mb' },
+  });
+  await openCache({ tier: tiered.config.tier });
+  (await tiered.metrics()).tier?.queuedEntries satisfies number | undefined;
+  // @ts-expect-error a tier has an engine
+  await openCache({ tier: { name: 'cache' } });
+  // @ts-expect-error it is written through or behind
+  await openCache({ tier: { engine: 'log', write: 'back' } });
+
   const advice = await users.advise({ timeout: 5 });
   advice satisfies CacheAdvice<number>;
   advice.hotKeys.map(({ key, share }) => key * share) satisfies number[];

@@ -155,12 +155,11 @@ interface Refusal {
 
 /** The error as it was in the keeper's thread. */
 export function refusalOf(error: Refusal): unknown {
-  const { code, message, option } = error;
-  return option === undefined ? errorOf(error, error.path) : asTierError(misuseOf(code, message, option));
-}
-
-function misuseOf(code: string, message: string, option: string): TypeError {
-  return Object.assign(new TypeError(message), { code, option });
+  const { code, message, option, path } = error;
+  if (option === undefined && code !== 'INVALID_CONFIG') {
+    return errorOf(error, path);
+  }
+  return asTierError(Object.assign(new TypeError(message), { code, option }));
 }
 
 function errorOf({ code, message }: Refusal, path: string | undefined): CacheError {

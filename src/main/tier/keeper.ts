@@ -90,9 +90,15 @@ export class Keeper {
     const thread = this.#thread;
     this.#thread = undefined;
     const end = await thread?.close(timeoutMs);
+    if (thread !== undefined && end === undefined) {
+      this.#notices.tell(
+        'warning',
+        `The thread of the tier ${this.#path} has ended without closing its engine in time`,
+      );
+    }
     const lost = this.#lost + (end?.lost ?? this.#queued);
     if (lost > 0) {
-      const message = `${lost} entries that were acknowledged could not be written to the tier ${this.#path}: they are lost. Next: look at its engine, and fill the cache again from where they came`;
+      const message = `The tier ${this.#path} was closed without ${counted(lost)} that had been acknowledged and could not be written: see the cause, and set them again from where they came`;
       throw new CacheError('ENGINE_ERROR', message, { path: this.#path, cause: end?.cause });
     }
   }
@@ -132,7 +138,7 @@ export class Keeper {
     this.#deaths = [...this.#deaths.filter((atMs) => nowMs - atMs < BUDGET_WINDOW_MS), nowMs];
     const isLast = this.#deaths.length > this.#limits.crashBudget;
     const next = isLast ? 'It has died too often lately and is not started again' : 'It is started again';
-    const what = lost === 0 ? '' : `, and with it ${lost} entries that waited to be written`;
+    const what = lost === 0 ? '' : `, and with it ${counted(lost)} that waited to be written`;
     const message = `The thread of the tier ${this.#path} ended with code ${code}${what}. ${next}`;
     this.#notices.tell('tier:down', message, { code, cause, lost });
     if (isLast) {
@@ -168,4 +174,8 @@ export class Keeper {
     this.#notices.tell('tier:up', `The tier ${this.#path} has a new thread`);
     this.onReplaced();
   }
+}
+
+function counted(entries: number): string {
+  return entries === 1 ? '1 entry' : `${entries} entries`;
 }

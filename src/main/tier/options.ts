@@ -33,8 +33,8 @@ export interface TierOptions {
    */
   readonly write?: 'through' | 'behind' | undefined;
   /**
-   * Of 'behind': when what waits is written at the latest, and so what a process that is killed loses at most. Milliseconds or
-   * '1s' (the default), from 1 ms to 1 h.
+   * Of 'behind': when what waits is written at the latest, and so what is lost at most when the process is killed, or ends
+   * without `close()`. Milliseconds or '1s' (the default), from 1 ms to 1 h.
    */
   readonly flushInterval?: number | string | undefined;
   /** Of 'behind': how much may wait; a write that finds no room waits for it. Default `{ entries: 65_536, bytes: '64mb' }`. */

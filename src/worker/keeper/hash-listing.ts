@@ -60,12 +60,14 @@ export class HashListing {
   }
 
   async #pass(parts: readonly Part[]): Promise<void> {
+    const ofShards = new Map<number, Part[]>();
+    for (const part of parts) ofShards.set(part.shard, [...(ofShards.get(part.shard) ?? []), part]);
     await this.#writes.drain();
     for await (const page of this.#tier.pages()) {
       for (const key of page) {
         const shard = this.#hashes.shardOf(key);
-        for (const part of parts) {
-          if (part.shard === shard) part.add(this.#hashes.low, this.#hashes.high);
+        for (const part of (shard === undefined ? undefined : ofShards.get(shard)) ?? []) {
+          part.add(this.#hashes.low, this.#hashes.high);
         }
       }
       if (this.#isClosed) {

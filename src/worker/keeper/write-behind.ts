@@ -18,7 +18,6 @@
  * It is bad at an engine that takes a batch and not one of its entries: then all of the batch are written one by one, and that
  * one keeps its place for ever.
  */
-import { setTimeout as pause } from 'node:timers/promises';
 import type { Engine } from '../../protocol/engines/engine.ts';
 import { CacheError } from '../../protocol/errors.ts';
 import {
@@ -138,7 +137,8 @@ export class WriteBehind implements Writes {
         if (tries === CLOSE_TRIES) {
           return { lost: this.#waiting.size, error: errorRecordOf(error) };
         }
-        await pause(Math.min(RETRY_MIN_MS * 2 ** tries, RETRY_MAX_MS));
+        const ms = Math.min(RETRY_MIN_MS * 2 ** tries, RETRY_MAX_MS);
+        await new Promise((resolve) => setTimeout(resolve, ms));
       } finally {
         clearTimeout(this.#timer);
         clearTimeout(this.#retry);

@@ -150,6 +150,8 @@ describe('what a keeper refuses', () => {
       option: 'tier',
       message: 'Expected `tier.mapSize` to be larger, got 1',
     });
+    const vague = refusalOf({ code: 'INVALID_CONFIG', message: 'It will not do' });
+    expect(vague).toMatchObject({ name: 'TypeError', option: 'tier', message: 'It will not do' });
     const error = refusalOf({ code: 'STORE_CORRUPT', message: 'The log is damaged', path: '/somewhere' });
     expect(error).toMatchObject({ name: 'CacheError', code: 'STORE_CORRUPT', path: '/somewhere' });
   });

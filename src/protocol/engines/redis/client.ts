@@ -46,6 +46,7 @@ export interface RedisCommands {
   select(database: number): Promise<unknown>;
   disconnect(): void;
   client(...args: string[]): Promise<unknown>;
+  config(...args: string[]): Promise<unknown>;
   subscribe(channel: string): Promise<unknown>;
   ping(): Promise<unknown>;
   /** Another connection to the same server. A Cluster has it, too, but with other arguments. */

@@ -161,6 +161,7 @@ class RedisEngine implements Engine {
 
   async close(): Promise<void> {
     await this.#idle();
+    this.#watcher = undefined;
     await this.#watch?.stop();
     await this.#client.close();
   }

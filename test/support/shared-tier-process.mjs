@@ -2,7 +2,7 @@
  * A process with a cache over a tier that it shares with others: does what it likes to keys that all of them use, and tells its parent
  * what it did, when, and what came of it (see staleness.ts). Times are those of `process.hrtime`, one clock for the whole machine.
  *
- * It is told `{ tier, writer, seed, keys, maxEntries }` and then what to do: `operations`, or `stop`.
+ * It is told `{ tier, writer, seed, keys, maxEntries }`, then to `run` so many operations, then to `stop`.
  */
 import { openCache } from 'shardstash';
 
@@ -16,8 +16,6 @@ const TELL_MS = 50;
 const FAILED_PAUSE_MS = 2;
 /** One in so many keys counts. */
 const COUNTERS = 8;
-/** Of an operation in a report: kind, key, value, begin, end, whether its outcome is unknown. */
-const FIELDS = 6;
 
 const now = () => Number(process.hrtime.bigint()) / 1e6;
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -29,8 +27,11 @@ class Client {
   #state;
   #set = 0;
   #done = 0;
+  /** Six numbers each: kind, key, value, begin, end, whether the outcome is unknown. */
   #report = [];
+  /** By name and code, since the last report. */
   #errors = {};
+  /** The first of each. */
   #strange = [];
   /** When what is under way began. */
   #begun = new Set();
@@ -152,7 +153,6 @@ function numberOf(value) {
   return value === undefined ? 0 : typeof value === 'number' ? value : value.value;
 }
 
-if (FIELDS !== 6 || process.send === undefined) throw new Error('It is started by shared-tier.ts');
 process.on('disconnect', () => process.exit(1));
 const given = await new Promise((resolve) => process.once('message', resolve));
 const cache = await openCache({ shards: 2, maxEntries: given.maxEntries, tier: given.tier });

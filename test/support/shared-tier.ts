@@ -21,6 +21,7 @@ const MAX_ENTRIES = 120;
 /** A server that is killed forgets nothing that it has acknowledged: it has written that to its file, if not to the disk. */
 const DURABLE = ['--appendonly', 'yes', '--appendfsync', 'no'];
 const POLL_MS = 10;
+/** Numbers of an operation in a report. */
 const FIELDS = 6;
 /** After the kill, before what is read counts as served by memory: until all have heard. */
 const HEARD_MS = 20;

@@ -18,6 +18,7 @@ import { logDamage } from './log-damage.ts';
 import { model } from './model.ts';
 import { near } from './near.ts';
 import { occupancy } from './occupancy.ts';
+import { sharedTier } from './shared-tier.ts';
 import { storeKills } from './store-kills.ts';
 import { tiers } from './tiers.ts';
 import { torture } from './torture.ts';
@@ -42,6 +43,7 @@ const SCRIPTS = {
   model,
   near,
   occupancy,
+  'shared-tier': sharedTier,
   'store-kills': storeKills,
   tiers,
   torture,

@@ -27,8 +27,8 @@ test('after a kill all that was written through is there, and of what was writte
   expect(acknowledged).toBeGreaterThan(1_000);
 });
 
-test('after close() everything is there, however it was written', async () => {
-  const { acknowledged, faults } = await restart([...(await throughAll()), ...(await behindAll('1h'))], 100);
+test('after close() everything is there that was written behind', async () => {
+  const { acknowledged, faults } = await restart(await behindAll('1h'), 100);
   expect(faults).toEqual([]);
-  expect(acknowledged).toBe(tiers.length * 2 * 100);
+  expect(acknowledged).toBe(tiers.length * 100);
 });

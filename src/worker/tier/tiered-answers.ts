@@ -10,6 +10,8 @@ import {
   FLAG_MEMORY_ONLY,
   OP_CLEAR,
   OP_POP_ITEM,
+  OP_SCAN,
+  OP_SIZE,
   OP_TIER_CLEANUP,
   OP_TIER_SCAN,
   OP_TIER_SIZE,
@@ -88,14 +90,27 @@ export class TieredAnswers {
           ? this.#turns.runAlone(() => said(this.#tier.clear()))
           : undefined;
       case OP_TIER_SIZE:
-        return said(keeper.size());
+        return this.#turns.idle().then(() => said(keeper.size()));
       case OP_TIER_CLEANUP:
-        return said(keeper.cleanup(wall.now()));
+        return this.#turns.idle().then(() => said(keeper.cleanup(wall.now())));
       case OP_TIER_SCAN:
-        return tierPage(this.#tier, detached(record));
+        return this.#page(detached(record));
+      case OP_SCAN:
+      case OP_SIZE:
+        return this.#turns.isIdle ? undefined : this.#inOrder(detached(record));
       default:
         return undefined;
     }
+  }
+
+  async #page(record: FrameReader): Promise<Say> {
+    await this.#turns.idle();
+    return await tierPage(this.#tier, record);
+  }
+
+  /** What looks at all of memory sees what came before it, also what still waits for the tier, and nothing of what came later. */
+  #inOrder(record: FrameReader): Promise<Say> {
+    return this.#turns.runAlone(async () => (answers) => answers.add(record));
   }
 
   /** Memory chooses the entry. Where it has gone by the time that it is this call's turn, the client asks again. */

@@ -56,6 +56,7 @@ export class Tier implements KeeperAudience {
   readonly #freshness = new Freshness();
   readonly #encoder: KeyEncoder;
   #isListing = false;
+  #isForgetting = false;
   #listAtMs = 0;
 
   constructor({ shard, wall, spec, filter, beat }: TierSetup) {
@@ -66,6 +67,7 @@ export class Tier implements KeeperAudience {
     this.#filter = filter && new TierFilter(filter.words, filter.spec);
     this.#encoder = new KeyEncoder(spec.hashSeed);
     this.keeper = new KeeperPort(this);
+    shard.contents.onSlidOut = (block) => this.#slideOn(block);
     if (spec.isEmpty && this.#filter?.covers === false) {
       this.#filter.clear();
     }
@@ -221,7 +223,17 @@ export class Tier implements KeeperAudience {
     const { contents } = this.#shard;
     const block = contents.find(source);
     if (block !== 0) {
+      this.#isForgetting = true;
       tolerating(() => contents.remove(block, 'evict'));
+      this.#isForgetting = false;
+    }
+  }
+
+  /** Reads have let an entry live on, in memory, which it leaves. Of one that memory must forget the tier knows more. */
+  #slideOn(block: number): void {
+    if (!this.#isForgetting) {
+      const { blocks } = this.#shard;
+      this.keeper.slide(engineKeyOf(blocks.keyOf(block)), this.wall.wallOf(blocks.expiresAt(block)));
     }
   }
 

@@ -17,6 +17,8 @@ const DISCONNECT_MS = 100;
  * that says nothing for hours would otherwise fill the memory.
  */
 const SILENT_MS = 100;
+/** How often a server that is still loading what is on its disk is asked whether it has. */
+const LOADING_MS = 100;
 /** How often a Cluster is asked who has which slots: who only reads from memory never meets one that has moved. */
 const SLOTS_MS = 5_000;
 const DEFAULT_URL = 'redis://127.0.0.1:6379';
@@ -73,6 +75,7 @@ const COMMON = {
   maxRetriesPerRequest: 0,
   connectTimeout: OPEN_MS,
   disconnectTimeout: DISCONNECT_MS,
+  maxLoadingRetryTime: LOADING_MS,
 };
 
 function single({ Redis }: Ioredis, url: string, { commandMs, reconnect }: ConnectionSettings): RedisCommands {
@@ -90,6 +93,7 @@ function ofCluster(
   const redisOptions = {
     connectTimeout: OPEN_MS,
     disconnectTimeout: DISCONNECT_MS,
+    maxLoadingRetryTime: LOADING_MS,
     socketTimeout: commandMs + SILENT_MS,
     maxRetriesPerRequest: 0,
     ...(username !== '' && { username: decodeURIComponent(username) }),

@@ -41,8 +41,8 @@ const ATTEMPT_MS_MAX = 50;
 const AGAIN_PAUSE_MS = 50;
 /** Connecting, subscribing and asking, together. */
 const SETUP_MS_MAX = 5_000;
-const BEAT_MS = 250;
-const SILENT_MS = 750;
+const BEAT_MS = 400;
+const SILENT_MS = 600;
 
 export interface TrackingEars {
   changed(keys: readonly string[] | undefined): void;
@@ -142,11 +142,19 @@ export class Tracking {
         return;
       }
       const inTime = this.#distrustAfter(SILENT_MS);
-      const answers = Promise.all([this.#commands.ping(), connection.ping()]);
+      let isOpen = true;
+      const heard = connection.ping().then(() => {
+        isOpen = false;
+      });
+      const answers = Promise.all([heard, this.#commands.ping()]);
       const isAnswered = await Promise.race([broken, answers]).then(Array.isArray, () => false);
       inTime();
-      // What was told before the answers has been heard, so nothing has been missed. Without them something may have been.
-      this.#trust(isAnswered && !subscriber.isBroken);
+      if (isAnswered && !subscriber.isBroken) {
+        // What was told before the answers has been heard, so nothing has been missed.
+        this.#trust(true);
+      } else if (isOpen) {
+        this.#trust(false);
+      }
     }
   }
 

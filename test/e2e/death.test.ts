@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Cache, CacheOptions } from 'shardstash';
 import { crashShard, manualClock } from 'shardstash/testing';
 import { describe, expect, test } from 'vitest';
-import { cachesOfOneTest, outcomeOf, pairs } from '../support/caches.ts';
+import { cachesOfOneTest, isInMemory, isOverTier, outcomeOf, pairs } from '../support/caches.ts';
 import { clientThreadsOfOneTest } from '../support/client-thread.ts';
 
 const make = cachesOfOneTest();
@@ -162,7 +162,10 @@ describe('what comes back', () => {
     expect((await cache.metrics()).expirations).toBe(3);
   });
 
-  test.each(['blocked-bloom', 'bloom', 'cuckoo'] as const)(
+  const filters = ['blocked-bloom', 'bloom', 'cuckoo'] as const;
+  const isGrown = isOverTier('a cuckoo filter cannot grow with the keys of a tier, and is refused');
+
+  test.each(isGrown ? filters.slice(0, 2) : filters)(
     'the filter, %s: it rules out what is not there, and nothing that is',
     async (type) => {
       const cache = await make({ shards: 1, reads: 'owner', filter: { type } });
@@ -198,7 +201,7 @@ describe('what comes back', () => {
     await cache.setMany(pairs(100));
     await crashShard(cache, 0);
     await cache.set('one more', 1);
-    expect([await cache.size(), await cache.has('k0'), await cache.has('k1')]).toEqual([100, false, true]);
+    expect([await cache.size(), isInMemory(cache, 'k0'), isInMemory(cache, 'k1')]).toEqual([100, false, true]);
   });
 });
 

@@ -32,6 +32,10 @@ export class Freshness {
     return passage;
   }
 
+  isUnderWay(id: number): boolean {
+    return this.#passages.has(id);
+  }
+
   end(id: number, passage: Passage): void {
     const passages = this.#passages.get(id);
     passages?.delete(passage);

@@ -57,6 +57,7 @@ export class Tier implements KeeperAudience {
   readonly #encoder: KeyEncoder;
   /** The list that is being made; undefined where none is. */
   #listing: object | undefined;
+  #isForgetting = false;
   #listAtMs = 0;
 
   constructor({ shard, wall, spec, filter, beat }: TierSetup) {
@@ -67,6 +68,7 @@ export class Tier implements KeeperAudience {
     this.#filter = filter && new TierFilter(filter.words, filter.spec);
     this.#encoder = new KeyEncoder(spec.hashSeed);
     this.keeper = new KeeperPort(this);
+    shard.contents.onSlidOut = (block) => this.#slideOn(block);
     if (spec.isEmpty && this.#filter?.covers === false) {
       this.#filter.clear();
     }
@@ -98,14 +100,12 @@ export class Tier implements KeeperAudience {
         return undefined;
       }
       const { tag, bytes, expiresAtMs, slideMs } = entry;
-      const nowMs = this.wall.monotonic();
-      const endMs = this.wall.monotonicOf(expiresAtMs);
-      // What memory keeps has been read, as one says who reads it there.
-      const atMs = keeps && slideMs > 0 && endMs > nowMs ? Math.max(endMs, nowMs + slideMs) : endMs;
-      const expiry = { atMs, slideMs, graceMs: 0 };
-      const held: Held = { tag, bytes, expiry };
-      if (keeps) this.#keep(key, held, passage, true);
-      return held;
+      const held: Held = { tag, bytes, expiry: { atMs: this.wall.monotonicOf(expiresAtMs), slideMs, graceMs: 0 } };
+      if (!keeps) {
+        return held;
+      }
+      this.#keep(key, held, passage, true);
+      return passage.isOld ? held : { ...held, expiry: this.#used(key, held.expiry) };
     });
   }
 
@@ -239,11 +239,39 @@ export class Tier implements KeeperAudience {
     }
   }
 
+  /** The expiry of an entry that was read, in memory or, where that has no room for it, in the tier: one that slides lives on. */
+  #used({ source, text }: TierKey, expiry: Expiry): Expiry {
+    const nowMs = this.wall.monotonic();
+    if (expiry.slideMs === 0 || expiry.atMs <= nowMs) {
+      return expiry;
+    }
+    const atMs = Math.max(expiry.atMs, nowMs + expiry.slideMs);
+    const { blocks, contents } = this.#shard;
+    const block = contents.find(source);
+    if (block !== 0) blocks.slide(block, nowMs);
+    else this.keeper.slide(text, this.wall.wallOf(atMs));
+    return { ...expiry, atMs };
+  }
+
   #forget(source: TierKey['source']): void {
     const { contents } = this.#shard;
     const block = contents.find(source);
     if (block !== 0) {
+      this.#isForgetting = true;
       tolerating(() => contents.remove(block, 'evict'));
+      this.#isForgetting = false;
+    }
+  }
+
+  /**
+   * Reads have let an entry live on, in memory, which it leaves. Of one that memory must forget the tier knows more, as it does of
+   * one that is being written: with a ttl that may be shorter.
+   */
+  #slideOn(block: number): void {
+    const { blocks } = this.#shard;
+    const id = idOf({ hashLow: blocks.hashLowOf(block), hashHigh: blocks.hashHighOf(block) });
+    if (!this.#isForgetting && !this.#freshness.isUnderWay(id)) {
+      this.keeper.slide(engineKeyOf(blocks.keyOf(block)), this.wall.wallOf(blocks.expiresAt(block)));
     }
   }
 

@@ -1,8 +1,7 @@
 /**
  * One record in, one result out, for a shard with a tier under it. What memory can answer alone is answered at once. What has to
  * wait becomes a part of the reply that is filled in later: calls on one key run one after another, in the order in which they
- * came, and a clear of all keys alone. What else is about all keys waits for what its client has called before. The reply leaves when
- * all its parts are there.
+ * came, and those on all keys alone. The reply leaves when all its parts are there.
  */
 import { KeyTurns } from '../../protocol/engines/key-turns.ts';
 import { CacheError } from '../../protocol/errors.ts';
@@ -10,8 +9,9 @@ import type { FrameReader } from '../../protocol/frame.ts';
 import {
   FLAG_MEMORY_ONLY,
   OP_CLEAR,
-  OP_NONE,
   OP_POP_ITEM,
+  OP_SCAN,
+  OP_SIZE,
   OP_TIER_CLEANUP,
   OP_TIER_SCAN,
   OP_TIER_SIZE,
@@ -26,9 +26,6 @@ import { inMemory, removing, type Say, Through } from './through.ts';
 import { idOf, type Tier, tierKeyOf } from './tier.ts';
 import { tierPage } from './tier-page.ts';
 
-/** About no key alone, and not to be answered from memory. */
-const BEYOND_MEMORY: ReadonlySet<number> = new Set([OP_POP_ITEM, OP_TIER_SIZE, OP_TIER_CLEANUP, OP_TIER_SCAN]);
-
 export class TieredAnswers {
   readonly #shard: Shard;
   readonly #answers: Answers;
@@ -39,8 +36,6 @@ export class TieredAnswers {
   #parts: (ReplyPart | Promise<ReplyPart>)[] = [];
   #asker: Asker = NOBODY;
   #room = new ReplyRoom();
-  /** By client the last reply that is not there yet. None of them ever rejects. */
-  readonly #unanswered = new WeakMap<Asker, Promise<void>>();
 
   constructor(shard: Shard, answers: Answers, tier: Tier) {
     this.#shard = shard;
@@ -68,9 +63,7 @@ export class TieredAnswers {
     }
     const parts = [...this.#parts, this.#answers.reply.take()];
     this.#parts = [];
-    const reply = Promise.all(parts).then(joinParts);
-    this.#awaitReply(this.#asker, reply);
-    return reply;
+    return Promise.all(parts).then(joinParts);
   }
 
   add(record: FrameReader): void {
@@ -84,7 +77,7 @@ export class TieredAnswers {
 
   /** The result of what has to wait; undefined where memory answers. */
   #later(record: FrameReader): Promise<Say> | undefined {
-    const { op } = record;
+    const { keeper, wall } = this.#tier;
     const room = this.#room;
     if (this.#through.concerns(record)) {
       const id = idOf(record);
@@ -94,45 +87,39 @@ export class TieredAnswers {
       const own = detached(record);
       return this.#turns.run(id, () => this.#through.perform(own, room)) as Promise<Say>;
     }
-    if (op === OP_CLEAR && (record.flags & FLAG_MEMORY_ONLY) === 0) {
-      return this.#turns.runAlone(() => said(this.#tier.clear()));
+    switch (record.op) {
+      case OP_POP_ITEM:
+        return this.#turns.idle().then(() => this.#popItem(room));
+      case OP_CLEAR:
+        return (record.flags & FLAG_MEMORY_ONLY) === 0
+          ? this.#turns.runAlone(() => said(this.#tier.clear()))
+          : this.#ofMemory(record);
+      case OP_TIER_SIZE:
+        return this.#turns.idle().then(() => said(keeper.size()));
+      case OP_TIER_CLEANUP:
+        return this.#turns.idle().then(() => said(keeper.cleanup(wall.now())));
+      case OP_TIER_SCAN:
+        return this.#page(detached(record));
+      case OP_SCAN:
+      case OP_SIZE:
+        return this.#ofMemory(record);
+      default:
+        return undefined;
     }
-    const before = op === OP_NONE ? undefined : this.#before();
-    if (before === undefined && !BEYOND_MEMORY.has(op)) {
+  }
+
+  async #page(record: FrameReader): Promise<Say> {
+    await this.#turns.idle();
+    return await tierPage(this.#tier, record);
+  }
+
+  /** What is about all of memory comes after what came before it, also what still waits for the tier, and before what came later. */
+  #ofMemory(record: FrameReader): Promise<Say> | undefined {
+    if (this.#turns.isIdle) {
       return undefined;
     }
     const own = detached(record);
-    return before === undefined ? this.#ofAll(own, room) : before.then(() => this.#ofAll(own, room));
-  }
-
-  /** What is about no key alone. */
-  async #ofAll(record: FrameReader, room: ReplyRoom): Promise<Say> {
-    const { keeper, wall } = this.#tier;
-    switch (record.op) {
-      case OP_POP_ITEM:
-        return await this.#popItem(room);
-      case OP_TIER_SIZE:
-        return await said(keeper.size());
-      case OP_TIER_CLEANUP:
-        return await said(keeper.cleanup(wall.now()));
-      case OP_TIER_SCAN:
-        return await tierPage(this.#tier, record);
-      default:
-        return inMemory(record);
-    }
-  }
-
-  /** Until all that the present client has called before is answered; undefined where nothing of it is under way. */
-  #before(): Promise<unknown> | undefined {
-    const unanswered = this.#unanswered.get(this.#asker);
-    return this.#parts.length === 0 ? unanswered : Promise.all([unanswered, ...this.#parts]);
-  }
-
-  #awaitReply(asker: Asker, reply: Promise<unknown>): void {
-    const settled = Promise.allSettled([this.#unanswered.get(asker), reply]).then(() => {
-      if (this.#unanswered.get(asker) === settled) this.#unanswered.delete(asker);
-    });
-    this.#unanswered.set(asker, settled);
+    return this.#turns.runAlone(async () => inMemory(own));
   }
 
   /** Memory chooses the entry. Where it has gone by the time that it is this call's turn, the client asks again. */

@@ -194,7 +194,8 @@ export class Through {
 
   async #expire(record: FrameReader, key: TierKey, held: Held): Promise<Say> {
     const expiry = this.#shard.deadlines.after(record.argument, held.expiry.slideMs > 0);
-    return await this.#write(key, held, { ...expiry });
+    await this.#tier.write(key, held, { ...expiry }, { isSet: false });
+    return done;
   }
 
   async #update(record: FrameReader, key: TierKey, held: Held): Promise<Say> {

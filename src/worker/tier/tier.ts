@@ -104,13 +104,18 @@ export class Tier implements KeeperAudience {
       if (!keeps) {
         return held;
       }
-      this.#keep(key, held, passage, true);
+      this.#keep(key, held, passage, false);
       return passage.isOld ? held : { ...held, expiry: this.#used(key, held.expiry) };
     });
   }
 
-  /** Stores a value there and in memory. */
-  async write(key: TierKey, value: Pick<Held, 'tag' | 'bytes'>, expiry: Expiry): Promise<void> {
+  /** Stores a value there and in memory. `isSet`: it counts as a set. */
+  async write(
+    key: TierKey,
+    value: Pick<Held, 'tag' | 'bytes'>,
+    expiry: Expiry,
+    { isSet = true }: { readonly isSet?: boolean } = {},
+  ): Promise<void> {
     const { hashLow, hashHigh } = key.source;
     await this.#pass(key, async (passage) => {
       this.#filter?.add(hashLow, hashHigh);
@@ -121,7 +126,7 @@ export class Tier implements KeeperAudience {
         // Of one that has failed nobody knows whether the tier has it.
         this.#filter?.add(hashLow, hashHigh);
       }
-      this.#keep(key, { ...value, expiry }, passage, false);
+      this.#keep(key, { ...value, expiry }, passage, isSet);
     });
     this.#list();
   }
@@ -225,13 +230,13 @@ export class Tier implements KeeperAudience {
   }
 
   /** Into memory. Where it has no room, or must not have it, it has nothing of the key. */
-  #keep({ source }: TierKey, held: Held, { isOld }: Passage, promotes: boolean): void {
+  #keep({ source }: TierKey, held: Held, { isOld }: Passage, isSet: boolean): void {
     const entry = entryWith(source, held);
     const shard = this.#shard;
     let isKept = false;
     if (!isOld) {
       tolerating(() => {
-        isKept = (promotes ? shard.promote(entry, held.expiry) : shard.install(entry, held.expiry)) === undefined;
+        isKept = (isSet ? shard.install(entry, held.expiry) : shard.promote(entry, held.expiry)) === undefined;
       });
     }
     if (!isKept) {

@@ -121,3 +121,10 @@ test('the filter does not rule out a key whose write has failed, but may have be
   expect(await write).toBe('ENGINE_ERROR');
   expect([isRuledOut('nobody'), isRuledOut('a')]).toEqual([true, false]);
 });
+
+test('another ttl is no set', async () => {
+  const { ask, shard } = await tieredShard();
+  await ask(OP_SET, 'a', 'one');
+  await ask(OP_EXPIRE, 'a', '', 1_000);
+  expect(shard.counts().sets).toBe(1);
+});

@@ -29,7 +29,7 @@ const SEQUENCES: Record<string, [(cache: Cache) => unknown[], unknown]> = {
   'delete, add, add': [(c) => [c.delete('k'), c.add('k', 'yes'), c.add('k', 'no')], 'yes'],
   update: [(c) => [c.update('k', 'yes')], 'yes'],
   'delete, update': [(c) => [c.delete('k'), c.update('k', 'no')], undefined],
-  'set, update with keepTtl': [(c) => [c.set('k', 1, { ttl: 500 }), c.update('k', 2, { keepTtl: true })], 2],
+  'set, update with keepTtl': [(c) => [c.set('k', 1, { ttl: 500_000 }), c.update('k', 2, { keepTtl: true })], 2],
   increment: [(c) => [c.increment('k')], 'old'],
   'set, increment, increment': [(c) => [c.set('k', 1), c.increment('k', 5), c.increment('k', -2)], 4],
   'delete, increment': [(c) => [c.delete('k'), c.increment('k', 5, { initial: 10 })], 15],

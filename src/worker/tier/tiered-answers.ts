@@ -1,7 +1,8 @@
 /**
  * One record in, one result out, for a shard with a tier under it. What memory can answer alone is answered at once. What has to
  * wait becomes a part of the reply that is filled in later: calls on one key run one after another, in the order in which they
- * came, and those on all keys alone. The reply leaves when all its parts are there.
+ * came, and a clear of all keys alone. What looks at all keys keeps its place among the calls of its client (client-order.ts). The
+ * reply leaves when all its parts are there.
  */
 import { KeyTurns } from '../../protocol/engines/key-turns.ts';
 import { CacheError } from '../../protocol/errors.ts';
@@ -9,9 +10,8 @@ import type { FrameReader } from '../../protocol/frame.ts';
 import {
   FLAG_MEMORY_ONLY,
   OP_CLEAR,
+  OP_NONE,
   OP_POP_ITEM,
-  OP_SCAN,
-  OP_SIZE,
   OP_TIER_CLEANUP,
   OP_TIER_SCAN,
   OP_TIER_SIZE,
@@ -21,10 +21,14 @@ import { type Answers, NOBODY } from '../answers.ts';
 import { PolicyFault } from '../guarded-policy.ts';
 import type { Asker } from '../leases.ts';
 import type { Shard } from '../shard.ts';
+import { ClientOrder } from './client-order.ts';
 import { detached } from './detached.ts';
 import { inMemory, removing, type Say, Through } from './through.ts';
 import { idOf, type Tier, tierKeyOf } from './tier.ts';
 import { tierPage } from './tier-page.ts';
+
+/** About no key alone, and not to be answered from memory. */
+const BEYOND_MEMORY: ReadonlySet<number> = new Set([OP_POP_ITEM, OP_TIER_SIZE, OP_TIER_CLEANUP, OP_TIER_SCAN]);
 
 export class TieredAnswers {
   readonly #shard: Shard;
@@ -36,6 +40,7 @@ export class TieredAnswers {
   #parts: (ReplyPart | Promise<ReplyPart>)[] = [];
   #asker: Asker = NOBODY;
   #room = new ReplyRoom();
+  readonly #orders = new WeakMap<Asker, ClientOrder>();
 
   constructor(shard: Shard, answers: Answers, tier: Tier) {
     this.#shard = shard;
@@ -77,49 +82,61 @@ export class TieredAnswers {
 
   /** The result of what has to wait; undefined where memory answers. */
   #later(record: FrameReader): Promise<Say> | undefined {
-    const { keeper, wall } = this.#tier;
+    const order = this.#orderOf(this.#asker);
     const room = this.#room;
-    if (this.#through.concerns(record)) {
-      const id = idOf(record);
-      if (this.#turns.isFree(id) && this.#through.isInMemory(record)) {
-        return undefined;
+    if (this.#changesKeys(record)) {
+      if (!order.isGated) {
+        const begun = this.#begin(record, room);
+        return begun && order.follow(() => begun);
       }
       const own = detached(record);
-      return this.#turns.run(id, () => this.#through.perform(own, room)) as Promise<Say>;
+      return order.follow(() => this.#begin(own, room) ?? Promise.resolve(inMemory(own)));
     }
-    switch (record.op) {
-      case OP_POP_ITEM:
-        return this.#turns.idle().then(() => this.#popItem(room));
-      case OP_CLEAR:
-        return (record.flags & FLAG_MEMORY_ONLY) === 0
-          ? this.#turns.runAlone(() => said(this.#tier.clear()))
-          : this.#ofMemory(record);
-      case OP_TIER_SIZE:
-        return this.#turns.idle().then(() => said(keeper.size()));
-      case OP_TIER_CLEANUP:
-        return this.#turns.idle().then(() => said(keeper.cleanup(wall.now())));
-      case OP_TIER_SCAN:
-        return this.#page(detached(record));
-      case OP_SCAN:
-      case OP_SIZE:
-        return this.#ofMemory(record);
-      default:
-        return undefined;
-    }
-  }
-
-  async #page(record: FrameReader): Promise<Say> {
-    await this.#turns.idle();
-    return await tierPage(this.#tier, record);
-  }
-
-  /** What is about all of memory comes after what came before it, also what still waits for the tier, and before what came later. */
-  #ofMemory(record: FrameReader): Promise<Say> | undefined {
-    if (this.#turns.isIdle) {
+    if (record.op === OP_NONE || (order.isIdle && !BEYOND_MEMORY.has(record.op))) {
       return undefined;
     }
     const own = detached(record);
-    return this.#turns.runAlone(async () => inMemory(own));
+    return order.followAll(() => this.#ofAll(own, room));
+  }
+
+  /** Whether it is about a key, or ends all of them. */
+  #changesKeys(record: FrameReader): boolean {
+    return this.#through.concerns(record) || (record.op === OP_CLEAR && (record.flags & FLAG_MEMORY_ONLY) === 0);
+  }
+
+  #begin(record: FrameReader, room: ReplyRoom): Promise<Say> | undefined {
+    if (record.op === OP_CLEAR) {
+      return this.#turns.runAlone(() => said(this.#tier.clear()));
+    }
+    const id = idOf(record);
+    if (this.#turns.isFree(id) && this.#through.isInMemory(record)) {
+      return undefined;
+    }
+    const own = detached(record);
+    return this.#turns.run(id, () => this.#through.perform(own, room)) as Promise<Say>;
+  }
+
+  #orderOf(asker: Asker): ClientOrder {
+    const order = this.#orders.get(asker) ?? new ClientOrder();
+    this.#orders.set(asker, order);
+    return order;
+  }
+
+  /** What is about no key alone. */
+  async #ofAll(record: FrameReader, room: ReplyRoom): Promise<Say> {
+    const { keeper, wall } = this.#tier;
+    switch (record.op) {
+      case OP_POP_ITEM:
+        return await this.#popItem(room);
+      case OP_TIER_SIZE:
+        return await said(keeper.size());
+      case OP_TIER_CLEANUP:
+        return await said(keeper.cleanup(wall.now()));
+      case OP_TIER_SCAN:
+        return await tierPage(this.#tier, record);
+      default:
+        return inMemory(record);
+    }
   }
 
   /** Memory chooses the entry. Where it has gone by the time that it is this call's turn, the client asks again. */

@@ -4,7 +4,7 @@
  *
  * What the event loop does comes later for that by the time that CALLS_MAX calls take, or by STAY_MS and one more WAIT_MS
  * where calls are few; messages of clients mostly sooner. An owner that nobody calls lingers once, and then sleeps on its
- * event loop as any other.
+ * event loop as any other; and while a reply waits for the tier nobody lingers, since what the tier says comes to the event loop.
  */
 import type { MessagePort } from 'node:worker_threads';
 import { HEADER_CALLER, type ShardMemory } from '../protocol/memory.ts';
@@ -49,6 +49,8 @@ export class Linger {
   #calledMs = Number.NEGATIVE_INFINITY;
   /** Whether `#stay` runs in the next turn of the event loop. */
   #isDue = false;
+  /** Replies that are not there yet. */
+  #late = 0;
 
   constructor({ header }: ShardMemory) {
     this.#header = header;
@@ -75,7 +77,7 @@ export class Linger {
     if (isCaller(caller)) {
       this.#serve(caller, this.#isDue ? SOON : AWAY);
     }
-    const reply = answer(frame);
+    const reply = this.#noted(answer(frame));
     const nowMs = performance.now();
     if (nowMs - this.#calledMs < CLOSE_MS && frame instanceof Uint8Array && frame.length <= WAKE_BYTES_MAX) {
       this.#stayNext();
@@ -88,6 +90,11 @@ export class Linger {
   readonly #stay = (): void => {
     this.#isDue = false;
     const header = this.#header;
+    if (this.#late > 0) {
+      const caller = Atomics.compareExchange(header, HEADER_CALLER, SOON, AWAY);
+      if (isCaller(caller)) this.#serve(caller, AWAY);
+      return;
+    }
     Atomics.compareExchange(header, HEADER_CALLER, SOON, HERE);
     const untilMs = performance.now() + STAY_MS;
     for (let calls = 1, isLast = false; !isLast; calls++) {
@@ -99,6 +106,9 @@ export class Linger {
       }
       isLast = calls === CALLS_MAX || performance.now() >= untilMs;
       this.#serve(caller, isLast ? SOON : HERE);
+      if (this.#late > 0) {
+        return;
+      }
     }
     this.#stayNext();
   };
@@ -111,8 +121,8 @@ export class Linger {
   #serve(caller: number, place: number): void {
     const client = this.#clients.get(seatOf(caller));
     const frame = client?.memory.takeFrame(this.#scratch);
-    const reply = frame === undefined ? undefined : client?.answer(frame);
-    if (Atomics.compareExchange(this.#header, HEADER_CALLER, caller, place) !== caller) {
+    const reply = frame === undefined ? undefined : client && this.#noted(client.answer(frame));
+    if (Atomics.compareExchange(this.#header, HEADER_CALLER, caller, this.#late > 0 ? AWAY : place) !== caller) {
       // Summoned meanwhile.
       Atomics.store(this.#header, HEADER_CALLER, AWAY);
     }
@@ -127,7 +137,19 @@ export class Linger {
     }
   }
 
+  #noted(reply: ReturnType<Answer>): ReturnType<Answer> {
+    if (reply instanceof Promise) {
+      this.#late++;
+      const come = () => void this.#late--;
+      reply.then(come, come);
+    }
+    return reply;
+  }
+
   #stayNext(): void {
+    if (this.#late > 0) {
+      return;
+    }
     if (!this.#isDue) {
       this.#isDue = true;
       setImmediate(this.#stay);

@@ -145,6 +145,28 @@ test('who calls is answered before a frame that has come by a port', () => {
   expect(pair.asked).toEqual([[...FRAME], [9]]);
 });
 
+test('an owner whose reply waits for the tier goes to its event loop, and answers who has called before that', async () => {
+  const late = () => new Promise<number>(() => {});
+  pair.hurry();
+  expect(pair.call()).toBe(true);
+  // The call is answered first, and then nobody is waited for.
+  pair.linger.answer(FRAME, late);
+  expect(pair.client.waitForAnswer(0)).toBe(true);
+  await pair.turn();
+  expect(pair.place).toBe(AWAY);
+  for (let i = 0; i < 100; i++) pair.linger.answer(FRAME, () => 1);
+  expect(pair.place).toBe(AWAY);
+});
+
+test('a call that comes while a reply waits for the tier is answered', async () => {
+  pair.hurry();
+  pair.linger.answer(FRAME, () => new Promise<number>(() => {}));
+  expect(pair.place).toBe(SOON);
+  expect(pair.call()).toBe(true);
+  await pair.turn();
+  expect([pair.client.waitForAnswer(0), pair.client.takeReply(), pair.place]).toEqual([true, 1, AWAY]);
+});
+
 test('an owner that has been summoned answers who called, and goes to its event loop', async () => {
   const wait = vi.spyOn(Atomics, 'wait');
   for (const summons of [() => {}, () => summon(pair.header)]) {

@@ -121,6 +121,9 @@ test('a damaged record fails the read of its key only', async () => {
   await held.engine.set('k', record);
   for (let i = 0; i < DOWN_AFTER; i++) await expect(owner.read('k')).rejects.toMatchObject({ code: 'STORE_CORRUPT' });
   expect([counts[TIER_FAILURES], told]).toEqual([DOWN_AFTER, []]);
+  const page = await owner.ask({ is: 'page', scan: 0, entries: 9, keysOnly: false, nowMs: 0 });
+  const named = { code: 'STORE_CORRUPT', message: expect.stringContaining("(key: 'k' (string))") };
+  expect(page.answer).toMatchObject({ is: 'failed', error: named });
   await owner.set('k', 'mended');
   expect(await owner.read('k')).toBe('mended');
   await keeper.close();

@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
+import { TIER_ENGINES, TIER_VARIABLE } from './test/support/tiers.ts';
 
 /** Tests that start threads or processes of their own: two cores are few, and files that do so would starve each other. */
 const THREADS = [
@@ -8,6 +9,29 @@ const THREADS = [
   'test/worker/torture.test.ts',
   'test/worker/filter/race.test.ts',
 ];
+
+/** What holds for a cache, and over any tier: `npm run long -- tiers` runs all of them over each, `npm test` the first. */
+const TIERED = [
+  'operations',
+  'order',
+  'keys',
+  'batching',
+  'increment',
+  'iteration',
+  'compute',
+  'shared-compute',
+  'expiry',
+  'values',
+  'hostile',
+  'death',
+  'attach',
+  'near-cache',
+  'wake',
+];
+const TIERED_BRIEFLY = TIERED.slice(0, 1);
+const tiered = (process.env[`${TIER_VARIABLE}_SUITES`] === 'all' ? TIERED : TIERED_BRIEFLY).map(
+  (name) => `test/e2e/${name}.test.ts`,
+);
 
 export default defineConfig({
   // Threads are tested from the built package, under the name that users import.
@@ -38,6 +62,18 @@ export default defineConfig({
         extends: true,
         test: { name: 'threads', include: THREADS, fileParallelism: false, sequence: { groupOrder: 1 } },
       },
+      ...TIER_ENGINES.map((engine, i) => ({
+        extends: true as const,
+        test: {
+          name: `over ${engine}`,
+          include: tiered,
+          env: { [TIER_VARIABLE]: engine },
+          // What hundreds of tests have written to files takes its time to remove.
+          hookTimeout: 60_000,
+          fileParallelism: false,
+          sequence: { groupOrder: 2 + i },
+        },
+      })),
     ],
   },
 });

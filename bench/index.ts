@@ -27,6 +27,7 @@ import type { Bench, Report } from './support/bench.ts';
 import { describeMachine, machineLine } from './support/machine.ts';
 import { renderGoals, renderReport } from './support/report.ts';
 import { threads } from './threads.ts';
+import { tier } from './tier.ts';
 
 const benches = {
   get,
@@ -46,6 +47,7 @@ const benches = {
   delay,
   memory,
   stores,
+  tier,
   micro,
 } satisfies Record<string, Bench>;
 

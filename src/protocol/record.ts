@@ -123,6 +123,15 @@ export function deadlineOf(bytes: Uint8Array): number {
   return bufferOf(bytes).readDoubleLE(HEAD_BYTES);
 }
 
+/** A record of an entry that slides, with a later deadline; the same one where it does not, or lives as long anyway. */
+export function slidOn(record: Uint8Array, expiresAtMs: number): Uint8Array {
+  if (((record[3] ?? 0) & FLAG_SLIDES) === 0 || !(deadlineOf(record) < expiresAtMs)) {
+    return record;
+  }
+  const { payload, ...head } = openRecord(record);
+  return sealRecord({ ...head, expiresAtMs }, payload);
+}
+
 function headBytesOf(flags: number): number {
   const deadline = (flags & FLAG_EXPIRES) === 0 ? 0 : DEADLINE_BYTES;
   return HEAD_BYTES + deadline + ((flags & FLAG_SLIDES) === 0 ? 0 : SLIDE_BYTES);

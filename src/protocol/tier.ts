@@ -62,6 +62,8 @@ export type TierCall =
       readonly keysOnly: boolean;
       readonly nowMs: number;
     }
+  /** An entry that slides was read, and leaves memory: it is to live until then. No id, since nobody waits for it. */
+  | { readonly is: 'slide'; readonly key: string; readonly expiresAtMs: number }
   /** The hashes of all keys of this shard, told as 'hashes': for its filter. No id, since only one is on. */
   | { readonly is: 'hashes' };
 

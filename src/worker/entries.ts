@@ -69,6 +69,8 @@ export class Entries {
   readonly hits: Hits;
   /** Hears of everything that leaves, while anybody wants to know. */
   readonly events: Events;
+  /** Told of entries that are about to be evicted, and that reads have let live on. */
+  onSlidOut: ((block: number) => void) | undefined;
   readonly #limits: ShardLimits;
   readonly #memory: ShardMemory;
   readonly #map: ShardMap;
@@ -242,6 +244,9 @@ export class Entries {
     const slot = this.blocks.slotOf(block);
     if (cause === 'expire') {
       this.expiries.marks.add(this.blocks.hashLowOf(block), this.blocks.hashHighOf(block));
+    }
+    if (cause === 'evict' && this.blocks.slides(block) && (this.#memory.lastRead[slot] as number) > 0) {
+      this.onSlidOut?.(block);
     }
     try {
       // First: it may ask about the entry. It may be a user's, too, and throw.

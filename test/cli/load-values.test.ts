@@ -23,6 +23,8 @@ describe('the values of a load', () => {
     ['1'.repeat(100), 'was not stored by this load'],
     [`7:${'1'.repeat(98)}`, 'was not stored by this load'],
     [makeValue(7, 1, 99), 'has 99 letters, not 100'],
+    // As a number, 'a' would be 49 here, and the version 490: what letters begin where those of 490 do.
+    [makeValue(7, 490, 101).replace(':490:', ':a0:'), 'was not stored by this load'],
     [makeValue(8, 1, 100), 'is that of key 8'],
     [`${makeValue(7, 1, 60)}${makeValue(7, 2, 100).slice(60)}`, 'is torn at letter 60 of 100'],
   ])('%j is not whole', (value, fault) => {

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Cache, CacheOptions } from 'shardstash';
 import { crashShard, manualClock } from 'shardstash/testing';
 import { describe, expect, test } from 'vitest';
-import { cachesOfOneTest, outcomeOf, pairs } from '../support/caches.ts';
+import { cachesOfOneTest, isInMemory, isOverTier, outcomeOf, pairs } from '../support/caches.ts';
 import { clientThreadsOfOneTest } from '../support/client-thread.ts';
 
 const make = cachesOfOneTest();
@@ -133,7 +133,12 @@ describe('a shard whose thread ends', () => {
   });
 });
 
-describe('what comes back', () => {
+const FORGETS = isOverTier(
+  'a new owner trusts nothing that others may have changed meanwhile, and asks the tier',
+  'redis',
+);
+
+describe.skipIf(FORGETS)('what comes back', () => {
   test.each(['lru', 'fifo'])('%s: the entries in the order in which they were written', async (eviction) => {
     const cache = await make({ shards: 1, maxEntries: 10, eviction });
     await cache.setMany(pairs(10));
@@ -162,7 +167,10 @@ describe('what comes back', () => {
     expect((await cache.metrics()).expirations).toBe(3);
   });
 
-  test.each(['blocked-bloom', 'bloom', 'cuckoo'] as const)(
+  const filters = ['blocked-bloom', 'bloom', 'cuckoo'] as const;
+  const isGrown = isOverTier('a cuckoo filter cannot grow with the keys of a tier, and is refused');
+
+  test.each(isGrown ? filters.slice(0, 2) : filters)(
     'the filter, %s: it rules out what is not there, and nothing that is',
     async (type) => {
       const cache = await make({ shards: 1, reads: 'owner', filter: { type } });
@@ -198,7 +206,7 @@ describe('what comes back', () => {
     await cache.setMany(pairs(100));
     await crashShard(cache, 0);
     await cache.set('one more', 1);
-    expect([await cache.size(), await cache.has('k0'), await cache.has('k1')]).toEqual([100, false, true]);
+    expect([await cache.size(), isInMemory(cache, 'k0'), isInMemory(cache, 'k1')]).toEqual([100, false, true]);
   });
 });
 
@@ -213,28 +221,31 @@ describe('the crash budget', () => {
     return cache;
   };
 
-  test('spent, the shard is read on, and rejects all else with SHARD_FAILED, in every thread', async () => {
-    const cache = await make({ shards: 1, crashBudget: 2 });
-    const thread = await join(cache);
-    await cache.setMany(pairs(100));
-    for (let i = 0; i < 3; i++) {
-      await crashShard(cache, 0);
-      if (i < 2) await cache.set('alive', i);
-    }
-    expect(await outcomeOf(cache.set('k', 1))).toBe('SHARD_FAILED');
-    expect(await outcomeOf(thread.run((c) => c.set('k', 1)))).toBe('SHARD_FAILED');
-    expect(await outcomeOf(cache.getOrSet('new', () => 1))).toBe('SHARD_FAILED');
-    expect(await outcomeOf(cache.clear())).toBe('SHARD_FAILED');
-    expect([await cache.get('k1'), cache.getSync('k2'), await thread.run((c) => c.get('k3'))]).toEqual([1, 2, 3]);
-    expect(await cache.getMany(['k4', 'none'])).toEqual(new Map([['k4', 4]]));
-    const late = await join(cache);
-    expect(await late.run((c) => c.get('k5'))).toBe(5);
-    expect(await outcomeOf(late.run((c) => c.delete('k5')))).toBe('SHARD_FAILED');
-    expect(await cache.metrics()).toMatchObject({ failed: 1 });
-    await cache.close();
-  });
+  test.skipIf(FORGETS)(
+    'spent, the shard is read on, and rejects all else with SHARD_FAILED, in every thread',
+    async () => {
+      const cache = await make({ shards: 1, crashBudget: 2 });
+      const thread = await join(cache);
+      await cache.setMany(pairs(100));
+      for (let i = 0; i < 3; i++) {
+        await crashShard(cache, 0);
+        if (i < 2) await cache.set('alive', i);
+      }
+      expect(await outcomeOf(cache.set('k', 1))).toBe('SHARD_FAILED');
+      expect(await outcomeOf(thread.run((c) => c.set('k', 1)))).toBe('SHARD_FAILED');
+      expect(await outcomeOf(cache.getOrSet('new', () => 1))).toBe('SHARD_FAILED');
+      expect(await outcomeOf(cache.clear())).toBe('SHARD_FAILED');
+      expect([await cache.get('k1'), cache.getSync('k2'), await thread.run((c) => c.get('k3'))]).toEqual([1, 2, 3]);
+      expect(await cache.getMany(['k4', 'none'])).toEqual(new Map([['k4', 4]]));
+      const late = await join(cache);
+      expect(await late.run((c) => c.get('k5'))).toBe(5);
+      expect(await outcomeOf(late.run((c) => c.delete('k5')))).toBe('SHARD_FAILED');
+      expect(await cache.metrics()).toMatchObject({ failed: 1 });
+      await cache.close();
+    },
+  );
 
-  test('of 0 forgives nothing, and reads go on with `reads: owner`, too', async () => {
+  test.skipIf(FORGETS)('of 0 forgives nothing, and reads go on with `reads: owner`, too', async () => {
     const cache = await spend({ crashBudget: 0, reads: 'owner' }, 1);
     expect(await outcomeOf(cache.set('k', 1))).toBe('SHARD_FAILED');
     expect([await cache.get('k1'), await cache.get('none')]).toEqual([1, undefined]);

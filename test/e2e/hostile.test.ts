@@ -4,9 +4,9 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { type Cache, type CacheOptions, openCache } from 'shardstash';
+import type { Cache, CacheOptions } from 'shardstash';
 import { afterEach, describe, expect, test } from 'vitest';
-import { outcomeOf } from '../support/caches.ts';
+import { openCache, outcomeOf } from '../support/caches.ts';
 import { withThreads } from '../support/threads.ts';
 
 const run = promisify(execFile);

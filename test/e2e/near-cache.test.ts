@@ -215,7 +215,8 @@ describe('the policy hears of every read', () => {
   );
 
   test('advice is given by these reads, too', async () => {
-    const cache = await open({ shards: 1, advise: true, nearCache: true });
+    // With this hash no two of the keys share a mark, where two that are read in turn keep each other out.
+    const cache = await open({ shards: 1, advise: true, nearCache: true, seed: 1 });
     await cache.setMany(pairs(50));
     for (let i = 0; i < 30_000; i++) {
       cache.getSync(i % 2 === 0 ? 'k7' : `k${i % 50}`);

@@ -1,7 +1,7 @@
 /** What each call does, on one key and on many. */
 import { CacheError, type CacheOptions } from 'shardstash';
 import { describe, expect, test } from 'vitest';
-import { cachesOfOneTest, outcomeOf, pairs, READS, sharedCache } from '../support/caches.ts';
+import { cachesOfOneTest, IS_BRIEF, outcomeOf, pairs, READS, sharedCache } from '../support/caches.ts';
 
 const MODES: [string, CacheOptions][] = [
   ['shared reads', { reads: 'shared' }],
@@ -9,7 +9,7 @@ const MODES: [string, CacheOptions][] = [
   ['no metrics', { metrics: false }],
 ];
 
-describe.each(MODES)('%s:', (_mode, options) => {
+describe.each(IS_BRIEF ? MODES.slice(0, 1) : MODES)('%s:', (_mode, options) => {
   const shared = sharedCache(options);
 
   describe('a value that was set', () => {

@@ -18,7 +18,9 @@ import { logDamage } from './log-damage.ts';
 import { model } from './model.ts';
 import { near } from './near.ts';
 import { occupancy } from './occupancy.ts';
+import { sharedTier } from './shared-tier.ts';
 import { storeKills } from './store-kills.ts';
+import { tiers } from './tiers.ts';
 import { torture } from './torture.ts';
 import { values } from './values.ts';
 
@@ -41,7 +43,9 @@ const SCRIPTS = {
   model,
   near,
   occupancy,
+  'shared-tier': sharedTier,
   'store-kills': storeKills,
+  tiers,
   torture,
   values,
 } satisfies Record<string, (args: string[]) => Promise<boolean>>;

@@ -1,13 +1,40 @@
 /**
  * Caches of the built package, for tests. A cache costs threads, and those cost more than most tests: tests that need
  * nothing of their own share one, which each of them finds empty and with counts at zero.
+ *
+ * With SHARDSTASH_TIER=log, or another engine, every cache that does not say otherwise has a tier of its own under it
+ * (`npm run long -- tiers` runs all suites so, over each engine): what holds for a cache holds over a tier. Tests of which that is
+ * not true say why, with `isOverTier`.
  */
-import { type Cache, type CacheOptions, openCache } from 'shardstash';
+import { type Cache, type CacheOptions, openCache as openBuilt } from 'shardstash';
 import { type ManualClock, manualClock } from 'shardstash/testing';
 import { afterAll, afterEach, beforeAll } from 'vitest';
+import { engineOfThisRun, TIER_VARIABLE, Tiers } from './tiers.ts';
+
+/** Whether this run only shows that a suite holds over each engine: one of several ways to run it will do. */
+export const IS_BRIEF = engineOfThisRun() !== undefined && process.env[`${TIER_VARIABLE}_SUITES`] !== 'all';
 
 /** How reads may be answered: whatever holds for one holds for the other. */
 export const READS = ['shared', 'owner'] as const;
+
+const engine = engineOfThisRun();
+const tiers = engine && new Tiers(engine);
+if (tiers !== undefined) {
+  afterAll(() => tiers.end());
+}
+
+/**
+ * Whether the caches of this run have a tier under them, of that engine if one is named, and the test is to be skipped:
+ * `test.skipIf(isOverTier('why'))`, of what is true of memory alone.
+ */
+export function isOverTier(_reason: string, named = engine): boolean {
+  return engine !== undefined && engine === named;
+}
+
+/** As that of the package, over a tier of its own where this run is over one and the options have none. */
+export async function openCache<V = unknown>(options: CacheOptions = {}): Promise<Cache<V>> {
+  return await openBuilt<V>(tiers === undefined ? options : { tier: await tiers.fresh(), ...options });
+}
 
 export interface SharedCache {
   readonly cache: Cache;
@@ -63,4 +90,9 @@ export async function outcomeOf(call: Promise<unknown>): Promise<unknown> {
 /** Pairs of `prefix` 0 and up, each with its number. */
 export function pairs(count: number, prefix = 'k'): [string, number][] {
   return Array.from({ length: count }, (_, i) => [`${prefix}${i}`, i]);
+}
+
+/** Whether memory has a key, whatever lies under it. Counts as a get. */
+export function isInMemory(cache: Cache, key: string): boolean {
+  return cache.getSync(key) !== undefined;
 }

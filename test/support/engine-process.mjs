@@ -1,7 +1,8 @@
 /**
  * A process, or a thread, that has an engine of the built package open:
  *
- *     node engine-process.mjs ENGINE DIRECTORY write PREFIX COUNT    writes COUNT entries, adds as often to `count`, closes
+ *     node engine-process.mjs ENGINE DIRECTORY write PREFIX COUNT    says "open"; when there is an entry `go` it writes COUNT
+ *                                                                    entries, adds as often to `count`, and closes
  *     node engine-process.mjs ENGINE DIRECTORY endless               writes, and says each number once it is acknowledged
  *     node engine-process.mjs ENGINE DIRECTORY fill                  writes until it fails, says what it met, and goes on
  *
@@ -15,8 +16,15 @@ const [name, directory, what, prefix, count] = isMainThread ? process.argv.slice
 const say = (word) => (isMainThread ? process.stdout.write(`${JSON.stringify(word)}\n`) : parentPort.postMessage(word));
 const engine = await engines[name].open({ name: 'test', directory, options: {}, files: diskFiles, warn() {} });
 const WRITES_MAX = 100_000;
+/** Whoever waits for so long to be told has been forgotten. */
+const GO_TURNS_MAX = 10_000;
+const GO_TURN_MS = 1;
 
 if (what === 'write') {
+  say('open');
+  for (let turns = 0; turns < GO_TURNS_MAX && (await engine.get('go')) === undefined; turns++) {
+    await new Promise((resolve) => setTimeout(resolve, GO_TURN_MS));
+  }
   for (let i = 0; i < Number(count); i++) {
     await engine.set(`${prefix} ${i}`, Buffer.from(`${prefix} ${i}`));
     await engine.update('count', (before) => Buffer.from(String(Number(Buffer.from(before ?? '0').toString()) + 1)));

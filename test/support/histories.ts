@@ -1,18 +1,22 @@
 /**
  * Threads with a client each work on a few keys at once, and every history is judged key by key: is the cache linearizable?
  * Runs on the built package: Node cannot start a thread from TypeScript. Keys are renamed by history, so that batches of
- * them run in the same threads; there is room for all of them, and nothing expires.
+ * them run in the same threads; there is room for all of them, and nothing expires. Over a tier there is room for hardly any: what
+ * leaves memory comes back from the tier, by an engine that takes its time (slow-engines.mjs).
  */
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
-import { type Cache, type CacheOptions, openCache } from 'shardstash';
+import { type Cache, type CacheOptions, openCache, type TierOptions } from 'shardstash';
 import { crashShard } from 'shardstash/testing';
 import type { Operation } from './key-history.ts';
 import { explain, judge } from './linearizability.ts';
+import { packageRoot } from './package-root.ts';
 import { Random } from './random.ts';
+import { type TierEngine, Tiers } from './tiers.ts';
 
 export type Bug = 'acknowledge-before-publish' | 'stale-read' | 'revive';
+/** An engine of slow-engines.mjs that is wrong. */
+export type TierBug = 'stale' | 'hasty' | 'forgetful';
 
 export interface HistoriesOptions {
   /** At most; with a bug planted it ends when that is found. */
@@ -27,6 +31,10 @@ export interface HistoriesOptions {
   /** What every thread keeps of what it reads. */
   readonly nearCache?: CacheOptions['nearCache'];
   readonly lane?: CacheOptions['lane'];
+  /** What lies under the cache, behind a delay before each call. */
+  readonly tier?: TierEngine | undefined;
+  readonly tierBug?: TierBug;
+  readonly write?: TierOptions['write'];
   readonly onBatch?: (report: HistoriesReport) => void;
 }
 
@@ -38,6 +46,9 @@ export interface HistoriesReport {
   readonly crashes: number;
   readonly unknown: number;
   readonly notSent: number;
+  readonly evictions: number;
+  /** Reads of a tier that found an entry. */
+  readonly promotions: number;
   /** Histories of one key that no order makes legal. */
   readonly violations: number;
   /** The first few of them. */
@@ -48,6 +59,8 @@ const CLIENTS = 4;
 const SHARDS = 2;
 const KEYS = 3;
 const OPERATIONS = 200;
+/** Of which most wait for the tier. */
+const TIER_OPERATIONS = 120;
 /** Histories that are played before they are judged. */
 const BATCH = 10;
 const STORIES_MAX = 3;
@@ -57,18 +70,24 @@ const YOUNG_MS = 100;
 const CRASH_AGAIN_ONE_IN = 5;
 /** Far more than the keys of a long run weigh: nothing is evicted, and memory that is not touched costs nothing. */
 const MAX_BYTES = '512mb';
+/** Over a tier: less than there are keys, so that they drive each other out. */
+const TIER_ENTRIES = SHARDS;
+const TIER_FLUSH_MS = 20;
+const CLOSE_MS = 5_000;
 
 /** As a thread records it, with the place of its key. */
 type Recorded = Operation & { readonly place: number };
 
 export async function runHistories(options: HistoriesOptions): Promise<HistoriesReport> {
   const { reads = 'shared', lane = 'comlink' } = options;
+  const tiers = tiersOf(options);
   const cache = await openCache({
     shards: SHARDS,
     maxBytes: MAX_BYTES,
     reads,
     lane,
     crashBudget: Number.POSITIVE_INFINITY,
+    ...(tiers && { maxEntries: TIER_ENTRIES, tier: await tiers.fresh() }),
   });
   const threads = startThreads(options);
   try {
@@ -76,13 +95,26 @@ export async function runHistories(options: HistoriesOptions): Promise<Histories
     return await new HistoryRun(cache, threads, options).run();
   } finally {
     await Promise.all(threads.map((thread) => thread.terminate()));
-    await cache.close({ timeout: 1_000 });
+    await cache.close({ timeout: CLOSE_MS });
+    await tiers?.end();
   }
 }
 
-function startThreads({ seed, bug, nearCache }: HistoriesOptions): Worker[] {
+/** Undefined for memory alone. */
+function tiersOf({ tier, tierBug, write = 'through' }: HistoriesOptions): Tiers | undefined {
+  const name = tierBug ?? tier;
+  if (name === undefined) {
+    return undefined;
+  }
+  const engine = { module: new URL('test/support/slow-engines.mjs', packageRoot()), export: name };
+  return new Tiers(tier ?? 'log', { engine, write, ...(write === 'behind' && { flushInterval: TIER_FLUSH_MS }) });
+}
+
+function startThreads({ seed, bug, nearCache, tier, tierBug }: HistoriesOptions): Worker[] {
   const arrivals = new Int32Array(new SharedArrayBuffer(4));
-  const facts = { clients: CLIENTS, seed, bug, nearCache, arrivals, keys: KEYS, operations: OPERATIONS };
+  const isOverTier = (tier ?? tierBug) !== undefined;
+  const operations = isOverTier ? TIER_OPERATIONS : OPERATIONS;
+  const facts = { clients: CLIENTS, seed, bug, nearCache, arrivals, keys: KEYS, operations, isOverTier };
   return Array.from({ length: CLIENTS }, (_, client) => {
     const file = new URL('test/support/history-thread.mjs', packageRoot());
     return new Worker(file, { workerData: { ...facts, client } });
@@ -125,6 +157,8 @@ class HistoryRun {
     crashes: 0,
     unknown: 0,
     notSent: 0,
+    evictions: 0,
+    promotions: 0,
     violations: 0,
     stories: [] as string[],
   };
@@ -142,17 +176,20 @@ class HistoryRun {
       ended.is = true;
     });
     await Promise.all([playing, this.#crashUntil(ended)]);
-    const { evictions } = await this.#cache.metrics();
-    if (evictions > 0) {
+    const { evictions, tier } = await this.#cache.metrics();
+    this.#report.evictions = evictions;
+    this.#report.promotions = tier?.readHits ?? 0;
+    if (evictions > 0 && tier === undefined) {
       throw new Error(`${evictions} evictions, and the model knows of none: open the cache with more room`);
     }
     return this.#report;
   }
 
   async #playAll(): Promise<void> {
-    const { histories, bug, onBatch } = this.#options;
+    const { histories, bug, tierBug, onBatch } = this.#options;
+    const isBuggy = (bug ?? tierBug) !== undefined;
     const report = this.#report;
-    while (report.histories < histories && (bug === undefined || report.violations === 0)) {
+    while (report.histories < histories && (!isBuggy || report.violations === 0)) {
       const first = report.histories;
       const count = Math.min(BATCH, histories - first);
       const parts = await Promise.all(this.#threads.map((thread) => partOf(thread, first, count)));
@@ -201,13 +238,4 @@ class HistoryRun {
       }
     }
   }
-}
-
-/** Found upwards, since this file runs both from its source and compiled. */
-function packageRoot(): URL {
-  let folder = new URL('./', import.meta.url);
-  while (!existsSync(new URL('package.json', folder))) {
-    folder = new URL('../', folder);
-  }
-  return folder;
 }

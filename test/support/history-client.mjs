@@ -30,6 +30,7 @@ const FACTORIES = [
 export class HistoryClient {
   #cache;
   #client;
+  #isOverTier;
   #state;
   #values = 0;
   #keys;
@@ -37,8 +38,9 @@ export class HistoryClient {
   /** By key, own writes that have not been answered: getSync sees them before anybody else does. */
   #unanswered;
 
-  constructor(cache, { client, seed }) {
+  constructor(cache, { client, seed, isOverTier }) {
     this.#cache = cache;
+    this.#isOverTier = isOverTier;
     this.#client = client;
     this.#state = seed + client * 0x9e3779b9;
   }
@@ -89,10 +91,13 @@ export class HistoryClient {
     }
   }
 
-  /** Not judged beside a write of its own, as the documentation says. */
+  /** Not judged beside a write of its own, as the documentation says; nor, over a tier, where memory has nothing. */
   async #getSync(key, place) {
     if (this.#unanswered[place] === 0) {
-      await this.#follow({ kind: 'getSync', place }, () => this.#cache.getSync(key));
+      const record = await this.#follow({ kind: 'getSync', place }, () => this.#cache.getSync(key));
+      if (this.#isOverTier && record.result === undefined) {
+        record.outcome = 'unknown';
+      }
     }
   }
 

@@ -4,14 +4,14 @@ import { attachCache } from '../../dist/main/index.js';
 import { bugs } from './faulty-caches.mjs';
 import { HistoryClient } from './history-client.mjs';
 
-const { client, clients, seed, bug, nearCache, arrivals, keys, operations } = workerData;
+const { client, clients, seed, bug, nearCache, arrivals, keys, operations, isOverTier } = workerData;
 let met = 0;
 let player;
 
 parentPort.on('message', async ({ handle, first, count }) => {
   if (handle !== undefined) {
     const cache = await attachCache(handle, { nearCache });
-    player = new HistoryClient(bug === undefined ? cache : bugs[bug](cache), { client, seed });
+    player = new HistoryClient(bug === undefined ? cache : bugs[bug](cache), { client, seed, isOverTier });
     parentPort.postMessage('attached');
     return;
   }

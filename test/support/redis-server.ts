@@ -60,28 +60,31 @@ export async function startRedis(settings: readonly string[] = [], given?: numbe
 
 export interface RedisCluster {
   readonly ports: readonly number[];
+  /** Starts a node again whose process has ended; it finds what is in the `--dir` of its own settings. */
+  restart(node: number): Promise<void>;
   stop(): Promise<void>;
 }
 
 const SLOTS = 16_384;
+const CLUSTER_SETTINGS = [
+  ...['--cluster-enabled', 'yes'],
+  ...['--cluster-node-timeout', '2000'],
+  ...['--cluster-config-file', 'nodes.conf'],
+];
 
-/** `count` masters that share all slots. Undefined where `redis-server` is not installed. */
-export async function startCluster(count: number): Promise<RedisCluster | undefined> {
+/** `count` masters that share all slots, each with `more` settings. Undefined where `redis-server` is not installed. */
+export async function startCluster(
+  count: number,
+  more: readonly (readonly string[])[] = [],
+): Promise<RedisCluster | undefined> {
   const servers: RedisServer[] = [];
   const stop = async () => {
     await Promise.all(servers.map((server) => server.stop()));
   };
+  const settingsOf = (node: number) => [...CLUSTER_SETTINGS, ...(more[node] ?? [])];
   try {
     for (let i = 0; i < count; i++) {
-      const settings = [
-        '--cluster-enabled',
-        'yes',
-        '--cluster-node-timeout',
-        '2000',
-        '--cluster-config-file',
-        'nodes.conf',
-      ];
-      const server = await startRedis(settings, await freeClusterPort());
+      const server = await startRedis(settingsOf(i), await freeClusterPort());
       if (server === undefined) {
         return undefined;
       }
@@ -97,7 +100,12 @@ export async function startCluster(count: number): Promise<RedisCluster | undefi
     }
     for (const port of ports.slice(1)) await ask(ports[0] as number, `CLUSTER MEET ${LOOPBACK} ${port}`);
     await Promise.all(ports.map((port) => whenWhole(port, count)));
-    return { ports, stop };
+    const restart = async (node: number) => {
+      await servers[node]?.stop();
+      const again = await startRedis(settingsOf(node), ports[node]);
+      if (again !== undefined) servers[node] = again;
+    };
+    return { ports, restart, stop };
   } catch (error) {
     await stop();
     throw error;
@@ -129,6 +137,11 @@ export async function ask(port: number, command: string): Promise<string> {
   } finally {
     socket.destroy();
   }
+}
+
+/** The id of the process that listens on a port of ours: for who stops or kills it. */
+export async function processOf(port: number): Promise<number> {
+  return Number(/process_id:(\d+)/.exec(await ask(port, 'INFO server'))?.[1]);
 }
 
 /** A port that leaves room for the one on which the nodes of a Cluster talk, 10,000 above. */

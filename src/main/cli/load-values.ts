@@ -16,6 +16,7 @@ const SEED = 0x5ea;
 export const VALUE_LETTERS_MIN = 32;
 const COLON = 58;
 const DIGIT_0 = 48;
+const DIGIT_9 = 57;
 /** 64 letters from here on: '?', '@', 'A', ... 'z', '~'. */
 const LETTER_FIRST = 63;
 const LETTER_BITS = 6;
@@ -37,13 +38,14 @@ export function isWhole(value: unknown, id: number, length: number): boolean {
   let at = 0;
   let owner = 0;
   for (let code = value.charCodeAt(at++); code !== COLON; code = value.charCodeAt(at++)) {
+    // What is no digit would be read as another number, which may begin at the same place.
+    if (code < DIGIT_0 || code > DIGIT_9 || at === length) return false;
     owner = owner * 10 + code - DIGIT_0;
-    if (at === length) return false;
   }
   let version = 0;
   for (let code = value.charCodeAt(at++); code !== COLON; code = value.charCodeAt(at++)) {
+    if (code < DIGIT_0 || code > DIGIT_9 || at === length) return false;
     version = version * 10 + code - DIGIT_0;
-    if (at === length) return false;
   }
   // Two slices that are compared as memory: letter by letter takes twice as long.
   return owner === id && value.slice(at) === lettersOf(id, version, length - at);

@@ -12,9 +12,10 @@ const CALLS = {
   size: ['id'],
   cleanup: ['id', 'nowMs'],
   page: ['id', 'nowMs', 'scan', 'entries'],
+  slide: ['expiresAtMs'],
   hashes: [],
 } satisfies Record<TierCall['is'], readonly string[]>;
-const HAVE_KEYS: readonly string[] = ['get', 'set', 'delete'] satisfies TierCall['is'][];
+const HAVE_KEYS: readonly string[] = ['get', 'set', 'delete', 'slide'] satisfies TierCall['is'][];
 const NOTHING = new Uint8Array(0);
 
 export interface AdmittedCall {

@@ -21,6 +21,8 @@ export interface Desk {
 /** An answer, and the bytes that travel beside it. */
 type Said = readonly [answer: TierAnswer, values?: readonly Uint8Array[]];
 
+type AnsweredCall = Extract<TierCall, { readonly id: number }>;
+
 export class Session {
   readonly shard: number;
   /** Resolves when its port is closed and no call of it is under way. */
@@ -67,24 +69,33 @@ export class Session {
     const { call } = admitted;
     if (call.is === 'hashes') {
       this.#desk.listing.ask(this.shard, (answer) => this.tell(answer));
-    } else {
-      this.#underWay++;
-      void this.#answer(call, admitted.bytes);
+      return;
+    }
+    this.#underWay++;
+    void (call.is === 'slide' ? this.#slide(call) : this.#answer(call, admitted.bytes)).then(() => {
+      this.#underWay--;
+      this.#leave();
+    });
+  }
+
+  async #slide({ key, expiresAtMs }: Extract<TierCall, { is: 'slide' }>): Promise<void> {
+    try {
+      await this.#desk.tier.slide(key, expiresAtMs);
+    } catch {
+      // The breaker has counted it; the entry lives until its last deadline that the engine knows.
     }
   }
 
-  async #answer(call: Exclude<TierCall, { is: 'hashes' }>, bytes: Uint8Array): Promise<void> {
+  async #answer(call: AnsweredCall, bytes: Uint8Array): Promise<void> {
     try {
       const [answer, values] = await this.#do(call, bytes);
       this.#news.tell(answer, values);
     } catch (error) {
       this.#news.tell({ is: 'failed', id: call.id, error: errorRecordOf(error) });
     }
-    this.#underWay--;
-    this.#leave();
   }
 
-  async #do(call: Exclude<TierCall, { is: 'hashes' }>, bytes: Uint8Array): Promise<Said> {
+  async #do(call: AnsweredCall, bytes: Uint8Array): Promise<Said> {
     const { id } = call;
     const { tier, clearing, scans } = this.#desk;
     switch (call.is) {

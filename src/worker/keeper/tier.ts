@@ -4,7 +4,7 @@
  */
 import { setImmediate as turn } from 'node:timers/promises';
 import type { Engine } from '../../protocol/engines/engine.ts';
-import { deadlineOf } from '../../protocol/record.ts';
+import { deadlineOf, slidOn } from '../../protocol/record.ts';
 import { type Sealing, type UnsealedValue, unseal } from '../../protocol/sealing.ts';
 import {
   TIER_DELETES,
@@ -61,6 +61,14 @@ export class Tier {
     const record = sealed instanceof Promise ? await sealed : sealed;
     await this.#parts.writes.set(key, record);
     this.#parts.counts.add(TIER_WRITES);
+  }
+
+  /** Lets an entry that slides live on, if it has not been written anew: what waits to be written was used a moment ago. */
+  async slide(key: string, expiresAtMs: number): Promise<void> {
+    const { engine, breaker, writes } = this.#parts;
+    if (writes.find(key) === undefined) {
+      await breaker.run(() => engine.update(key, (record) => record && slidOn(record, expiresAtMs)));
+    }
   }
 
   /** Whether there was one that lives at `nowMs`; true where nobody wants to know. */

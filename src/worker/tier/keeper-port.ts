@@ -123,6 +123,13 @@ export class KeeperPort {
     return { scan: answer.scan, entries: answer.entries.map(take) };
   }
 
+  /** An entry that slides is to live until then. Nobody waits for it. */
+  slide(key: string, expiresAtMs: number): void {
+    if (this.#port !== undefined) {
+      this.#send({ is: 'slide', key, expiresAtMs });
+    }
+  }
+
   /** Lets the audience be told the hashes of all keys of this shard. */
   listHashes(): void {
     if (this.#port === undefined) {

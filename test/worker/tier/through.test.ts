@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { CacheError } from '../../../src/protocol/errors.ts';
 import {
   FLAG_KEEP_TTL,
+  FLAG_SLIDING,
   OP_ADD,
   OP_CLEAR,
   OP_DELETE,
@@ -184,6 +185,22 @@ describe('a shard with a tier', () => {
     await tiered.ask(OP_SET, 'y', '2');
     tiered.clock.nowMs += 600;
     expect([await tiered.ask(OP_GET, 'a'), await tiered.ask(OP_ADD, 'a', 'two')]).toEqual([undefined, undefined]);
+  });
+
+  test('reads of an entry that slides let it live on, in the tier, too, when memory has given it up', async () => {
+    const tiered = await tieredShard(TWO);
+    await tiered.ask(OP_SET, 'a', 'one', 1_000, FLAG_SLIDING);
+    for (let i = 0; i < 5; i++) {
+      tiered.clock.nowMs += 900;
+      expect(await tiered.ask(OP_GET, 'a')).toBe('one');
+    }
+    await tiered.ask(OP_SET, 'x', '1');
+    await tiered.ask(OP_SET, 'y', '2');
+    tiered.clock.nowMs += 900;
+    expect(await tiered.ask(OP_LOOKUP, 'a')).toEqual({ text: 'one', leftMs: 1_000, from: 'tier' });
+    tiered.clock.nowMs += 50;
+    await tiered.ask(OP_GET, 'a');
+    expect(await tiered.ask(OP_TTL, 'a')).toBe(1_000);
   });
 
   test('what has expired in the tier is removed when it is asked for', async () => {

@@ -12,6 +12,10 @@
  * The file grows as it needs to: `mapSize` is the room in the address space that is set apart at once. It never shrinks; the
  * pages of removed entries are used again. Other processes' writes are seen from the next turn of the event loop on.
  *
+ * Whoever opens the file sets the number of its last transaction, without the lock of those who write (lmdb 3.5.6): what another
+ * process commits in that very moment may be undone by the next commit. Where processes share a store, open it in all of them before
+ * any writes, or only in one.
+ *
  * A process that is killed leaves the others free to write. A worker thread that is terminated from outside in the midst of a
  * commit does not (lmdb 3.5.6): it never ends, and whoever writes next waits for it for ever. Close the store there first.
  */

@@ -18,11 +18,12 @@ import type { Answer, Engine, EngineFacts, EngineKind } from '../engine.ts';
 import { amountOption, flagOption } from '../place-options.ts';
 import { LogCleaner } from './cleaner.ts';
 import { SET } from './frame.ts';
+import { pagesOfKeys } from './key-pages.ts';
 import { NONE } from './places.ts';
 import type { FrameBytes } from './reader.ts';
 import type { LogRecords } from './records.ts';
 import type { LogSegments } from './segments.ts';
-import { closeSession, factsOf, type LogSession, openSession, pagesOfKeys } from './session.ts';
+import { closeSession, factsOf, type LogSession, openSession } from './session.ts';
 import { verifyLog } from './verify.ts';
 
 const SEGMENT_BYTES = 64 * 1024 * 1024;

@@ -52,6 +52,16 @@ export class LogReader {
     }
   }
 
+  /** Reads what lies from the frame of an entry on, and says how much of it there was. Nothing of it is checked. */
+  readFrom(entry: number, into: Buffer): number {
+    const place = this.#index.place(entry);
+    const segment = this.#segments.at(place);
+    const fd = this.#segments.open.of(segment);
+    return attempt('read', segment.path, () =>
+      this.#segments.files.readSync(fd, into, 0, into.length, offsetOfPlace(place)),
+    );
+  }
+
   /** What a frame holds, whose head is in `frame` and whose bytes are at the begin of `bytes`. */
   checked(entry: number, bytes: Buffer): FrameBytes {
     const { kind, keyLength, byteLength } = this.frame;

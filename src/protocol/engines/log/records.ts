@@ -41,8 +41,11 @@ export class LogRecords {
   /** The entry that was last read. */
   lastRead = NONE;
   readonly #key = new LogKey();
-  /** The frame that is being put together: its head is left free, its key is the one that `find` looks for. */
+  /** The frame that is being put together: its head is left free. */
   #scratch = Buffer.allocUnsafe(SCRATCH_BYTES);
+  /** The key that is looked for: in the scratch, or in a frame that lies elsewhere. */
+  #sought: Buffer = this.#scratch;
+  #soughtAt = FRAME_HEAD_BYTES;
   #keyLength = 0;
   readonly #reader: LogReader;
   /** Whether `find` reads whole frames, up to READ_SYNC_MAX. */
@@ -103,12 +106,22 @@ export class LogRecords {
       into = length <= into.length ? into : Buffer.allocUnsafe(length);
       this.#reader.read(entry, into, length);
     }
-    this.#key.hash(into, FRAME_HEAD_BYTES, keyLength);
-    if (!this.index.hasHash(entry, this.#key.hashLow, this.#key.hashHigh)) {
+    if (!this.isHashOf(entry, into, FRAME_HEAD_BYTES, length)) {
       const offset = offsetOfPlace(this.index.place(entry));
       throw damage(this.segmentOf(entry).path, offset, 'a key is not the one that was written');
     }
     return into.toString('utf8', FRAME_HEAD_BYTES, length);
+  }
+
+  /** Whether a key that lies in `bytes` is, by its hash, that of an entry. */
+  isHashOf(entry: number, bytes: Buffer, start: number, end: number): boolean {
+    this.#key.hash(bytes, start, end - start);
+    return this.index.hasHash(entry, this.#key.hashLow, this.#key.hashHigh);
+  }
+
+  /** Reads what lies from an entry's frame on, and says how much of it there was. */
+  readFrom(entry: number, into: Buffer): number {
+    return this.#reader.readFrom(entry, into);
   }
 
   /** Stores under a key, and answers its entry. */
@@ -230,11 +243,11 @@ export class LogRecords {
 
   /** Like `find`, for a key that lies in the bytes of a frame. */
   findBytes(bytes: Buffer, at: number, length: number): number {
-    this.#fit(length);
-    bytes.copy(this.#scratch, FRAME_HEAD_BYTES, at, at + length);
+    this.#sought = bytes;
+    this.#soughtAt = at;
     this.#keyLength = length;
     this.#readsWhole = false;
-    this.#key.hash(this.#scratch, FRAME_HEAD_BYTES, length);
+    this.#key.hash(bytes, at, length);
     return this.index.find(this.#key.hashLow, this.#key.hashHigh);
   }
 
@@ -270,6 +283,8 @@ export class LogRecords {
     this.#fit(key.length * 3);
     const length = this.#scratch.write(key, FRAME_HEAD_BYTES);
     checkKeyLength(length);
+    this.#sought = this.#scratch;
+    this.#soughtAt = FRAME_HEAD_BYTES;
     this.#keyLength = length;
     this.#key.hash(this.#scratch, FRAME_HEAD_BYTES, length);
     return length;
@@ -293,7 +308,7 @@ export class LogRecords {
     this.#reader.read(entry, into, length);
     return (
       this.#reader.frame.keyLength === this.#keyLength &&
-      into.compare(this.#scratch, FRAME_HEAD_BYTES, needs, FRAME_HEAD_BYTES, needs) === 0
+      into.compare(this.#sought, this.#soughtAt, this.#soughtAt + this.#keyLength, FRAME_HEAD_BYTES, needs) === 0
     );
   }
 

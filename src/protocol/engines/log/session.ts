@@ -4,7 +4,7 @@
  *     lock - repair, where it is wished - read all segments - reads and writes ... - sync - closing note - unlock
  */
 import { join } from 'node:path';
-import { type EngineFacts, KEYS_PER_PAGE, type Place } from '../engine.ts';
+import type { EngineFacts, Place } from '../engine.ts';
 import { attempt } from '../faults.ts';
 import { lockPlace } from '../lock.ts';
 import type { LogCleaner } from './cleaner.ts';
@@ -13,21 +13,6 @@ import { type Opening, openLog, type Replay } from './opening.ts';
 import { LogRecords } from './records.ts';
 import { repairLog } from './repair.ts';
 import { LogSegments } from './segments.ts';
-
-/** The keys of all entries that are there when it begins and when their turn comes, by their numbers. */
-export async function* pagesOfKeys(records: LogRecords): AsyncGenerator<readonly string[]> {
-  const { index } = records;
-  const reader = index.beginReader();
-  for (let entry = 0; entry < index.end; ) {
-    const page: string[] = [];
-    for (; page.length < KEYS_PER_PAGE && entry < index.end; entry++) {
-      if (index.isFor(entry, reader)) page.push(records.keyOf(entry));
-    }
-    if (page.length > 0) {
-      yield page;
-    }
-  }
-}
 
 /**
  * Makes all of it survive the machine's end and says how it was left, unless that is known already. What fails is told when

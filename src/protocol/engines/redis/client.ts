@@ -7,29 +7,26 @@
  * takes OPEN_MS at most, a command `commandTimeout`. What times out may still happen.
  */
 import { describeThrown } from '../../describe.ts';
-import { CacheError, misuse } from '../../errors.ts';
-import type { Place } from '../engine.ts';
-import { loadPeer } from '../peer.ts';
-import { amountOption } from '../place-options.ts';
+import { CacheError, type Outcome } from '../../errors.ts';
 
-const OPEN_MS = 5_000;
-const COMMAND_MS = 5_000;
-const COMMAND_MS_MAX = 600_000;
-/** How long a connection that is given up may keep the process alive. */
-const DISCONNECT_MS = 100;
-/**
- * How much longer than a command a connection may be silent before it is given up: what nobody answers is kept until then, and a server
- * that says nothing for hours would otherwise fill the memory.
- */
-const SILENT_MS = 100;
-const RECONNECT_STEP_MS = 50;
-const RECONNECT_MS_MAX = 1_000;
-const DEFAULT_URL = 'redis://127.0.0.1:6379';
-const DEFAULT_PORT = 6379;
-/** The path of a URL. */
-const DATABASE = /^\/?(\d{0,9})$/;
+export const OPEN_MS = 5_000;
+export const RECONNECT_STEP_MS = 50;
+export const RECONNECT_MS_MAX = 1_000;
 
 export type Bytes = string | Uint8Array;
+
+type RedisEvent =
+  | 'connect'
+  | 'ready'
+  | 'close'
+  | 'end'
+  | 'error'
+  | 'messageBuffer'
+  /** Of a Cluster. */
+  | 'node error'
+  | '+node'
+  | '-node'
+  | 'refresh';
 
 /** As much of an ioredis as is used, of a Cluster, and of one node of it. */
 export interface RedisCommands {
@@ -48,13 +45,22 @@ export interface RedisCommands {
   quit(): Promise<unknown>;
   select(database: number): Promise<unknown>;
   disconnect(): void;
-  on(event: 'error' | 'node error', listener: (error: unknown) => void): unknown;
+  client(...args: string[]): Promise<unknown>;
+  config(...args: string[]): Promise<unknown>;
+  subscribe(channel: string): Promise<unknown>;
+  ping(): Promise<unknown>;
+  /** Another connection to the same server. A Cluster has it, too, but with other arguments. */
+  duplicate(options: object): RedisCommands;
+  /** Of a Cluster: asks which node has which slots. */
+  refreshSlotsCache?(done: (error: unknown) => void): void;
+  on(event: RedisEvent, listener: (...args: unknown[]) => void): unknown;
+  off(event: RedisEvent, listener: (...args: unknown[]) => void): unknown;
   readonly options?: { readonly keyPrefix?: string | undefined; readonly host?: unknown; readonly port?: unknown };
 }
 
-interface Ioredis {
-  Redis: new (options: object, url: string) => RedisCommands;
-  Cluster: new (nodes: readonly object[], options: object) => RedisCommands;
+/** Of the attempts to connect again. */
+export interface Pace {
+  pauseMsMax: number;
 }
 
 export class RedisClient {
@@ -62,7 +68,8 @@ export class RedisClient {
   /** host:port, or several. */
   readonly address: string;
   readonly #commandMs: number;
-  readonly #isOwn: boolean;
+  /** Not one of the user's. */
+  readonly isOwn: boolean;
   readonly #inFlight = new Set<Promise<unknown>>();
   /** What the connection met last, which says more than that it is not there. */
   #lastError: unknown;
@@ -71,11 +78,15 @@ export class RedisClient {
     this.#lastError = (error as { lastNodeError?: unknown } | null)?.lastNodeError ?? error;
   };
 
-  constructor(commands: RedisCommands, address: string, commandMs: number, isOwn: boolean) {
+  readonly #pace: Pace;
+
+  constructor(commands: RedisCommands, address: string, commandMs: number, pace?: Pace) {
+    const isOwn = pace !== undefined;
+    this.#pace = pace ?? { pauseMsMax: RECONNECT_MS_MAX };
     this.commands = commands;
     this.address = address;
     this.#commandMs = commandMs;
-    this.#isOwn = isOwn;
+    this.isOwn = isOwn;
     // Without a listener ioredis prints. One of the user's is the user's to listen to, and may be that of many stores.
     if (isOwn) {
       commands.on('error', this.#listener);
@@ -114,15 +125,36 @@ export class RedisClient {
     }
   }
 
-  /** One command, or several that were sent together: settles within `commandTimeout`. */
-  async run<T>(doing: string, send: () => Promise<T>): Promise<T> {
+  /** What starts a watch. From now on a connection that is lost is sought at once, and again and again. */
+  async watchBy(start: () => Promise<void>): Promise<void> {
+    this.#pace.pauseMsMax = RECONNECT_STEP_MS;
+    try {
+      await start();
+    } catch (cause) {
+      throw this.#error('watch', cause);
+    }
+  }
+
+  /**
+   * One command, or several that were sent together: settles within `commandTimeout`. Writes have a `late`, called when one
+   * that was given up is answered after all.
+   */
+  async run<T>(doing: string, send: () => Promise<T>, late?: () => void): Promise<T> {
     let sent: Promise<T> | undefined;
+    const isConnected = !this.isOwn || this.commands.status === 'ready';
+    let isSettled = false;
     try {
       sent = send();
       this.#inFlight.add(sent);
+      const settled = () => {
+        isSettled = true;
+      };
+      sent.then(settled, settled);
       return await within(this.#commandMs, sent);
     } catch (cause) {
-      throw this.#error(doing, cause);
+      if (late === undefined) throw this.#error(doing, cause);
+      if (!isSettled) sent?.then(late, late);
+      throw this.#error(doing, cause, outcomeOf(cause, isConnected));
     } finally {
       if (sent !== undefined) this.#inFlight.delete(sent);
     }
@@ -133,7 +165,7 @@ export class RedisClient {
     await within(this.#commandMs, Promise.allSettled(this.#inFlight)).catch(() => {
       // Whoever waits for those has been told.
     });
-    if (this.#isOwn) {
+    if (this.isOwn) {
       try {
         await within(this.#commandMs, this.commands.quit());
       } catch {
@@ -143,7 +175,7 @@ export class RedisClient {
     }
   }
 
-  #error(doing: string, cause: unknown): Error {
+  #error(doing: string, cause: unknown, outcome?: Outcome): Error {
     if (cause instanceof CacheError) {
       return cause;
     }
@@ -153,8 +185,9 @@ export class RedisClient {
     const foreign = /WRONGTYPE/.test(what);
     const next =
       nextStep(what) ?? (doing === CONNECTING ? `${REACH}, and open the store again` : `${REACH}; ${GOES_ON}`);
-    const message = `Cannot ${doing} the Redis at ${path}: ${what}. Next: ${next}`;
-    return new CacheError(foreign ? 'STORE_FOREIGN' : 'ENGINE_ERROR', message, { path, cause });
+    const unknown = outcome === 'unknown' ? ' Whether it was done is not known.' : '';
+    const message = `Cannot ${doing} the Redis at ${path}: ${what}.${unknown} Next: ${next}`;
+    return new CacheError(foreign ? 'STORE_FOREIGN' : 'ENGINE_ERROR', message, { path, cause, outcome });
   }
 }
 
@@ -176,12 +209,20 @@ const NEXT_STEPS: readonly (readonly [said: RegExp, next: string])[] = [
   ],
 ];
 
+/** Of a write that has failed. What the server itself refuses was not done, and needs no word. */
+function outcomeOf(cause: unknown, isConnected: boolean): Outcome | undefined {
+  if (!isConnected) {
+    return 'not-sent';
+  }
+  return (cause as Error | null)?.name === 'ReplyError' ? undefined : 'unknown';
+}
+
 function nextStep(said: string): string | undefined {
   return NEXT_STEPS.find(([pattern]) => pattern.test(said))?.[1];
 }
 
 /** Settles as `promise` does, or rejects after `ms`. */
-async function within<T>(ms: number, promise: Promise<T>): Promise<T> {
+export async function within<T>(ms: number, promise: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new Error(`No answer within ${ms} ms`)), ms);
@@ -191,116 +232,4 @@ async function within<T>(ms: number, promise: Promise<T>): Promise<T> {
   } finally {
     clearTimeout(timer);
   }
-}
-
-/** Checks `url`, `cluster`, `client` and `commandTimeout`, of which one of the first three is enough. */
-export async function openRedisClient({ options }: Place): Promise<RedisClient> {
-  const range = 'a number of milliseconds';
-  const commandMs = amountOption(options, 'commandTimeout', range, {
-    from: 1,
-    to: COMMAND_MS_MAX,
-    otherwise: COMMAND_MS,
-  });
-  const { url = DEFAULT_URL, cluster, client } = options;
-  if ([options['url'], cluster, client].filter((given) => given !== undefined).length > 1) {
-    throw misuse('INVALID_CONFIG', 'one of `url`, `cluster` and `client`', options, { option: 'client' });
-  }
-  if (client !== undefined) {
-    const commands = checkClient(client);
-    const { host, port } = commands.options ?? {};
-    return new RedisClient(commands, host === undefined ? 'the given `client`' : `${host}:${port}`, commandMs, false);
-  }
-  const servers = (cluster === undefined ? [url] : checkList(cluster)).map((server) =>
-    parseServer(server, cluster === undefined ? 'url' : 'cluster'),
-  );
-  const ioredis = (await loadPeer('The engine `redis`', 'ioredis', () => import('ioredis'))) as unknown as Ioredis;
-  const address = servers.map(({ host }) => host).join(', ');
-  const [{ href, pathname } = new URL(DEFAULT_URL)] = servers;
-  const commands = cluster === undefined ? single(ioredis, href, commandMs) : ofCluster(ioredis, servers, commandMs);
-  const opened = new RedisClient(commands, address, commandMs, true);
-  await opened.connect((cluster === undefined && DATABASE.exec(pathname)?.[1]) || '');
-  return opened;
-}
-
-const reconnect = (tries: number) => Math.min(tries * RECONNECT_STEP_MS, RECONNECT_MS_MAX);
-/** Nothing waits for a connection, and nothing that was sent once is sent again. */
-const COMMON = {
-  lazyConnect: true,
-  enableOfflineQueue: false,
-  autoResendUnfulfilledCommands: false,
-  maxRetriesPerRequest: 0,
-  connectTimeout: OPEN_MS,
-  disconnectTimeout: DISCONNECT_MS,
-};
-
-function single({ Redis }: Ioredis, url: string, commandMs: number): RedisCommands {
-  // What comes first stands: a URL may have options, too.
-  return new Redis({ ...COMMON, socketTimeout: commandMs + SILENT_MS, retryStrategy: reconnect }, url);
-}
-
-function ofCluster({ Cluster }: Ioredis, servers: readonly URL[], commandMs: number): RedisCommands {
-  const nodes = servers.map(({ hostname, port }) => ({ host: hostname, port: Number(port || DEFAULT_PORT) }));
-  const [{ username, password, protocol } = new URL(DEFAULT_URL)] = servers;
-  const redisOptions = {
-    connectTimeout: OPEN_MS,
-    disconnectTimeout: DISCONNECT_MS,
-    socketTimeout: commandMs + SILENT_MS,
-    maxRetriesPerRequest: 0,
-    ...(username !== '' && { username: decodeURIComponent(username) }),
-    ...(password !== '' && { password: decodeURIComponent(password) }),
-    ...(protocol === 'rediss:' && { tls: {} }),
-  };
-  const modes = { lazyConnect: true, enableOfflineQueue: false, clusterRetryStrategy: reconnect };
-  return new Cluster(nodes, { ...modes, redisOptions });
-}
-
-function checkClient(client: unknown): RedisCommands {
-  const commands = client as Partial<RedisCommands> | null;
-  if (typeof commands !== 'object' || typeof commands?.getBuffer !== 'function' || typeof commands.on !== 'function') {
-    throw misuse('INVALID_CONFIG', '`client` to be a Redis or a Cluster of ioredis', client, { option: 'client' });
-  }
-  // It would stand before the keys that are asked for, but not before those that a scan finds.
-  if (commands.options?.keyPrefix) {
-    throw misuse('INVALID_CONFIG', '`client` to have no `keyPrefix`', commands.options.keyPrefix, { option: 'client' });
-  }
-  return commands as RedisCommands;
-}
-
-function checkList(cluster: unknown): readonly unknown[] {
-  if (!Array.isArray(cluster) || cluster.length === 0) {
-    throw misuse('INVALID_CONFIG', '`cluster` to be a list of servers', cluster, { option: 'cluster' });
-  }
-  return cluster;
-}
-
-function isMalformed(text: string): boolean {
-  try {
-    decodeURIComponent(text);
-    return false;
-  } catch {
-    return true;
-  }
-}
-
-/** 'redis://host:port', 'rediss://...', or 'host:port'. */
-function parseServer(server: unknown, option: string): URL {
-  const text = String(server);
-  const whole = typeof server === 'string' && !/^[a-z]+:\/\//i.test(text) ? `redis://${text}` : text;
-  if (typeof server !== 'string' || !URL.canParse(whole) || !/^rediss?:$/.test(new URL(whole).protocol)) {
-    // A message may be logged: it has no password.
-    const shown = typeof server === 'string' ? server.replace(/\/\/[^/]*@/, '//***@') : server;
-    throw misuse('INVALID_CONFIG', `\`${option}\` to be like 'redis://127.0.0.1:6379'`, shown, { option });
-  }
-  const parsed = new URL(whole);
-  if (parsed.searchParams.has('keyPrefix')) {
-    throw misuse('INVALID_CONFIG', `\`${option}\` to have no keyPrefix`, parsed.search, { option });
-  }
-  if (!DATABASE.test(parsed.pathname)) {
-    throw misuse('INVALID_CONFIG', `\`${option}\` to end with the number of a database`, parsed.pathname, { option });
-  }
-  if (isMalformed(parsed.username) || isMalformed(parsed.password)) {
-    const expected = `\`${option}\` to have user and password as encodeURIComponent writes them`;
-    throw misuse('INVALID_CONFIG', expected, '***', { option });
-  }
-  return parsed;
 }

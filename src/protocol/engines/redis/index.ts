@@ -11,13 +11,15 @@
  * have stored a part. `update` reads, and replaces by a script that compares the bytes it has read, so that no other client
  * comes between; in one process the calls on a key that is being updated wait for it. Size, keys and clear scan all keys of
  * the server, those of others included: 500 keys took a millisecond. While keys are listed the ones seen are kept, since
- * a scan may tell one twice: some hundred bytes for each. What survives the server's end is a matter of its own settings.
+ * a scan may tell one twice: some hundred bytes for each. What others change is told to who watches (watch.ts). What survives the server's end is a matter of its own settings.
  */
 import { isUtf8 } from 'node:buffer';
-import { CacheError } from '../../errors.ts';
+import { CacheError, misuse } from '../../errors.ts';
 import { deadlineOf } from '../../record.ts';
-import { type Engine, type EngineFacts, type EngineKind, KEYS_PER_PAGE, type Place } from '../engine.ts';
-import { openRedisClient, type RedisClient, type RedisCommands } from './client.ts';
+import { type Engine, type EngineFacts, type EngineKind, KEYS_PER_PAGE, type Place, type Watcher } from '../engine.ts';
+import type { RedisClient, RedisCommands } from './client.ts';
+import { openRedisClient } from './open.ts';
+import { Watch } from './watch.ts';
 
 /** Commands, and bytes, that are sent together. */
 const BATCH_KEYS_MAX = 1_000;
@@ -49,9 +51,13 @@ class RedisEngine implements Engine {
   readonly #holds = new Map<string, Promise<void>>();
   /** The same for all keys. */
   #clearing: Promise<void> | undefined;
+  readonly #warn: (message: string) => void;
+  #watcher: Watcher | undefined;
+  #watch: Watch | undefined;
 
-  constructor(client: RedisClient, name: string) {
+  constructor(client: RedisClient, { name, warn }: Pick<Place, 'name' | 'warn'>) {
     this.#client = client;
+    this.#warn = warn;
     // Store names have neither; an engine may be opened by itself.
     const safe = name.replace(/[%:]/g, encodeURIComponent);
     this.#prefix = `${safe}:`;
@@ -74,7 +80,8 @@ class RedisEngine implements Engine {
 
   delete(key: string): Promise<boolean> {
     return this.#ordered([key], async () => {
-      return Number(await this.#client.run('delete from', () => this.#client.commands.unlink(this.#prefix + key))) > 0;
+      const unlink = () => this.#client.commands.unlink(this.#prefix + key);
+      return Number(await this.#client.run('delete from', unlink, () => this.#late([key]))) > 0;
     });
   }
 
@@ -140,8 +147,22 @@ class RedisEngine implements Engine {
     // What has been answered is on the server; when it goes to a disk is its own to say.
   }
 
+  /** What expires, and what an own `update` changes, is told, too. */
+  async watch(watcher: Watcher): Promise<void> {
+    if (!this.#client.isOwn) {
+      const expected = '`url` or `cluster` for an engine that is watched, since it sets up its connections';
+      throw misuse('INVALID_CONFIG', expected, 'a `client`', { option: 'client' });
+    }
+    const watch = new Watch(this.#client, this.#prefix, watcher, this.#warn);
+    await this.#client.watchBy(() => watch.start());
+    this.#watch = watch;
+    this.#watcher = watcher;
+  }
+
   async close(): Promise<void> {
     await this.#idle();
+    this.#watcher = undefined;
+    await this.#watch?.stop();
     await this.#client.close();
   }
 
@@ -165,9 +186,8 @@ class RedisEngine implements Engine {
       }
       const there = [before === undefined ? '0' : '1', before ?? ''];
       const wanted = after === undefined ? ['0', '', ''] : ['1', Buffer.from(after), String(expiryOf(after) ?? '')];
-      const replaced = await this.#client.run('update an entry of', () =>
-        commands.eval(REPLACE, 1, at, ...there, ...wanted),
-      );
+      const replace = () => commands.eval(REPLACE, 1, at, ...there, ...wanted);
+      const replaced = await this.#client.run('update an entry of', replace, () => this.#late([key]));
       if (Number(replaced) === 1) {
         return;
       }
@@ -198,7 +218,8 @@ class RedisEngine implements Engine {
     for (const [i, [key, record]] of entries.entries()) {
       const expiry = expiryOf(record);
       const more = expiry === undefined ? [] : ['PXAT', expiry];
-      batch.push(this.#client.run('write to', () => this.#client.commands.set(this.#prefix + key, record, ...more)));
+      const set = () => this.#client.commands.set(this.#prefix + key, record, ...more);
+      batch.push(this.#client.run('write to', set, () => this.#late([key])));
       bytes += record.length;
       if (batch.length >= BATCH_KEYS_MAX || bytes >= BATCH_BYTES_MAX || i === entries.length - 1) {
         await allOf(batch);
@@ -224,6 +245,14 @@ class RedisEngine implements Engine {
       for (const key of keys) this.#holds.set(key, settled);
     }
     return done;
+  }
+
+  /**
+   * An own write that was given up has happened after all, or may have: nobody else tells of it, and what was read meanwhile
+   * may be older.
+   */
+  #late(keys: readonly string[]): void {
+    this.#watcher?.changed(keys);
   }
 
   /** After what takes several turns. */
@@ -255,10 +284,11 @@ class RedisEngine implements Engine {
   async #unlink(keys: readonly string[]): Promise<number> {
     const { commands, isCluster } = this.#client;
     const whole = keys.map((key) => this.#prefix + key);
+    const late = () => this.#late(keys);
     if (!isCluster) {
-      return Number(await this.#client.run('clear', () => commands.unlink(...whole)));
+      return Number(await this.#client.run('clear', () => commands.unlink(...whole), late));
     }
-    const counts = await this.#client.run('clear', () => Promise.all(whole.map((key) => commands.unlink(key))));
+    const counts = await this.#client.run('clear', () => Promise.all(whole.map((key) => commands.unlink(key))), late);
     return counts.reduce((sum, count) => sum + Number(count), 0);
   }
 }
@@ -308,5 +338,5 @@ export const redisEngine: EngineKind = {
   keeps: 'server',
   access: 'shared',
   options: ['url', 'cluster', 'client', 'commandTimeout'],
-  open: async (place: Place) => new RedisEngine(await openRedisClient(place), place.name),
+  open: async (place: Place) => new RedisEngine(await openRedisClient(place), place),
 };

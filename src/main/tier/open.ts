@@ -70,11 +70,14 @@ export class OpenedTier {
 
   /** When no owner asks any more. Rejects as `Keeper.close` does; the directory is given back all the same. */
   async close(timeoutMs: number): Promise<void> {
+    const [end] = await Promise.allSettled([this.keeper.close(timeoutMs)]);
     try {
-      await this.keeper.close(timeoutMs);
-    } finally {
       this.#release();
+    } catch (error) {
+      // What is lost is the worse news of the two.
+      throw end.status === 'rejected' ? end.reason : error;
     }
+    if (end.status === 'rejected') throw end.reason;
   }
 }
 

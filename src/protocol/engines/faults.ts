@@ -25,12 +25,17 @@ const ANYTHING_ELSE = 'see the cause, and open the store again when it is mended
  * passes through as it is, so that nothing is wrapped twice.
  */
 export function engineError(doing: string, path: string, cause: unknown): Error {
-  if (cause instanceof CacheError || (cause instanceof TypeError && 'code' in cause && 'option' in cause)) {
+  if (isTyped(cause)) {
     return cause;
   }
   const code = String((cause as { code?: unknown } | null)?.code ?? '');
   const message = `Cannot ${doing} at ${path}: ${describeThrown(cause)}. Next: ${NEXT_STEPS[code] ?? ANYTHING_ELSE}`;
   return new CacheError('ENGINE_ERROR', message, { path, cause });
+}
+
+/** Whether an error has a code of ours: a CacheError, or a misuse of an option. What Node throws has codes, too. */
+export function isTyped(error: unknown): error is Error & { readonly code: string } {
+  return error instanceof CacheError || (error instanceof TypeError && 'code' in error && 'option' in error);
 }
 
 /** Runs one step of an engine; what it throws becomes an ENGINE_ERROR. */

@@ -39,7 +39,7 @@ export async function lockDirectory(files: Files, directory: string): Promise<()
     const own = `.lock.${OWN_MARK}-${nextNumber()}`;
     const release = () => {
       given.add(own);
-      attempt('remove a lock', join(directory, own), () => files.unlinkSync(join(directory, own)));
+      attempt('remove a lock', join(directory, own), () => remove(files, join(directory, own)));
       given.delete(own);
     };
     attempt('make a lock', join(directory, own), () => files.closeSync(files.openSync(join(directory, own), 'wx')));
@@ -59,6 +59,15 @@ export async function lockDirectory(files: Files, directory: string): Promise<()
     }
     // Not the same time for all who step back.
     await pause(PAUSE_MS * (0.5 + Math.random()));
+  }
+}
+
+/** What somebody has removed already, with the whole directory perhaps, is given back. */
+function remove(files: Files, path: string): void {
+  try {
+    files.unlinkSync(path);
+  } catch (error) {
+    if ((error as { code?: unknown }).code !== 'ENOENT') throw error;
   }
 }
 

@@ -1,12 +1,11 @@
 /** An error of an engine as it crosses to another thread: code and words. */
 import { describeThrown } from '../../protocol/describe.ts';
+import { isTyped } from '../../protocol/engines/faults.ts';
 import type { CacheErrorCode, ErrorRecord } from '../../protocol/errors.ts';
 
-/** What has no code is the engine's fault, whatever it was. */
+/** What has no code of ours is the engine's fault, whatever it was. */
 export function errorRecordOf(error: unknown): ErrorRecord {
-  const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown };
-  return {
-    code: typeof code === 'string' ? (code as CacheErrorCode) : 'ENGINE_ERROR',
-    message: typeof code === 'string' && typeof message === 'string' ? message : describeThrown(error),
-  };
+  return isTyped(error)
+    ? { code: error.code as CacheErrorCode, message: error.message }
+    : { code: 'ENGINE_ERROR', message: describeThrown(error) };
 }

@@ -3,10 +3,11 @@
  * who have asked before it begins; who asks later gets the next.
  *
  * A key that is written while a pass runs need not be in it: its owner has written it, and added it to its filter by
- * itself. The same holds for what waits to be written behind, but for what the owner before has left there: so a pass begins
- * when all of that is with the engine.
+ * itself. What waits to be written behind an owner before may have left there, and some of it the engine never takes: so a pass
+ * begins with what waits then. All else that was acknowledged before is with the engine.
  */
 import { setImmediate as turn } from 'node:timers/promises';
+import { KEYS_PER_PAGE } from '../../protocol/engines/engine.ts';
 import { CacheError } from '../../protocol/errors.ts';
 import type { TierAnswer } from '../../protocol/tier.ts';
 import type { KeyHashes } from './key-hashes.ts';
@@ -62,8 +63,7 @@ export class HashListing {
   async #pass(parts: readonly Part[]): Promise<void> {
     const ofShards = new Map<number, Part[]>();
     for (const part of parts) ofShards.set(part.shard, [...(ofShards.get(part.shard) ?? []), part]);
-    await this.#writes.drain();
-    for await (const page of this.#tier.pages()) {
+    for await (const page of this.#pages()) {
       for (const key of page) {
         const shard = this.#hashes.shardOf(key);
         for (const part of (shard === undefined ? undefined : ofShards.get(shard)) ?? []) {
@@ -76,6 +76,12 @@ export class HashListing {
       // Engines that are done at once would let no call through.
       await turn();
     }
+  }
+
+  async *#pages(): AsyncGenerator<readonly string[], void, void> {
+    const waiting = Array.from(this.#writes.keys());
+    for (let at = 0; at < waiting.length; at += KEYS_PER_PAGE) yield waiting.slice(at, at + KEYS_PER_PAGE);
+    yield* this.#tier.pages();
   }
 }
 

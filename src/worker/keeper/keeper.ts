@@ -8,6 +8,7 @@
  */
 import { type CompressionName, loadCompression } from '../../protocol/compression/index.ts';
 import type { Engine, EngineKind } from '../../protocol/engines/engine.ts';
+import { engineError } from '../../protocol/engines/faults.ts';
 import type { Files } from '../../protocol/files.ts';
 import { Sealing } from '../../protocol/sealing.ts';
 import type { FromKeeper, KeeperBirth } from '../../protocol/tier.ts';
@@ -53,8 +54,9 @@ export class Keeper {
     // Before the engine: it may not be there.
     const compression = birth.compression === false ? undefined : loadCompression(birth.compression as CompressionName);
     const warn = (message: string) => tell({ is: 'warning', message });
-    const engine = await kind.open({ ...birth.place, files, isLocked: kind.keeps === 'directory', warn });
+    let engine: Engine | undefined;
     try {
+      engine = await kind.open({ ...birth.place, files, isLocked: kind.keeps === 'directory', warn });
       const sealing = new Sealing({ compression, base64: false });
       const parts = assemble(engine, birth, sealing, tell);
       if (birth.isShared) {
@@ -62,8 +64,8 @@ export class Keeper {
       }
       return new Keeper(engine, kind.keeps !== 'server' && (await isEmptyNow(engine)), parts);
     } catch (error) {
-      await engine.close();
-      throw error;
+      await closeAfterFault(engine);
+      throw engineError('open a tier', whereOf(birth), error);
     }
   }
 
@@ -89,11 +91,11 @@ export class Keeper {
 type Parts = ReturnType<typeof assemble>;
 
 function assemble(engine: Engine, birth: KeeperBirth, sealing: Sealing, tell: (message: FromKeeper) => void) {
-  const { place, seed, shards, behind, isShared } = birth;
+  const { seed, shards, behind, isShared } = birth;
   const counts = new TierCounts(birth.counts);
   const hashes = new KeyHashes(seed, shards);
   const breaker = new Breaker({
-    where: place.directory === '' ? place.name : place.directory,
+    where: whereOf(birth),
     counts,
     down: (message) => tell({ is: 'down', message }),
     up: () => tell({ is: 'up' }),
@@ -109,6 +111,19 @@ function assemble(engine: Engine, birth: KeeperBirth, sealing: Sealing, tell: (m
   const greet = () => (isShared ? watching.greeting() : []);
   const sessions = new Sessions({ tier, clearing, listing, scans }, greet);
   return { writes, listing, scans, sessions, watching };
+}
+
+/** For messages: its directory, or its name on a server. */
+function whereOf({ place }: KeeperBirth): string {
+  return place.directory === '' ? place.name : place.directory;
+}
+
+async function closeAfterFault(engine: Engine | undefined): Promise<void> {
+  try {
+    await engine?.close();
+  } catch {
+    // What went wrong before is told: it is why the engine is closed.
+  }
 }
 
 /** The first page of keys says it: some engines would have to count them all. */

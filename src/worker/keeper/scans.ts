@@ -11,9 +11,12 @@
  *     page(0) -> 1, a b    page(1) -> 2, c d    page(1) -> 3, c d    page(3) -> 0, e
  */
 import { setImmediate as turn } from 'node:timers/promises';
+import { describe } from '../../protocol/describe.ts';
+import { keyOfEngineKey } from '../../protocol/engine-key.ts';
 import { CacheError } from '../../protocol/errors.ts';
 import { deadlineOf } from '../../protocol/record.ts';
 import type { UnsealedValue } from '../../protocol/sealing.ts';
+import { errorRecordOf } from './error-record.ts';
 import type { Tier } from './tier.ts';
 import type { Writes } from './writes.ts';
 
@@ -141,8 +144,9 @@ export class Scans {
       const records = await this.#tier.readMany(keys);
       for (const [i, record] of records.entries()) {
         if (record !== undefined && deadlineOf(record) > nowMs) {
-          const value = keysOnly ? undefined : await this.#tier.open(record);
-          entries.push({ key: keys[i] as string, value });
+          const key = keys[i] as string;
+          const value = keysOnly ? undefined : await this.#read(key, record);
+          entries.push({ key, value });
           bytes += value?.bytes.length ?? 0;
         }
       }
@@ -151,6 +155,16 @@ export class Scans {
       await turn();
     }
     return true;
+  }
+
+  /** Whoever iterates has not asked for this key, and is told which one it was. */
+  async #read(key: string, record: Uint8Array): Promise<UnsealedValue> {
+    try {
+      return await this.#tier.open(record);
+    } catch (error) {
+      const { code, message } = errorRecordOf(error);
+      throw new CacheError(code, `${message} (key: ${describe(keyOfEngineKey(key))})`, { cause: error });
+    }
   }
 
   async #abandon(scan: Scan): Promise<void> {

@@ -84,6 +84,10 @@ export class WriteBehind implements Writes {
     return this.#waiting.get(key)?.record;
   }
 
+  keys(): Iterable<string> {
+    return this.#waiting.keys();
+  }
+
   async set(key: string, record: Uint8Array): Promise<void> {
     const entry: Queued = { key, record, isFlying: false, isHeld: false };
     for (let waits = 0; !this.#hasRoomFor(entry); waits++) {

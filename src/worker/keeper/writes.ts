@@ -9,6 +9,8 @@ import type { Breaker } from './breaker.ts';
 export interface Writes {
   /** What is written and not with the engine yet; undefined: ask the engine. */
   find(key: string): Uint8Array | undefined;
+  /** Of all that is written and not with the engine yet. */
+  keys(): Iterable<string>;
   /** Resolves when the write is acknowledged. */
   set(key: string, record: Uint8Array): Promise<void>;
   /**
@@ -43,6 +45,10 @@ export class WriteThrough implements Writes {
 
   find(): undefined {
     return undefined;
+  }
+
+  keys(): Iterable<string> {
+    return [];
   }
 
   set(key: string, record: Uint8Array): Promise<void> {

@@ -4,10 +4,11 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { Notices } from '../../../src/main/notices.ts';
 import { inspectStore, openStore, openStoreAt } from '../../../src/main/stores/index.ts';
+import type { Keeper } from '../../../src/main/tier/keeper.ts';
 import { refusalOf } from '../../../src/main/tier/keeper-thread.ts';
 import { createTierCounts, resetTierMetrics, tierMetricsOf } from '../../../src/main/tier/metrics.ts';
-import { type PreparedTier, prepareTier } from '../../../src/main/tier/open.ts';
-import { resolveTier, type TierOptions } from '../../../src/main/tier/options.ts';
+import { OpenedTier, type PreparedTier, prepareTier } from '../../../src/main/tier/open.ts';
+import { resolveTier, type TierConfig, type TierOptions } from '../../../src/main/tier/options.ts';
 import { diskFiles } from '../../../src/protocol/files.ts';
 import { TIER_DOWN, TIER_QUEUED_ENTRIES, TIER_READS } from '../../../src/protocol/tier.ts';
 import { LOOPBACK, startRedis } from '../../support/redis-server.ts';
@@ -132,6 +133,20 @@ describe('the lock of a tier', () => {
       await prepare({ engine });
     },
   );
+
+  test('that cannot be given back is told of, unless something was lost as well', async () => {
+    const tier = (lost: boolean) => {
+      const keeper = { close: async () => (lost ? Promise.reject(new Error('lost')) : undefined) } as unknown as Keeper;
+      const release = () => {
+        throw new Error('locked');
+      };
+      const prepared: PreparedTier = { seed: SEED, release, directory: '', compression: false, isNew: false };
+      const facts = { counts: createTierCounts(), isShared: false, isEmpty: true };
+      return new OpenedTier({} as TierConfig, prepared, keeper, facts);
+    };
+    await expect(tier(false).close(0)).rejects.toThrow('locked');
+    await expect(tier(true).close(0)).rejects.toThrow('lost');
+  });
 
   test('is given back by a store that cannot be opened', async () => {
     const { directory } = await prepare({ engine: 'lmdb' });

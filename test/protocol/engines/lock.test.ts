@@ -97,6 +97,12 @@ test('threads, which have one mark, and each its own module, do not take each ot
   release();
 });
 
+test('a lock that somebody has removed with its directory is given back', async () => {
+  const release = await lockDirectory(diskFiles, directory);
+  rmSync(directory, { recursive: true });
+  release();
+});
+
 test('a lock that could not be removed holds up nobody who comes later', async () => {
   const disk = new FaultyFiles();
   const release = await lockDirectory(disk.files, directory);

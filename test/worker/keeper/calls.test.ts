@@ -223,6 +223,18 @@ test('the hashes of a shard are those of its keys, in parts, and one pass serves
   await keeper.close();
 });
 
+test('the hashes of a shard have keys that wait to be written behind, also those that the engine never takes', async () => {
+  const { connect, held, keeper } = await openKeeper({ behind: { flushMs: 60_000, entriesMax: 100, bytesMax: 1e6 } });
+  const owner = connect();
+  await owner.set('small', 'v');
+  const tooLarge = new CacheError('VALUE_TOO_LARGE', 'no room for it');
+  for (const call of ['set', 'setMany']) held.faults.set(call, tooLarge);
+  await owner.set('large', 'v');
+  await owner.ask({ is: 'size' });
+  expect(await listed(owner)).toHaveLength(4);
+  await keeper.close();
+});
+
 test('calls go on while hashes are listed, and a failing listing says so', async () => {
   const { connect, held, keeper } = await openKeeper();
   const owner = connect();

@@ -1,9 +1,13 @@
 /** An engine that fails: who hears of it, and how often it is asked. */
 import { afterEach, describe, expect, test, vi } from 'vitest';
+import type { Engine } from '../../../src/protocol/engines/engine.ts';
+import { memoryEngine } from '../../../src/protocol/engines/memory.ts';
 import { CacheError } from '../../../src/protocol/errors.ts';
+import { diskFiles } from '../../../src/protocol/files.ts';
 import { TIER_DOWN, TIER_FAILURES } from '../../../src/protocol/tier.ts';
 import { Breaker, DOWN_AFTER } from '../../../src/worker/keeper/breaker.ts';
 import { TierCounts } from '../../../src/worker/keeper/counts.ts';
+import { Keeper } from '../../../src/worker/keeper/keeper.ts';
 import { openKeeper } from '../../support/tier-keeper.ts';
 
 const BROKEN = new CacheError('ENGINE_ERROR', 'Cannot write: EIO. Next: look at its health');
@@ -112,6 +116,37 @@ test('calls that the engine fails are answered with its code and words, and the 
   await keeper.close();
 });
 
+test('what an engine answers that is no record fails with a code of ours', async () => {
+  const { connect, held, keeper } = await openKeeper();
+  const owner = connect();
+  held.engine.get = () => 'text' as unknown as Uint8Array;
+  await expect(owner.read('k')).rejects.toMatchObject({ code: 'ENGINE_ERROR' });
+  await keeper.close();
+});
+
+test('an engine that does not open says where and why, also one that cannot even be closed', async () => {
+  const birth = {
+    engine: { name: 'own' },
+    place: { name: 'mine', directory: '', options: {} },
+    compression: false,
+    seed: { low: 1, high: 2 },
+    shards: 1,
+    behind: false,
+    isShared: false,
+    counts: new SharedArrayBuffer(96),
+  } as const;
+  const surroundings = { files: diskFiles, tell: () => {} };
+  const failing = async () => {
+    throw Object.assign(new Error('no entry'), { code: 'ENOENT' });
+  };
+  const opening = Keeper.open({ ...memoryEngine, open: failing }, birth, surroundings);
+  const told = { code: 'ENGINE_ERROR', path: 'mine', message: expect.stringMatching(/at mine: no entry\. Next: /) };
+  await expect(opening).rejects.toMatchObject(told);
+  const odd = { keys: () => 3, close: failing } as unknown as Engine;
+  const listing = Keeper.open({ ...memoryEngine, open: async () => odd }, birth, surroundings);
+  await expect(listing).rejects.toMatchObject({ code: 'ENGINE_ERROR', message: expect.stringMatching(/keys/) });
+});
+
 test('a damaged record fails the read of its key only', async () => {
   const { connect, held, told, counts, keeper } = await openKeeper();
   const owner = connect();
@@ -121,6 +156,9 @@ test('a damaged record fails the read of its key only', async () => {
   await held.engine.set('k', record);
   for (let i = 0; i < DOWN_AFTER; i++) await expect(owner.read('k')).rejects.toMatchObject({ code: 'STORE_CORRUPT' });
   expect([counts[TIER_FAILURES], told]).toEqual([DOWN_AFTER, []]);
+  const page = await owner.ask({ is: 'page', scan: 0, entries: 9, keysOnly: false, nowMs: 0 });
+  const named = { code: 'STORE_CORRUPT', message: expect.stringContaining("(key: 'k' (string))") };
+  expect(page.answer).toMatchObject({ is: 'failed', error: named });
   await owner.set('k', 'mended');
   expect(await owner.read('k')).toBe('mended');
   await keeper.close();

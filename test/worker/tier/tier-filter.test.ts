@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { CacheError } from '../../../src/protocol/errors.ts';
 import { FILTER_GENERATION, FilterReader, tierFilterBytes } from '../../../src/protocol/filter.ts';
 import { OP_CLEAR, OP_DELETE, OP_GET, OP_SET } from '../../../src/protocol/operations.ts';
 import { TierFilter } from '../../../src/worker/tier/tier-filter.ts';
@@ -93,6 +94,17 @@ describe('a shard and its filter', () => {
     expect([tiered.look('a'), tiered.isRuledOut('a')]).toEqual([undefined, false]);
     await tiered.ask(OP_CLEAR);
     expect([tiered.isRuledOut('a'), tiered.isRuledOut('b')]).toEqual([true, true]);
+  });
+
+  test('a key that only waits to be written behind is not ruled out, whatever the engine says of it', async () => {
+    const behind = { flushMs: 60_000, entriesMax: 100, bytesMax: 1e6 };
+    const before = await tieredShard({ behind });
+    for (const call of ['set', 'setMany']) before.held.faults.set(call, new CacheError('VALUE_TOO_LARGE', 'too large'));
+    await before.ask(OP_SET, 'large', 'v');
+    before.leave();
+    const tiered = await tieredShard({ before, isEmpty: false });
+    while (!tiered.isRuledOut('nobody')) await tiered.turn();
+    expect([tiered.isRuledOut('large'), await tiered.ask(OP_GET, 'large')]).toEqual([false, 'v']);
   });
 
   test('a tier that is there has its keys listed, and what is written meanwhile is not missing', async () => {

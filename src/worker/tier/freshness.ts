@@ -15,9 +15,18 @@ export interface Passage {
   isOld: boolean;
 }
 
+/** Of calls to a tier that nobody else writes to. */
+const FRESH: Passage = { isOld: false };
+
 export class Freshness {
+  readonly #isShared: boolean;
   readonly #passages = new Map<number, Set<Passage>>();
   #isTrusted = true;
+
+  /** `isShared`: whether others write to the tier. */
+  constructor(isShared: boolean) {
+    this.#isShared = isShared;
+  }
 
   /** Whether others' changes are told. */
   get isTrusted(): boolean {
@@ -25,6 +34,9 @@ export class Freshness {
   }
 
   begin(id: number): Passage {
+    if (!this.#isShared) {
+      return FRESH;
+    }
     const passage = { isOld: !this.#isTrusted };
     const passages = this.#passages.get(id);
     if (passages === undefined) this.#passages.set(id, new Set([passage]));

@@ -53,7 +53,7 @@ export class Tier implements KeeperAudience {
   readonly #shard: Shard;
   readonly #spec: TierSpec;
   readonly #filter: TierFilter | undefined;
-  readonly #freshness = new Freshness();
+  readonly #freshness: Freshness;
   readonly #encoder: KeyEncoder;
   #isListing = false;
   #isForgetting = false;
@@ -63,6 +63,7 @@ export class Tier implements KeeperAudience {
     this.#shard = shard;
     this.wall = wall;
     this.#spec = spec;
+    this.#freshness = new Freshness(spec.isShared);
     this.beat = beat;
     this.#filter = filter && new TierFilter(filter.words, filter.spec);
     this.#encoder = new KeyEncoder(spec.hashSeed);
@@ -109,13 +110,21 @@ export class Tier implements KeeperAudience {
   /** Stores a value there and in memory. */
   async write(key: TierKey, value: Pick<Held, 'tag' | 'bytes'>, expiry: Expiry): Promise<void> {
     const { hashLow, hashHigh } = key.source;
-    await this.#pass(key, async (passage) => {
+    const { tag, bytes } = value;
+    const passage = this.#freshness.begin(key.id);
+    try {
       this.#filter?.add(hashLow, hashHigh);
       const expiresAtMs = this.wall.wallOf(expiry.atMs);
-      await this.#orForget(key, this.keeper.set(key.text, { ...value, expiresAtMs, slideMs: expiry.slideMs }));
+      await this.keeper.set(key.text, { tag, bytes, expiresAtMs, slideMs: expiry.slideMs });
       this.#filter?.add(hashLow, hashHigh);
-      this.#keep(key, { ...value, expiry }, passage, false);
-    });
+    } catch (error) {
+      // What memory has may be older than what the tier has, if that failed half-way.
+      this.#forget(key.source);
+      throw error;
+    } finally {
+      this.#freshness.end(key.id, passage);
+    }
+    this.#keep(key, { tag, bytes, expiry }, passage, false);
     this.#list();
   }
 

@@ -21,7 +21,7 @@ import type { Answers } from '../answers.ts';
 import { PolicyFault } from '../guarded-policy.ts';
 import type { Asker } from '../leases.ts';
 import type { Shard } from '../shard.ts';
-import { detached } from './detached.ts';
+import { DetachedFrame } from './detached.ts';
 import { type Say, Through } from './through.ts';
 import { idOf, type Tier, tierKeyOf } from './tier.ts';
 import { tierPage } from './tier-page.ts';
@@ -32,6 +32,7 @@ export class TieredAnswers {
   readonly #tier: Tier;
   readonly #through: Through;
   readonly #turns = new KeyTurns<number>();
+  readonly #frame = new DetachedFrame();
   /** Of the present frame, once one of its records had to wait. */
   #parts: (ReplyPart | Promise<ReplyPart>)[] = [];
   #asker: Asker | undefined;
@@ -45,6 +46,7 @@ export class TieredAnswers {
 
   begin(asker: Asker): void {
     this.#asker = asker;
+    this.#frame.begin();
     this.#answers.begin(asker);
   }
 
@@ -67,7 +69,8 @@ export class TieredAnswers {
     if (later === undefined) {
       this.#answers.add(record);
     } else {
-      this.#parts.push(this.#answers.reply.take(), this.#part(later, this.#asker as Asker));
+      if (!this.#answers.reply.isEmpty) this.#parts.push(this.#answers.reply.take());
+      this.#parts.push(this.#part(later, this.#asker as Asker));
     }
   }
 
@@ -79,7 +82,7 @@ export class TieredAnswers {
       if (this.#turns.isFree(id) && this.#through.isInMemory(record)) {
         return undefined;
       }
-      const own = detached(record);
+      const own = this.#frame.detach(record);
       return this.#turns.run(id, () => this.#through.perform(own)) as Promise<Say>;
     }
     switch (record.op) {
@@ -94,10 +97,10 @@ export class TieredAnswers {
       case OP_TIER_CLEANUP:
         return this.#turns.idle().then(() => said(keeper.cleanup(wall.now())));
       case OP_TIER_SCAN:
-        return this.#page(detached(record));
+        return this.#page(this.#frame.detach(record));
       case OP_SCAN:
       case OP_SIZE:
-        return this.#turns.isIdle ? undefined : this.#inOrder(detached(record));
+        return this.#turns.isIdle ? undefined : this.#inOrder(this.#frame.detach(record));
       default:
         return undefined;
     }

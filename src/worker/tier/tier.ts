@@ -25,9 +25,6 @@ import type { WallClock } from './wall-clock.ts';
 
 /** A list of all keys that has failed is asked for again after this. */
 const LIST_PAUSE_MS = 1_000;
-/** Bits of the high word of a hash that an entry in memory keeps. */
-const HIGH_MASK = 0x7ff;
-const WORD = 2 ** 32;
 
 /** A key, as the tier knows it and as memory does. */
 export interface TierKey {
@@ -268,8 +265,8 @@ export function tierKeyOf(source: TierKey['source'], bytes: Uint8Array): TierKey
 }
 
 /** Tells keys that are under way from each other; two that share it wait for each other. */
-export function idOf({ hashLow, hashHigh }: Pick<EntrySource, 'hashLow' | 'hashHigh'>): number {
-  return (hashHigh & HIGH_MASK) * WORD + (hashLow >>> 0);
+export function idOf({ hashLow }: Pick<EntrySource, 'hashLow'>): number {
+  return hashLow;
 }
 
 /** A fault of the user's policy has been counted and told; the entry has left all the same. */

@@ -68,6 +68,8 @@ export default defineConfig({
           name: `over ${engine}`,
           include: tiered,
           env: { [TIER_VARIABLE]: engine },
+          // What hundreds of tests have written to files takes its time to remove.
+          hookTimeout: 60_000,
           fileParallelism: false,
           sequence: { groupOrder: 2 + i },
         },

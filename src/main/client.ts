@@ -80,9 +80,10 @@ export class Client {
     return Promise.all(this.views.map((view) => this.askShard(view, op, limits, body)));
   }
 
-  /** Asks about the tier, which is one for all shards: any of them will do. */
-  askTier(op: number, limits: CallLimits): Promise<Result> {
-    return this.askShard(this.views[0] as ShardView, op, limits);
+  /** Asks about the tier, which is one for all shards: any of them will do that has not failed. */
+  askTier(op: number, limits: CallLimits, body: CallBody = NO_BODY): Promise<Result> {
+    const view = this.views.find(({ lane }) => !lane.hasEnded) ?? (this.views[0] as ShardView);
+    return this.askShard(view, op, limits, body);
   }
 
   /**

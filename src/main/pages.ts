@@ -63,12 +63,14 @@ async function* pages(
   const size = Buffer.alloc(8);
   size.writeDoubleLE(pageSizeOf(options));
   const ofTier = options?.from === 'tier';
-  // The tier is one for all shards: any of them will do.
-  for (const view of ofTier ? client.views.slice(0, 1) : client.views) {
+  // The tier is one for all shards.
+  for (const view of ofTier ? [undefined] : client.views) {
     for (let next = 0; next < SCAN_END; ) {
       limits.signal?.throwIfAborted();
       const body = bodyOf(next, flags, size);
-      const page = (await client.askShard(view, ofTier ? OP_TIER_SCAN : OP_SCAN, limits, body)) as StoredPage;
+      const asked =
+        view === undefined ? client.askTier(OP_TIER_SCAN, limits, body) : client.askShard(view, OP_SCAN, limits, body);
+      const page = (await asked) as StoredPage;
       yield page.entries;
       next = page.next;
     }

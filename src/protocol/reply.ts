@@ -45,14 +45,42 @@ const KEPT_BYTES = 2 * 1024 * 1024;
 /** A reply takes one value of any size, but no second one that would make it larger than this. */
 export const REPLY_BYTES_MAX = 64 * 1024 * 1024;
 
+/** What a reply has room for, in however many parts it is written. */
+export class ReplyRoom {
+  #valueBytes = 0;
+
+  /** Whether values of this size still belong into the reply. */
+  admits(valueBytes: number): boolean {
+    return this.#valueBytes === 0 || this.#valueBytes + valueBytes <= REPLY_BYTES_MAX;
+  }
+
+  take(valueBytes: number): void {
+    this.#valueBytes += valueBytes;
+  }
+
+  /** What was taken will not be written, or is about to be. */
+  giveBack(valueBytes: number): void {
+    this.#valueBytes -= valueBytes;
+  }
+
+  clear(): void {
+    this.#valueBytes = 0;
+  }
+}
+
 export class ReplyWriter {
   #buffer = Buffer.allocUnsafeSlow(INITIAL_BYTES);
   #length = REPLY_HEAD_BYTES;
   #count = 0;
-  #valueBytes = 0;
+  #room = new ReplyRoom();
   #plain = true;
   #pageAt = 0;
   #pageEntries = 0;
+
+  /** What is written from now on belongs to the reply that has this room, until it is sealed. */
+  writeInto(room: ReplyRoom): void {
+    this.#room = room;
+  }
 
   /** Done, or nothing there. */
   done(): void {
@@ -74,7 +102,7 @@ export class ReplyWriter {
 
   /** Whether a value of this size still belongs into this reply. */
   admits(valueBytes: number): boolean {
-    return this.#valueBytes === 0 || this.#valueBytes + valueBytes <= REPLY_BYTES_MAX;
+    return this.#room.admits(valueBytes);
   }
 
   value(tag: number, bytes: Uint8Array): void {
@@ -138,6 +166,7 @@ export class ReplyWriter {
   /** The reply to all that was written, and an empty writer. */
   seal(): number | Uint8Array {
     const reply = this.#plain ? this.#count : this.#close();
+    this.#room.clear();
     this.#empty();
     return reply;
   }
@@ -157,7 +186,6 @@ export class ReplyWriter {
   #empty(): void {
     this.#length = REPLY_HEAD_BYTES;
     this.#count = 0;
-    this.#valueBytes = 0;
     this.#plain = true;
     if (this.#buffer.length > KEPT_BYTES) {
       this.#buffer = Buffer.allocUnsafeSlow(INITIAL_BYTES);
@@ -187,7 +215,7 @@ export class ReplyWriter {
     this.#buffer[this.#length + 1] = tag;
     this.#length += 2;
     this.#bin(bytes);
-    this.#valueBytes += bytes.length;
+    this.#room.take(bytes.length);
   }
 
   #entry(encoding: number, key: Uint8Array, tag: number, bytes: Uint8Array | undefined): void {
@@ -201,7 +229,7 @@ export class ReplyWriter {
     this.#reserve(1);
     this.#buffer[this.#length++] = tag;
     this.#bin(bytes);
-    this.#valueBytes += bytes.length;
+    this.#room.take(bytes.length);
   }
 
   #bin(bytes: Uint8Array): void {

@@ -170,7 +170,7 @@ export class Answers {
   #value(block: number): boolean {
     const { blocks } = this.#shard;
     const value = blocks.valueOf(block);
-    if (!this.#admits(value.length)) {
+    if (!this.admits(value.length)) {
       return false;
     }
     this.reply.value(blocks.tagOf(block), value);
@@ -193,7 +193,7 @@ export class Answers {
       return shard.hasExpired(record) ? this.reply.boolean(true) : this.reply.done();
     }
     const value = shard.blocks.valueOf(block);
-    if (this.#admits(value.length)) {
+    if (this.admits(value.length)) {
       this.reply.mortalValue(shard.blocks.tagOf(block), value, shard.leftMs(block));
     }
   }
@@ -233,7 +233,7 @@ export class Answers {
     }
     const { blocks } = shard;
     const value = blocks.valueOf(block);
-    if (this.#admits(value.length)) {
+    if (this.admits(value.length)) {
       this.reply.entry(blocks.encodingOf(block), blocks.keyBytesOf(block), blocks.tagOf(block), value);
       this.#letGo(block);
     }
@@ -263,7 +263,7 @@ export class Answers {
       return this.reply.number(shard.lease(record, this.#asker));
     }
     const value = shard.blocks.valueOf(stale);
-    if (this.#admits(value.length)) {
+    if (this.admits(value.length)) {
       this.reply.mortalValue(shard.blocks.tagOf(stale), value, shard.lease(record, this.#asker));
     }
   }
@@ -274,7 +274,7 @@ export class Answers {
     if (!(Number.isInteger(cursor) && cursor >= 0 && cursor < SCAN_END && wanted >= 1)) {
       return this.fail('PROTOCOL_ERROR', `No page of ${wanted} entries begins at ${cursor}`);
     }
-    if (!this.#admits(PAGE_BYTES_MAX)) {
+    if (!this.admits(PAGE_BYTES_MAX)) {
       return;
     }
     const shard = this.#shard;
@@ -331,7 +331,8 @@ export class Answers {
     }
   }
 
-  #admits(byteLength: number): boolean {
+  /** Whether the reply has room for a value of this size; else it is answered with an error. */
+  admits(byteLength: number): boolean {
     const admitted = this.reply.admits(byteLength);
     if (!admitted) {
       this.fail('OVERLOADED', `The values asked for at once are more than ${REPLY_BYTES_MAX} bytes: ask for fewer`);

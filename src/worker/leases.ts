@@ -54,6 +54,8 @@ export class Leases {
   readonly #held = new Map<number, Lease>();
   /** All computations that have not ended, by token, oldest first. */
   readonly #out = new Map<number, Lease>();
+  /** Clients that have gone: over a tier a call may have its turn after that. */
+  readonly #gone = new WeakSet<Asker>();
   #tokens: number;
 
   /** `epoch` is the number of the shard's owner, counted from the first. */
@@ -61,8 +63,14 @@ export class Leases {
     this.#tokens = epoch * 2 ** 32;
   }
 
-  /** The token of a new lease; while there is one, that of it times -1, and the asker will be told how it ends. */
+  /**
+   * The token of a new lease; while there is one, that of it times -1, and the asker will be told how it ends. 0 to a client that
+   * is gone, which hears of nothing.
+   */
   grant(key: KeyHash, holder: Asker, nowMs: number, terms: LeaseTerms): number {
+    if (this.#gone.has(holder)) {
+      return 0;
+    }
     const id = idOf(key);
     const held = this.#held.get(id);
     if (held !== undefined && nowMs < held.untilMs) {
@@ -124,6 +132,7 @@ export class Leases {
 
   /** The client is gone: somebody else must compute what it held. */
   abandon(client: Asker): void {
+    this.#gone.add(client);
     for (const lease of this.#out.values()) {
       lease.waiters.delete(client);
       if (lease.holder === client) {

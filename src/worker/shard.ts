@@ -94,6 +94,11 @@ export class Shard {
     this.contents.disconnect(client);
   }
 
+  /** Others have written to the key in the tier: what is being computed for it is not stored any more. */
+  breakLease(source: Pick<EntrySource, 'hashLow' | 'hashHigh'>): void {
+    this.#leases.break(source);
+  }
+
   /** A client is gone, and computes nothing any more. */
   abandon(asker: Asker): void {
     this.#leases.abandon(asker);
@@ -225,12 +230,9 @@ export class Shard {
     if (block === 0) {
       return this.absent(record);
     }
-    const slides = this.contents.blocks.slides(block);
-    const expiry = this.deadlines.after(record.argument, slides);
+    const expiry = this.deadlines.after(record.argument, this.blocks.slides(block));
     const error = this.contents.expire(block, expiry);
-    if (error === undefined) {
-      this.advisor?.stored(record.hashLow, record.hashHigh);
-    }
+    if (error === undefined) this.advisor?.stored(record.hashLow, record.hashHigh);
     return error;
   }
 

@@ -1,7 +1,7 @@
 /** Program order: what one client has called, awaited or not, happens to each key in the order of the calls. */
 import type { Cache } from 'shardstash';
 import { describe, expect, test } from 'vitest';
-import { outcomeOf, READS, sharedCache } from '../support/caches.ts';
+import { isOverTier, outcomeOf, READS, sharedCache } from '../support/caches.ts';
 import { SEED, seededRandom } from '../support/random.ts';
 
 /** Writes to a key that is 'old', none of them awaited, and what it is after them. */
@@ -29,7 +29,7 @@ const SEQUENCES: Record<string, [(cache: Cache) => unknown[], unknown]> = {
   'delete, add, add': [(c) => [c.delete('k'), c.add('k', 'yes'), c.add('k', 'no')], 'yes'],
   update: [(c) => [c.update('k', 'yes')], 'yes'],
   'delete, update': [(c) => [c.delete('k'), c.update('k', 'no')], undefined],
-  'set, update with keepTtl': [(c) => [c.set('k', 1, { ttl: 500 }), c.update('k', 2, { keepTtl: true })], 2],
+  'set, update with keepTtl': [(c) => [c.set('k', 1, { ttl: 500_000 }), c.update('k', 2, { keepTtl: true })], 2],
   increment: [(c) => [c.increment('k')], 'old'],
   'set, increment, increment': [(c) => [c.set('k', 1), c.increment('k', 5), c.increment('k', -2)], 4],
   'delete, increment': [(c) => [c.delete('k'), c.increment('k', 5, { initial: 10 })], 15],
@@ -66,6 +66,8 @@ const SEQUENCES: Record<string, [(cache: Cache) => unknown[], unknown]> = {
 
 /** After these getSync, which cannot wait, may still see what was there before the last call. */
 const UNDECIDED = ['add', 'update', 'increment', 'popItem'];
+
+const UNCOUNTED = isOverTier('two clears whose shards meet at the engine share what was removed between them');
 
 /** Calls that nobody awaits yet. */
 function begin(write: (cache: Cache) => unknown[], cache: Cache): Promise<unknown> {
@@ -219,7 +221,8 @@ describe.each(KINDS)('%o', ({ reads, lane }) => {
           break;
         case 14:
           if (random.oneIn(3)) {
-            expectCall(said, cache.clear(), model.size);
+            const cleared = cache.clear();
+            expectCall(said, UNCOUNTED ? cleared.then(() => 'cleared') : cleared, UNCOUNTED ? 'cleared' : model.size);
             model.clear();
           }
           break;

@@ -24,11 +24,11 @@ if (tiers !== undefined) {
 }
 
 /**
- * Whether the caches of this run have a tier under them, and the test is to be skipped: `test.skipIf(isOverTier('why'))`, of what is
- * true of memory alone.
+ * Whether the caches of this run have a tier under them, of that engine if one is named, and the test is to be skipped:
+ * `test.skipIf(isOverTier('why'))`, of what is true of memory alone.
  */
-export function isOverTier(_reason: string): boolean {
-  return engine !== undefined;
+export function isOverTier(_reason: string, named = engine): boolean {
+  return engine !== undefined && engine === named;
 }
 
 /** As that of the package, over a tier of its own where this run is over one and the options have none. */

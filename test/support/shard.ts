@@ -164,7 +164,7 @@ export function openShard(memory: ShardMemory, setup: ShardSetup): ShardUnderTes
 }
 
 /** Float64s as the value of a call. */
-export function numbers(...values: number[]): Uint8Array {
+export function numbers(...values: number[]): Buffer {
   return Buffer.from(new Float64Array(values).buffer);
 }
 

@@ -162,11 +162,19 @@ describe('who waits for a lease', () => {
     grant(leases, 1, 0, waiter);
     leases.abandon(holder);
     expect(waiter.heard).toEqual([{ lease: token }]);
-    const second = grant(leases, 1, 0, holder);
+    const second = grant(leases, 1);
     grant(leases, 1, 0, waiter);
     const third = grant(leases, 1, LEASE_MS, waiter);
     expect(third).toBeGreaterThan(second);
     expect(waiter.heard.slice(1)).toEqual([{ lease: second }]);
+  });
+
+  test('waits for no client that was gone before its call had its turn', () => {
+    const leases = new Leases(1);
+    const [late, waiter] = [new Listener(), new Listener()];
+    leases.abandon(late);
+    expect(grant(leases, 1, 0, late)).toBe(0);
+    expect(grant(leases, 1, 0, waiter)).toBeGreaterThan(0);
   });
 
   test('hears nothing any more when he is gone himself', () => {

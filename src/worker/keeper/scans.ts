@@ -4,6 +4,11 @@
  *
  * A page has as many entries as were asked for, or fewer: where one more would be above PAGE_BYTES, or keys have
  * expired.
+ *
+ * Each page names the next one anew. An owner may die with a page that it has not handed on, and the next owner asks for it again, by
+ * the same name: so the keys of the last page are kept.
+ *
+ *     page(0) -> 1, a b    page(1) -> 2, c d    page(1) -> 3, c d    page(3) -> 0, e
  */
 import { setImmediate as turn } from 'node:timers/promises';
 import { CacheError } from '../../protocol/errors.ts';
@@ -38,7 +43,11 @@ export interface ScannedPage {
 }
 
 interface Scan {
-  readonly id: number;
+  /** By which the next page is asked for, and the last one was. */
+  next: number;
+  last: number;
+  /** Keys of the last page. */
+  lastKeys: readonly string[];
   readonly pages: AsyncGenerator<readonly string[], void, void>;
   /** Keys that were listed and not read yet. */
   keys: readonly string[];
@@ -49,8 +58,8 @@ interface Scan {
 export class Scans {
   readonly #tier: Tier;
   readonly #writes: Writes;
-  readonly #open = new Map<number, Scan>();
-  #last = 0;
+  readonly #open = new Set<Scan>();
+  #pages = 0;
 
   constructor(tier: Tier, writes: Writes) {
     this.#tier = tier;
@@ -70,7 +79,9 @@ export class Scans {
       if (!hasMore) {
         await this.#end(scan);
       }
-      return { scan: hasMore ? scan.id : 0, entries };
+      scan.last = request.scan;
+      scan.next = ++this.#pages;
+      return { scan: hasMore ? scan.next : 0, entries };
     } catch (error) {
       await this.#end(scan);
       throw error;
@@ -81,7 +92,7 @@ export class Scans {
   }
 
   async close(): Promise<void> {
-    await Promise.all(Array.from(this.#open.values(), (scan) => this.#end(scan)));
+    await Promise.all(Array.from(this.#open, (scan) => this.#end(scan)));
   }
 
   #begin(): Scan {
@@ -89,15 +100,14 @@ export class Scans {
       const message = `${SCANS_MAX} scans of the tier are under way already. Next: finish some, or try again in ${SCAN_IDLE_MS / 1_000} s`;
       throw new CacheError('OVERLOADED', message);
     }
-    const id = ++this.#last;
-    const idle = setTimeout(() => void this.#abandon(id), SCAN_IDLE_MS);
-    const scan: Scan = { id, pages: this.#tier.pages(), keys: [], isBusy: false, idle };
-    this.#open.set(id, scan);
+    const idle = setTimeout(() => void this.#abandon(scan), SCAN_IDLE_MS);
+    const scan: Scan = { next: 0, last: 0, lastKeys: [], pages: this.#tier.pages(), keys: [], isBusy: false, idle };
+    this.#open.add(scan);
     return scan;
   }
 
   #find(id: number): Scan {
-    const scan = this.#open.get(id);
+    const scan = Array.from(this.#open).find(({ next, last }) => id === next || id === last);
     if (scan === undefined || scan.isBusy) {
       const message =
         scan === undefined
@@ -105,6 +115,7 @@ export class Scans {
           : 'A scan of the tier was asked for two pages at once. Next: wait for the first';
       throw new CacheError(scan === undefined ? 'TIMEOUT' : 'BUSY', message);
     }
+    if (id === scan.last) scan.keys = [...scan.lastKeys, ...scan.keys];
     return scan;
   }
 
@@ -115,6 +126,8 @@ export class Scans {
     { entries: wanted, keysOnly, nowMs }: PageRequest,
   ): Promise<boolean> {
     const count = Math.min(Math.max(wanted, 1), PAGE_ENTRIES_MAX);
+    const listed: string[] = [];
+    scan.lastKeys = listed;
     let bytes = 0;
     while (entries.length < count && bytes < PAGE_BYTES) {
       if (scan.keys.length === 0) {
@@ -134,20 +147,20 @@ export class Scans {
         }
       }
       scan.keys = scan.keys.slice(keys.length);
+      listed.push(...keys);
       await turn();
     }
     return true;
   }
 
-  async #abandon(id: number): Promise<void> {
-    const scan = this.#open.get(id);
-    if (scan !== undefined && !scan.isBusy) {
+  async #abandon(scan: Scan): Promise<void> {
+    if (this.#open.has(scan) && !scan.isBusy) {
       await this.#end(scan);
     }
   }
 
   async #end(scan: Scan): Promise<void> {
-    this.#open.delete(scan.id);
+    this.#open.delete(scan);
     clearTimeout(scan.idle);
     try {
       await scan.pages.return();

@@ -22,11 +22,13 @@ import {
   OP_LOOKUP,
   OP_PEEK,
   OP_POP,
+  OP_RELEASE,
   OP_SET,
   OP_TOUCH,
   OP_TTL,
   OP_UPDATE,
 } from '../../protocol/operations.ts';
+import type { ReplyRoom } from '../../protocol/reply.ts';
 import { TAG_NUMBER } from '../../protocol/value-tags.ts';
 import type { Answers } from '../answers.ts';
 import type { Expiry } from '../blocks.ts';
@@ -59,17 +61,21 @@ export class Through {
 
   /** Whether it is an operation on a key, for which a tier matters. */
   concerns({ op }: FrameReader): boolean {
-    return READS.has(op) || REMOVALS.has(op) || WRITES.has(op);
+    return READS.has(op) || REMOVALS.has(op) || WRITES.has(op) || op === OP_RELEASE;
   }
 
   /** Whether memory can answer it alone: a read of what it has, or anything but a write of what nobody has. */
   isInMemory(record: FrameReader): boolean {
+    if (record.op === OP_RELEASE) {
+      // But not before the call that asked for the lease has been answered.
+      return true;
+    }
     const isThere = this.#shard.peek(record) !== 0;
     return isThere ? READS.has(record.op) : !WRITES.has(record.op) && this.#tier.rulesOut(record);
   }
 
-  /** `record` is good for as long as this takes. Rejects with CacheError or PolicyFault. */
-  async perform(record: FrameReader): Promise<Say> {
+  /** `record` is good for as long as this takes, and `room` is that of the reply. Rejects with CacheError or PolicyFault. */
+  async perform(record: FrameReader, room: ReplyRoom): Promise<Say> {
     const key = tierKeyOf(record, record.key);
     if (READS.has(record.op)) {
       return await this.#read(record, key);
@@ -82,12 +88,14 @@ export class Through {
         return await this.#fill(record, key);
       case OP_DELETE:
         return await this.#delete(record, key);
+      case OP_RELEASE:
+        return inMemory(record);
     }
     // What follows depends on what the key holds.
     const held = await this.#held(record, key);
     switch (record.op) {
       case OP_POP:
-        return held === undefined ? inMemory(record) : await this.#pop(record, key, held);
+        return held === undefined ? inMemory(record) : await this.#pop(record, key, held, room);
       case OP_ADD:
         return held === undefined
           ? await this.#write(key, stored(record), this.#askedBy(record))
@@ -118,11 +126,10 @@ export class Through {
       case OP_TTL:
         return ({ reply }) => reply.number(leftMs);
       case OP_PEEK:
-        return ({ reply }) => reply.value(held.tag, held.bytes);
+        return valued(held);
     }
     this.#shard.count(record, 0);
-    return ({ reply }) =>
-      op === OP_LOOKUP ? reply.mortalValue(held.tag, held.bytes, leftMs, true) : reply.value(held.tag, held.bytes);
+    return op === OP_LOOKUP ? valued(held, leftMs) : valued(held);
   }
 
   /** What a key holds now, in memory or under it. */
@@ -163,11 +170,13 @@ export class Through {
   }
 
   /** Counts as a get. */
-  async #pop(record: FrameReader, key: TierKey, { tag, bytes }: Held): Promise<Say> {
+  async #pop(record: FrameReader, key: TierKey, { tag, bytes }: Held, room: ReplyRoom): Promise<Say> {
     this.#shard.count(record, this.#shard.peek(record));
-    await this.#tier.remove(key, false);
-    this.#shard.delete(record);
-    return ({ reply }) => reply.value(tag, bytes);
+    return await removing(bytes.length, room, async () => {
+      await this.#tier.remove(key, false);
+      this.#shard.delete(record);
+      return ({ reply }) => reply.value(tag, bytes);
+    });
   }
 
   async #increment(record: FrameReader, key: TierKey, held: Held | undefined): Promise<Say> {
@@ -204,8 +213,39 @@ export class Through {
   }
 }
 
+/**
+ * Lets `remove` remove a value of so many bytes, unless the reply has no room to tell it: that was the last copy. Room is kept for
+ * it meanwhile.
+ */
+export async function removing(byteLength: number, room: ReplyRoom, remove: () => Promise<Say>): Promise<Say> {
+  if (!room.admits(byteLength)) {
+    return (answers) => void answers.admits(byteLength);
+  }
+  room.take(byteLength);
+  try {
+    const say = await remove();
+    return (answers) => {
+      room.giveBack(byteLength);
+      say(answers);
+    };
+  } catch (error) {
+    room.giveBack(byteLength);
+    throw error;
+  }
+}
+
+/** A value that was found in the tier; with `leftMs` and where. */
+function valued({ tag, bytes }: Held, leftMs?: number): Say {
+  return (answers) => {
+    if (answers.admits(bytes.length)) {
+      if (leftMs === undefined) answers.reply.value(tag, bytes);
+      else answers.reply.mortalValue(tag, bytes, leftMs, true);
+    }
+  };
+}
+
 /** As a shard without a tier answers. */
-function inMemory(record: FrameReader): Say {
+export function inMemory(record: FrameReader): Say {
   return (answers) => answers.add(record);
 }
 

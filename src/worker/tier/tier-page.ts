@@ -20,7 +20,12 @@ export async function tierPage(tier: Tier, record: FrameReader): Promise<Say> {
   }
   const keysOnly = (record.flags & FLAG_KEYS_ONLY) !== 0;
   const page = await tier.keeper.page(scan, Math.min(wanted, PAGE_ENTRIES_MAX), keysOnly, tier.wall.now());
-  return ({ reply }) => {
+  const byteLength = page.entries.reduce((sum, { entry }) => sum + (entry?.bytes.length ?? 0), 0);
+  return (answers) => {
+    if (!answers.admits(byteLength)) {
+      return;
+    }
+    const { reply } = answers;
     reply.beginPage();
     for (const { key, entry } of page.entries) {
       if (encodes(key)) {

@@ -52,7 +52,8 @@ export class Tier implements KeeperAudience {
   readonly #filter: TierFilter | undefined;
   readonly #freshness: Freshness;
   readonly #encoder: KeyEncoder;
-  #isListing = false;
+  /** The list that is being made; undefined where none is. */
+  #listing: object | undefined;
   #isForgetting = false;
   #listAtMs = 0;
 
@@ -97,7 +98,11 @@ export class Tier implements KeeperAudience {
         return undefined;
       }
       const { tag, bytes, expiresAtMs, slideMs } = entry;
-      const expiry = { atMs: this.wall.monotonicOf(expiresAtMs), slideMs, graceMs: 0 };
+      const nowMs = this.wall.monotonic();
+      const endMs = this.wall.monotonicOf(expiresAtMs);
+      // What memory keeps has been read, as one says who reads it there.
+      const atMs = keeps && slideMs > 0 && endMs > nowMs ? Math.max(endMs, nowMs + slideMs) : endMs;
+      const expiry = { atMs, slideMs, graceMs: 0 };
       const held: Held = { tag, bytes, expiry };
       if (keeps) this.#keep(key, held, passage, true);
       return held;
@@ -113,12 +118,13 @@ export class Tier implements KeeperAudience {
       this.#filter?.add(hashLow, hashHigh);
       const expiresAtMs = this.wall.wallOf(expiry.atMs);
       await this.keeper.set(key.text, { tag, bytes, expiresAtMs, slideMs: expiry.slideMs });
-      this.#filter?.add(hashLow, hashHigh);
     } catch (error) {
       // What memory has may be older than what the tier has, if that failed half-way.
       this.#forget(key.source);
       throw error;
     } finally {
+      // Of one that has failed nobody knows whether the tier has it.
+      this.#filter?.add(hashLow, hashHigh);
       this.#freshness.end(key.id, passage);
     }
     this.#keep(key, { tag, bytes, expiry }, passage, false);
@@ -132,13 +138,15 @@ export class Tier implements KeeperAudience {
 
   /** Removes all of this shard's keys there, and says how many; memory forgets them in any case. */
   async clear(): Promise<number> {
+    let removed: number;
     try {
-      const removed = await this.keeper.clear();
-      this.#filter?.clear();
-      return removed;
+      removed = await this.keeper.clear();
     } finally {
       this.#forgetAll();
     }
+    // After memory: what a reader is told is nowhere must not be found there by another.
+    this.#filter?.clear();
+    return removed;
   }
 
   changed(keys: readonly string[]): void {
@@ -146,6 +154,7 @@ export class Tier implements KeeperAudience {
       const source = this.#sourceOf(text);
       if (source !== undefined) {
         this.#freshness.changed(idOf(source));
+        this.#shard.breakLease(source);
         this.#forget(source);
       }
     }
@@ -166,33 +175,39 @@ export class Tier implements KeeperAudience {
     this.#filter?.take(hashes);
     if (isLast) {
       this.#filter?.finish();
-      this.#isListing = false;
+      this.#listing = undefined;
     }
   }
 
   unlisted(): void {
     this.#filter?.abandon();
-    this.#isListing = false;
+    this.#listing = undefined;
     this.#listAtMs = performance.now() + LIST_PAUSE_MS;
   }
 
   /** Has all keys listed, if the filter has to know them. */
   #list(): void {
-    if (this.#filter?.wantsList === true && !this.#isListing && performance.now() >= this.#listAtMs) {
-      this.#isListing = true;
-      void this.#beginList(this.#filter);
+    if (this.#filter?.wantsList === true && this.#listing === undefined && performance.now() >= this.#listAtMs) {
+      this.#listing = {};
+      void this.#beginList(this.#filter, this.#listing);
     }
   }
 
-  async #beginList(filter: TierFilter): Promise<void> {
+  async #beginList(filter: TierFilter, listing: object): Promise<void> {
+    let keys: number;
     try {
-      filter.begin(Math.ceil((await this.keeper.size()) / this.#spec.shards));
+      keys = await this.keeper.size();
     } catch (error) {
       if (!(error instanceof CacheError)) throw error;
-      // The keeper has counted and told it. Until the next try every miss asks the tier.
-      return this.unlisted();
+      // The keeper has counted and told it. Until the next try every miss asks the tier. With the keeper's port the list has been
+      // lost already, and another may have begun by the next.
+      if (listing === this.#listing) this.unlisted();
+      return;
     }
-    this.keeper.listHashes();
+    if (listing === this.#listing) {
+      filter.begin(Math.ceil(keys / this.#spec.shards));
+      this.keeper.listHashes();
+    }
   }
 
   async #pass<T>({ id }: TierKey, act: (passage: Passage) => Promise<T>): Promise<T> {
@@ -217,9 +232,13 @@ export class Tier implements KeeperAudience {
   /** Into memory. Where it has no room, or must not have it, it has nothing of the key. */
   #keep({ source }: TierKey, held: Held, { isOld }: Passage, promotes: boolean): void {
     const entry = entryWith(source, held);
-    const isKept =
-      !isOld &&
-      (promotes ? this.#shard.promote(entry, held.expiry) : this.#shard.install(entry, held.expiry)) === undefined;
+    const shard = this.#shard;
+    let isKept = false;
+    if (!isOld) {
+      tolerating(() => {
+        isKept = (promotes ? shard.promote(entry, held.expiry) : shard.install(entry, held.expiry)) === undefined;
+      });
+    }
     if (!isKept) {
       this.#forget(source);
     }
@@ -269,7 +288,7 @@ export function idOf({ hashLow }: Pick<EntrySource, 'hashLow'>): number {
   return hashLow;
 }
 
-/** A fault of the user's policy has been counted and told; the entry has left all the same. */
+/** A fault of the user's policy has been counted and told; the tier has what is to be kept, and what was to leave has left. */
 function tolerating(act: () => void): void {
   try {
     act();

@@ -1,7 +1,8 @@
 /**
  * One record in, one result out, for a shard with a tier under it. What memory can answer alone is answered at once. What has to
  * wait becomes a part of the reply that is filled in later: calls on one key run one after another, in the order in which they
- * came, and those on all keys alone. The reply leaves when all its parts are there.
+ * came, and a clear of all keys alone. What looks at all keys keeps its place among the calls of its client (client-order.ts). The
+ * reply leaves when all its parts are there.
  */
 import { KeyTurns } from '../../protocol/engines/key-turns.ts';
 import { CacheError } from '../../protocol/errors.ts';
@@ -9,22 +10,25 @@ import type { FrameReader } from '../../protocol/frame.ts';
 import {
   FLAG_MEMORY_ONLY,
   OP_CLEAR,
+  OP_NONE,
   OP_POP_ITEM,
-  OP_SCAN,
-  OP_SIZE,
   OP_TIER_CLEANUP,
   OP_TIER_SCAN,
   OP_TIER_SIZE,
 } from '../../protocol/operations.ts';
-import { joinParts, REPLY_BYTES_MAX, type ReplyPart } from '../../protocol/reply.ts';
-import type { Answers } from '../answers.ts';
+import { joinParts, type ReplyPart, ReplyRoom } from '../../protocol/reply.ts';
+import { type Answers, NOBODY } from '../answers.ts';
 import { PolicyFault } from '../guarded-policy.ts';
 import type { Asker } from '../leases.ts';
 import type { Shard } from '../shard.ts';
+import { ClientOrder } from './client-order.ts';
 import { DetachedFrame } from './detached.ts';
-import { type Say, Through } from './through.ts';
+import { inMemory, removing, type Say, Through } from './through.ts';
 import { idOf, type Tier, tierKeyOf } from './tier.ts';
 import { tierPage } from './tier-page.ts';
+
+/** About no key alone, and not to be answered from memory. */
+const BEYOND_MEMORY: ReadonlySet<number> = new Set([OP_POP_ITEM, OP_TIER_SIZE, OP_TIER_CLEANUP, OP_TIER_SCAN]);
 
 export class TieredAnswers {
   readonly #shard: Shard;
@@ -35,7 +39,9 @@ export class TieredAnswers {
   readonly #frame = new DetachedFrame();
   /** Of the present frame, once one of its records had to wait. */
   #parts: (ReplyPart | Promise<ReplyPart>)[] = [];
-  #asker: Asker | undefined;
+  #asker: Asker = NOBODY;
+  #room = new ReplyRoom();
+  readonly #orders = new WeakMap<Asker, ClientOrder>();
 
   constructor(shard: Shard, answers: Answers, tier: Tier) {
     this.#shard = shard;
@@ -46,11 +52,14 @@ export class TieredAnswers {
 
   begin(asker: Asker): void {
     this.#asker = asker;
+    this.#room = new ReplyRoom();
     this.#frame.begin();
     this.#answers.begin(asker);
+    this.#answers.reply.writeInto(this.#room);
   }
 
   refuse(message: string): number | Uint8Array {
+    this.#answers.reply.writeInto(new ReplyRoom());
     return this.#answers.refuse(message);
   }
 
@@ -61,7 +70,7 @@ export class TieredAnswers {
     }
     const parts = [...this.#parts, this.#answers.reply.take()];
     this.#parts = [];
-    return Promise.all(parts).then((all) => joinParts(this.#bounded(all)));
+    return Promise.all(parts).then(joinParts);
   }
 
   add(record: FrameReader): void {
@@ -70,54 +79,72 @@ export class TieredAnswers {
       this.#answers.add(record);
     } else {
       if (!this.#answers.reply.isEmpty) this.#parts.push(this.#answers.reply.take());
-      this.#parts.push(this.#part(later, this.#asker as Asker));
+      this.#parts.push(this.#part(later, this.#asker, this.#room));
     }
   }
 
   /** The result of what has to wait; undefined where memory answers. */
   #later(record: FrameReader): Promise<Say> | undefined {
-    const { keeper, wall } = this.#tier;
-    if (this.#through.concerns(record)) {
-      const id = idOf(record);
-      if (this.#turns.isFree(id) && this.#through.isInMemory(record)) {
-        return undefined;
+    const order = this.#orderOf(this.#asker);
+    const room = this.#room;
+    if (this.#changesKeys(record)) {
+      if (!order.isGated) {
+        const begun = this.#begin(record, room);
+        return begun && order.follow(() => begun);
       }
       const own = this.#frame.detach(record);
-      return this.#turns.run(id, () => this.#through.perform(own)) as Promise<Say>;
+      return order.follow(() => this.#begin(own, room, own) ?? Promise.resolve(inMemory(own)));
     }
+    if (record.op === OP_NONE || (order.isIdle && !BEYOND_MEMORY.has(record.op))) {
+      return undefined;
+    }
+    const own = this.#frame.detach(record);
+    return order.followAll(() => this.#ofAll(own, room));
+  }
+
+  /** Whether it is about a key, or ends all of them. */
+  #changesKeys(record: FrameReader): boolean {
+    return this.#through.concerns(record) || (record.op === OP_CLEAR && (record.flags & FLAG_MEMORY_ONLY) === 0);
+  }
+
+  /** `detached`: the record, if it has left its frame already. */
+  #begin(record: FrameReader, room: ReplyRoom, detached?: FrameReader): Promise<Say> | undefined {
+    if (record.op === OP_CLEAR) {
+      return this.#turns.runAlone(() => said(this.#tier.clear()));
+    }
+    const id = idOf(record);
+    if (this.#turns.isFree(id) && this.#through.isInMemory(record)) {
+      return undefined;
+    }
+    const own = detached ?? this.#frame.detach(record);
+    return this.#turns.run(id, () => this.#through.perform(own, room)) as Promise<Say>;
+  }
+
+  #orderOf(asker: Asker): ClientOrder {
+    const order = this.#orders.get(asker) ?? new ClientOrder();
+    this.#orders.set(asker, order);
+    return order;
+  }
+
+  /** What is about no key alone. */
+  async #ofAll(record: FrameReader, room: ReplyRoom): Promise<Say> {
+    const { keeper, wall } = this.#tier;
     switch (record.op) {
       case OP_POP_ITEM:
-        return this.#popItem();
-      case OP_CLEAR:
-        return (record.flags & FLAG_MEMORY_ONLY) === 0
-          ? this.#turns.runAlone(() => said(this.#tier.clear()))
-          : undefined;
+        return await this.#popItem(room);
       case OP_TIER_SIZE:
-        return this.#turns.idle().then(() => said(keeper.size()));
+        return await said(keeper.size());
       case OP_TIER_CLEANUP:
-        return this.#turns.idle().then(() => said(keeper.cleanup(wall.now())));
+        return await said(keeper.cleanup(wall.now()));
       case OP_TIER_SCAN:
-        return this.#page(this.#frame.detach(record));
-      case OP_SCAN:
-      case OP_SIZE:
-        return this.#turns.isIdle ? undefined : this.#inOrder(this.#frame.detach(record));
+        return await tierPage(this.#tier, record);
       default:
-        return undefined;
+        return inMemory(record);
     }
-  }
-
-  async #page(record: FrameReader): Promise<Say> {
-    await this.#turns.idle();
-    return await tierPage(this.#tier, record);
-  }
-
-  /** What looks at all of memory sees what came before it, also what still waits for the tier, and nothing of what came later. */
-  #inOrder(record: FrameReader): Promise<Say> {
-    return this.#turns.runAlone(async () => (answers) => answers.add(record));
   }
 
   /** Memory chooses the entry. Where it has gone by the time that it is this call's turn, the client asks again. */
-  async #popItem(): Promise<Say> {
+  async #popItem(room: ReplyRoom): Promise<Say> {
     const shard = this.#shard;
     const { blocks, contents } = shard;
     const block = shard.first();
@@ -133,15 +160,17 @@ export class TieredAnswers {
         return ({ reply }) => reply.boolean(false);
       }
       const { encoding, tag, value } = blocks.copyOf(found);
-      await this.#tier.remove(key, false);
-      const left = contents.find(source);
-      if (left !== 0) shard.remove(left, 'delete');
-      return ({ reply }) => reply.entry(encoding, keyBytes, tag, value);
+      return await removing(value.length, room, async () => {
+        await this.#tier.remove(key, false);
+        const left = contents.find(source);
+        if (left !== 0) shard.remove(left, 'delete');
+        return ({ reply }) => reply.entry(encoding, keyBytes, tag, value);
+      });
     });
   }
 
   /** Whatever goes wrong in the world becomes an answer. */
-  async #part(later: Promise<Say>, asker: Asker): Promise<ReplyPart> {
+  async #part(later: Promise<Say>, asker: Asker, room: ReplyRoom): Promise<ReplyPart> {
     let say: Say;
     try {
       say = await later;
@@ -149,22 +178,9 @@ export class TieredAnswers {
       say = failing(error);
     }
     this.#answers.begin(asker);
+    this.#answers.reply.writeInto(room);
     say(this.#answers);
     return this.#answers.reply.take();
-  }
-
-  /** What does not fit into one reply any more becomes an error. */
-  #bounded(parts: readonly ReplyPart[]): ReplyPart[] {
-    let bytes = 0;
-    return parts.map((part) => {
-      if (bytes > 0 && bytes + part.body.length > REPLY_BYTES_MAX && part.count === 1) {
-        const message = `The values asked for at once are more than ${REPLY_BYTES_MAX} bytes: ask for fewer`;
-        this.#answers.fail('OVERLOADED', message);
-        return this.#answers.reply.take();
-      }
-      bytes += part.body.length;
-      return part;
-    });
   }
 }
 

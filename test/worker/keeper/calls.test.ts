@@ -119,6 +119,25 @@ test('pages have every entry once, without those that have expired', async () =>
   await keeper.close();
 });
 
+test('a page that an owner died with is had again by the same name, and then those that follow', async () => {
+  const { connect, keeper } = await openKeeper();
+  const [dying, next] = [connect(), connect()];
+  for (let i = 0; i < 5; i++) await dying.set(`k${i}`, 'v');
+  const page = async (owner: TierOwner, scan: number) => {
+    const { answer } = await owner.ask({ is: 'page', scan, entries: 2, keysOnly: true, nowMs: 0 });
+    if (answer.is !== 'page') throw new Error(JSON.stringify(answer));
+    return { scan: answer.scan, keys: answer.entries.map(({ key }) => key) };
+  };
+  const first = await page(dying, 0);
+  const lost = await page(dying, first.scan);
+  dying.end();
+  const again = await page(next, first.scan);
+  expect(again.keys).toEqual(lost.keys);
+  const last = await page(next, again.scan);
+  expect(new Set([...first.keys, ...again.keys, ...last.keys]).size).toBe(5);
+  await keeper.close();
+});
+
 test('there are 64 scans at most, and none that was never begun', async () => {
   const { connect, keeper } = await openKeeper();
   const owner = connect();

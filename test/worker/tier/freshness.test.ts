@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { OP_GET, OP_SET } from '../../../src/protocol/operations.ts';
+import { OP_FILL, OP_GET, OP_LEASE, OP_SET } from '../../../src/protocol/operations.ts';
+import { numbers } from '../../support/shard.ts';
 import { tieredShard } from '../../support/tiered-shard.ts';
 
 /** A tier that others write to, with room for two entries in memory. */
@@ -72,4 +73,12 @@ test("an owner of a tier that is nobody else's begins with what it finds", async
   await tiered.ask(OP_SET, 'a', 'one');
   const next = tiered.next();
   expect([next.look('a'), next.isRuledOut('b'), next.isRuledOut('a')]).toEqual(['one', true, false]);
+});
+
+test('what is being computed for a key that others have written to is not stored', async () => {
+  const { ask, watcher, heard } = await shared();
+  const token = (await ask(OP_LEASE, 'a', numbers(30_000, 0))) as number;
+  watcher().changed(['a']);
+  await heard();
+  expect([await ask(OP_FILL, 'a', 'computed', token), await ask(OP_GET, 'a')]).toEqual([false, undefined]);
 });

@@ -197,7 +197,7 @@ describe('a shard with a tier', () => {
     await tiered.ask(OP_SET, 'x', '1');
     await tiered.ask(OP_SET, 'y', '2');
     tiered.clock.nowMs += 900;
-    expect(await tiered.ask(OP_LOOKUP, 'a')).toEqual({ text: 'one', leftMs: 100, from: 'tier' });
+    expect(await tiered.ask(OP_LOOKUP, 'a')).toEqual({ text: 'one', leftMs: 1_000, from: 'tier' });
     tiered.clock.nowMs += 50;
     await tiered.ask(OP_GET, 'a');
     expect(await tiered.ask(OP_TTL, 'a')).toBe(1_000);

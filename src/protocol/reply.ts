@@ -171,9 +171,14 @@ export class ReplyWriter {
     return reply;
   }
 
+  get isEmpty(): boolean {
+    return this.#count === 0;
+  }
+
   /** What was written as a part of a reply, and an empty writer. */
   take(): ReplyPart {
-    const part = { count: this.#count, isPlain: this.#plain, body: this.#body(REPLY_HEAD_BYTES) };
+    const isDone = this.#plain && this.#count === 1;
+    const part = isDone ? DONE : { count: this.#count, isPlain: this.#plain, body: this.#body(REPLY_HEAD_BYTES) };
     this.#empty();
     return part;
   }
@@ -268,6 +273,9 @@ export interface ReplyPart {
   readonly isPlain: boolean;
   readonly body: Uint8Array;
 }
+
+/** What most writes answer: there is no need of another one for each. */
+const DONE: ReplyPart = { count: 1, isPlain: true, body: Uint8Array.of(NIL) };
 
 /** The reply that consists of these parts. */
 export function joinParts(parts: readonly ReplyPart[]): number | Uint8Array {

@@ -55,11 +55,11 @@ export class KeyTurns<K = string> {
   }
 
   #keep<T>(key: K, turn: Promise<T>): Promise<T> {
-    const settled = turn.then(ignore, ignore);
-    this.#last.set(key, settled);
-    void settled.then(() => {
+    const leave = () => {
       if (this.#last.get(key) === settled) this.#last.delete(key);
-    });
+    };
+    const settled: Promise<void> = turn.then(leave, leave);
+    this.#last.set(key, settled);
     return turn;
   }
 }

@@ -1,18 +1,23 @@
-/** A record that has left its frame: a frame is good until its shard has seen it, a call to the tier takes longer. */
-import { FRAME_HEAD_BYTES, FrameReader } from '../../protocol/frame.ts';
+/**
+ * Records that have left their frame: a frame is good until its shard has seen it, a call to the tier takes longer. All those of a
+ * frame lie in one copy of it: memory for each would be most of what a call costs.
+ */
+import { exactCopy } from '../../protocol/copies.ts';
+import { FrameReader } from '../../protocol/frame.ts';
 
-/** One record, as a msgpack length of 32 bits that lies in a little-endian word. */
-const ONE = 1 << 24;
-const HEAD_WORDS = FRAME_HEAD_BYTES / 4;
+export class DetachedFrame {
+  #copy: Uint8Array | undefined;
 
-/** The current record of a frame, in memory of its own. */
-export function detached(record: FrameReader): FrameReader {
-  const end = record.valueAt + Math.ceil(record.valueBytes / 4);
-  const words = new Int32Array(HEAD_WORDS + end - record.place);
-  words[0] = record.words[0] as number;
-  words[1] = ONE;
-  words.set(record.words.subarray(record.place, end), HEAD_WORDS);
-  const own = new FrameReader(new Uint8Array(words.buffer));
-  own.next();
-  return own;
+  /** Another frame begins. */
+  begin(): void {
+    this.#copy = undefined;
+  }
+
+  /** The current record of the present frame, good for as long as anybody has it. */
+  detach(record: FrameReader): FrameReader {
+    this.#copy ??= exactCopy(record.bytes, record.bytes.length);
+    const own = new FrameReader(this.#copy);
+    own.jump(record.place);
+    return own;
+  }
 }

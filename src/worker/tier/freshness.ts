@@ -16,41 +16,35 @@ export interface Passage {
 }
 
 export class Freshness {
-  readonly #passages = new Map<number, Set<Passage>>();
+  /** By key: there is one call at a time for each. */
+  readonly #passages = new Map<number, Passage>();
   #isTrusted = true;
-
-  /** Whether others' changes are told. */
-  get isTrusted(): boolean {
-    return this.#isTrusted;
-  }
 
   begin(id: number): Passage {
     const passage = { isOld: !this.#isTrusted };
-    const passages = this.#passages.get(id);
-    if (passages === undefined) this.#passages.set(id, new Set([passage]));
-    else passages.add(passage);
+    this.#passages.set(id, passage);
     return passage;
   }
 
+  /** Whether a call on the key of this id is under way. */
   isUnderWay(id: number): boolean {
     return this.#passages.has(id);
   }
 
-  end(id: number, passage: Passage): void {
-    const passages = this.#passages.get(id);
-    passages?.delete(passage);
-    if (passages?.size === 0) this.#passages.delete(id);
+  end(id: number): void {
+    this.#passages.delete(id);
   }
 
   /** Others have written to the key of this id. */
   changed(id: number): void {
-    for (const passage of this.#passages.get(id) ?? []) passage.isOld = true;
+    const passage = this.#passages.get(id);
+    if (passage !== undefined) passage.isOld = true;
   }
 
   /** Others may write to any key from now on. */
   distrust(): void {
     this.#isTrusted = false;
-    for (const id of this.#passages.keys()) this.changed(id);
+    for (const passage of this.#passages.values()) passage.isOld = true;
   }
 
   trust(): void {

@@ -13,10 +13,9 @@ export interface Held {
 
 type KeyOfEntry = KeySource & Pick<EntrySource, 'hashHigh'>;
 
-/** The entry of a key with this value, to be written into memory. */
+/** The entry of a key with this value, to be written into memory. No copy where the bytes are words already. */
 export function entryWith(key: KeyOfEntry, { tag, bytes }: Pick<Held, 'tag' | 'bytes'>): EntrySource {
-  const words = new Int32Array(Math.ceil(bytes.length / 4));
-  new Uint8Array(words.buffer).set(bytes);
+  const words = wordsOf(bytes);
   return {
     hashLow: key.hashLow,
     hashHigh: key.hashHigh,
@@ -27,8 +26,20 @@ export function entryWith(key: KeyOfEntry, { tag, bytes }: Pick<Held, 'tag' | 'b
     words,
     valueAt: 0,
     valueBytes: bytes.length,
-    value: new Uint8Array(words.buffer, 0, bytes.length),
+    value: bytes,
   };
+}
+
+/** What is left of the last word is anything. */
+function wordsOf(bytes: Uint8Array): Int32Array {
+  const { buffer, byteOffset } = bytes;
+  const count = Math.ceil(bytes.length / 4);
+  if (byteOffset % 4 === 0 && byteOffset + count * 4 <= buffer.byteLength) {
+    return new Int32Array(buffer, byteOffset, count);
+  }
+  const words = new Int32Array(count);
+  new Uint8Array(words.buffer).set(bytes);
+  return words;
 }
 
 /** What a record of a detached frame stores. */

@@ -43,11 +43,14 @@ export interface TierPage {
 
 type Answered = Extract<TierAnswer, { readonly id: number }>;
 type Asked = Extract<TierCall, { readonly id: number }>;
-/** A call that has no number yet. */
-type Unnumbered<T> = T extends unknown ? Omit<T, 'id'> : never;
+
+interface Told {
+  readonly answer: Answered;
+  readonly bytes: Uint8Array;
+}
 
 interface Waiter {
-  resolve(answer: Answered, bytes: Uint8Array): void;
+  resolve(told: Told): void;
   reject(error: CacheError): void;
 }
 
@@ -79,38 +82,38 @@ export class KeeperPort {
 
   /** Without an entry: there is none, or its time is over by `nowMs`. */
   async get(key: string, nowMs: number): Promise<TierEntry | undefined> {
-    const [answer, bytes] = await this.#ask({ is: 'get', key, nowMs });
+    const { answer, bytes } = await this.#ask({ is: 'get', id: ++this.#id, key, nowMs });
     return answer.is === 'entry' ? entryOf(answer.head, bytes) : undefined;
   }
 
-  /** The bytes are copied before it returns. */
-  async set(key: string, { tag, expiresAtMs, slideMs, bytes }: TierEntry): Promise<void> {
+  /** The bytes stay as they are until it has resolved. */
+  set(key: string, { tag, expiresAtMs, slideMs, bytes }: TierEntry): Promise<unknown> {
     const head: TierHead = { tag, expiresAtMs, slideMs, byteLength: bytes.length };
-    await this.#ask({ is: 'set', key, head }, bytes);
+    return this.#ask({ is: 'set', id: ++this.#id, key, head }, bytes);
   }
 
   /** Whether there was one that lives at `nowMs`; without `tells` nobody looks. */
   async delete(key: string, tells: boolean, nowMs: number): Promise<boolean> {
-    const [answer] = await this.#ask({ is: 'delete', key, tells, nowMs });
+    const { answer } = await this.#ask({ is: 'delete', id: ++this.#id, key, tells, nowMs });
     return answer.is === 'done';
   }
 
   /** Removes all keys of this shard, and says how many there were. */
   clear(): Promise<number> {
-    return this.#count({ is: 'clear' });
+    return this.#count({ is: 'clear', id: ++this.#id });
   }
 
   /** Entries of the whole tier. */
   size(): Promise<number> {
-    return this.#count({ is: 'size' });
+    return this.#count({ is: 'size', id: ++this.#id });
   }
 
   cleanup(nowMs: number): Promise<number> {
-    return this.#count({ is: 'cleanup', nowMs });
+    return this.#count({ is: 'cleanup', id: ++this.#id, nowMs });
   }
 
   async page(scan: number, entries: number, keysOnly: boolean, nowMs: number): Promise<TierPage> {
-    const [answer, bytes] = await this.#ask({ is: 'page', scan, entries, keysOnly, nowMs });
+    const { answer, bytes } = await this.#ask({ is: 'page', id: ++this.#id, scan, entries, keysOnly, nowMs });
     if (answer.is !== 'page') {
       throw unexpected(answer.is);
     }
@@ -139,24 +142,23 @@ export class KeeperPort {
     }
   }
 
-  async #count(call: Unnumbered<Asked>): Promise<number> {
-    const [answer] = await this.#ask(call);
+  async #count(call: Asked): Promise<number> {
+    const { answer } = await this.#ask(call);
     if (answer.is !== 'count') {
       throw unexpected(answer.is);
     }
     return answer.count;
   }
 
-  #ask(call: Unnumbered<Asked>, value?: Uint8Array): Promise<[answer: Answered, bytes: Uint8Array]> {
+  #ask(call: Asked, value?: Uint8Array): Promise<Told> {
     return new Promise((resolve, reject) => {
       if (this.#port === undefined) {
         return reject(away('not-sent'));
       }
-      const id = ++this.#id;
-      this.#waiters.set(id, { resolve: (answer, bytes) => resolve([answer, bytes]), reject });
-      this.#beat ??= setInterval(() => this.#audience.beat(), BEAT_MS);
-      if (value !== undefined) this.#values.push(Uint8Array.from(value));
-      this.#send({ ...call, id } as Asked);
+      this.#waiters.set(call.id, { resolve, reject });
+      this.#beat ??= setInterval(() => this.#beatOrRest(), BEAT_MS);
+      if (value !== undefined) this.#values.push(value);
+      this.#send(call);
     });
   }
 
@@ -183,12 +185,11 @@ export class KeeperPort {
       const from = at;
       at += bytesOf(answer);
       if ('id' in answer) {
-        this.#settle(answer, bytes.subarray(from, at));
+        this.#settle(answer, from === at ? NOTHING : bytes.subarray(from, at));
       } else {
         this.#tell(answer);
       }
     }
-    if (this.#waiters.size === 0) this.#rest();
   }
 
   #settle(answer: Answered, bytes: Uint8Array): void {
@@ -197,7 +198,7 @@ export class KeeperPort {
     if (answer.is === 'failed') {
       waiter?.reject(new CacheError(answer.error.code, answer.error.message, { outcome: 'unknown' }));
     } else {
-      waiter?.resolve(answer, bytes);
+      waiter?.resolve({ answer, bytes });
     }
   }
 
@@ -235,6 +236,12 @@ export class KeeperPort {
     this.#audience.distrusted();
   }
 
+  /** Nobody waits: it rests. Not before, since calls that come one at a time would each have a timer of their own. */
+  #beatOrRest(): void {
+    if (this.#waiters.size === 0) this.#rest();
+    else this.#audience.beat();
+  }
+
   #rest(): void {
     clearInterval(this.#beat);
     this.#beat = undefined;
@@ -259,8 +266,8 @@ function entryOf({ tag, expiresAtMs, slideMs }: TierHead, bytes: Uint8Array): Ti
 
 /** In a buffer of their own, which can be transferred. */
 function joined(values: readonly Uint8Array[]): Uint8Array {
-  if (values.length <= 1) {
-    return values[0] ?? NOTHING;
+  if (values.length === 0) {
+    return NOTHING;
   }
   const bytes = new Uint8Array(values.reduce((sum, value) => sum + value.length, 0));
   let at = 0;

@@ -82,7 +82,8 @@ export class Through {
     }
     switch (record.op) {
       case OP_SET:
-        return await this.#write(key, stored(record), this.#askedBy(record));
+        await this.#tier.write(key, stored(record), this.#askedBy(record));
+        return done;
       case OP_FILL:
         return await this.#fill(record, key);
       case OP_DELETE:

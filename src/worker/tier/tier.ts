@@ -25,9 +25,6 @@ import type { WallClock } from './wall-clock.ts';
 
 /** A list of all keys that has failed is asked for again after this. */
 const LIST_PAUSE_MS = 1_000;
-/** Bits of the high word of a hash that an entry in memory keeps. */
-const HIGH_MASK = 0x7ff;
-const WORD = 2 ** 32;
 
 /** A key, as the tier knows it and as memory does. */
 export interface TierKey {
@@ -117,17 +114,22 @@ export class Tier implements KeeperAudience {
     { isSet = true }: { readonly isSet?: boolean } = {},
   ): Promise<void> {
     const { hashLow, hashHigh } = key.source;
-    await this.#pass(key, async (passage) => {
+    const { tag, bytes } = value;
+    const passage = this.#freshness.begin(key.id);
+    try {
       this.#filter?.add(hashLow, hashHigh);
       const expiresAtMs = this.wall.wallOf(expiry.atMs);
-      try {
-        await this.#orForget(key, this.keeper.set(key.text, { ...value, expiresAtMs, slideMs: expiry.slideMs }));
-      } finally {
-        // Of one that has failed nobody knows whether the tier has it.
-        this.#filter?.add(hashLow, hashHigh);
-      }
-      this.#keep(key, { ...value, expiry }, passage, isSet);
-    });
+      await this.keeper.set(key.text, { tag, bytes, expiresAtMs, slideMs: expiry.slideMs });
+    } catch (error) {
+      // What memory has may be older than what the tier has, if that failed half-way.
+      this.#forget(key.source);
+      throw error;
+    } finally {
+      // Of one that has failed nobody knows whether the tier has it.
+      this.#filter?.add(hashLow, hashHigh);
+      this.#freshness.end(key.id);
+    }
+    this.#keep(key, { tag, bytes, expiry }, passage, isSet);
     this.#list();
   }
 
@@ -215,7 +217,7 @@ export class Tier implements KeeperAudience {
     try {
       return await act(passage);
     } finally {
-      this.#freshness.end(id, passage);
+      this.#freshness.end(id);
     }
   }
 
@@ -274,7 +276,7 @@ export class Tier implements KeeperAudience {
    */
   #slideOn(block: number): void {
     const { blocks } = this.#shard;
-    const id = idOf({ hashLow: blocks.hashLowOf(block), hashHigh: blocks.hashHighOf(block) });
+    const id = idOf({ hashLow: blocks.hashLowOf(block) });
     if (!this.#isForgetting && !this.#freshness.isUnderWay(id)) {
       this.keeper.slide(engineKeyOf(blocks.keyOf(block)), this.wall.wallOf(blocks.expiresAt(block)));
     }
@@ -302,8 +304,8 @@ export function tierKeyOf(source: TierKey['source'], bytes: Uint8Array): TierKey
 }
 
 /** Tells keys that are under way from each other; two that share it wait for each other. */
-export function idOf({ hashLow, hashHigh }: Pick<EntrySource, 'hashLow' | 'hashHigh'>): number {
-  return (hashHigh & HIGH_MASK) * WORD + (hashLow >>> 0);
+export function idOf({ hashLow }: Pick<EntrySource, 'hashLow'>): number {
+  return hashLow;
 }
 
 /** A fault of the user's policy has been counted and told; the tier has what is to be kept, and what was to leave has left. */

@@ -22,7 +22,7 @@ import { PolicyFault } from '../guarded-policy.ts';
 import type { Asker } from '../leases.ts';
 import type { Shard } from '../shard.ts';
 import { ClientOrder } from './client-order.ts';
-import { detached } from './detached.ts';
+import { DetachedFrame } from './detached.ts';
 import { inMemory, removing, type Say, Through } from './through.ts';
 import { idOf, type Tier, tierKeyOf } from './tier.ts';
 import { tierPage } from './tier-page.ts';
@@ -36,6 +36,7 @@ export class TieredAnswers {
   readonly #tier: Tier;
   readonly #through: Through;
   readonly #turns = new KeyTurns<number>();
+  readonly #frame = new DetachedFrame();
   /** Of the present frame, once one of its records had to wait. */
   #parts: (ReplyPart | Promise<ReplyPart>)[] = [];
   #asker: Asker = NOBODY;
@@ -52,6 +53,7 @@ export class TieredAnswers {
   begin(asker: Asker): void {
     this.#asker = asker;
     this.#room = new ReplyRoom();
+    this.#frame.begin();
     this.#answers.begin(asker);
     this.#answers.reply.writeInto(this.#room);
   }
@@ -76,7 +78,8 @@ export class TieredAnswers {
     if (later === undefined) {
       this.#answers.add(record);
     } else {
-      this.#parts.push(this.#answers.reply.take(), this.#part(later, this.#asker, this.#room));
+      if (!this.#answers.reply.isEmpty) this.#parts.push(this.#answers.reply.take());
+      this.#parts.push(this.#part(later, this.#asker, this.#room));
     }
   }
 
@@ -89,13 +92,13 @@ export class TieredAnswers {
         const begun = this.#begin(record, room);
         return begun && order.follow(() => begun);
       }
-      const own = detached(record);
-      return order.follow(() => this.#begin(own, room) ?? Promise.resolve(inMemory(own)));
+      const own = this.#frame.detach(record);
+      return order.follow(() => this.#begin(own, room, own) ?? Promise.resolve(inMemory(own)));
     }
     if (record.op === OP_NONE || (order.isIdle && !BEYOND_MEMORY.has(record.op))) {
       return undefined;
     }
-    const own = detached(record);
+    const own = this.#frame.detach(record);
     return order.followAll(() => this.#ofAll(own, room));
   }
 
@@ -104,7 +107,8 @@ export class TieredAnswers {
     return this.#through.concerns(record) || (record.op === OP_CLEAR && (record.flags & FLAG_MEMORY_ONLY) === 0);
   }
 
-  #begin(record: FrameReader, room: ReplyRoom): Promise<Say> | undefined {
+  /** `detached`: the record, if it has left its frame already. */
+  #begin(record: FrameReader, room: ReplyRoom, detached?: FrameReader): Promise<Say> | undefined {
     if (record.op === OP_CLEAR) {
       return this.#turns.runAlone(() => said(this.#tier.clear()));
     }
@@ -112,7 +116,7 @@ export class TieredAnswers {
     if (this.#turns.isFree(id) && this.#through.isInMemory(record)) {
       return undefined;
     }
-    const own = detached(record);
+    const own = detached ?? this.#frame.detach(record);
     return this.#turns.run(id, () => this.#through.perform(own, room)) as Promise<Say>;
   }
 

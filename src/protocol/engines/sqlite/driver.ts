@@ -1,7 +1,7 @@
 /**
  * The two ways to SQLite, behind one narrow contract: `node:sqlite` where this Node has it without a flag (22.13 and later),
  * otherwise the optional peer `libsql`, whose binaries come prebuilt, without an install script. Both run on the thread that
- * calls them. Values are blobs and integers only: libsql cuts a text at its first U+0000.
+ * calls them. Values are blobs and integers, and texts that have no U+0000: libsql cuts them there.
  *
  * Their errors become one SqliteFault, with the primary result code of SQLite (the low byte of the extended one). libsql
  * closes its connection only when the statements that were prepared on it are garbage, so a close is not the moment at which

@@ -47,8 +47,8 @@ class SqliteEngine implements Engine {
   readonly #remove: (key: Uint8Array) => number;
   readonly #clear: () => number;
   readonly #count: () => unknown;
-  readonly #firstKeys: (limit: number) => unknown[];
-  readonly #keysAfter: (key: Uint8Array, limit: number) => unknown[];
+  readonly #firstKeys: (limit: number) => unknown;
+  readonly #keysAfter: (key: Uint8Array, limit: number) => unknown;
 
   constructor(driver: SqliteDriver, path: string, files: Files) {
     this.#driver = driver;
@@ -61,8 +61,8 @@ class SqliteEngine implements Engine {
     this.#remove = driver.command('DELETE FROM entries WHERE key = ?');
     this.#clear = driver.command('DELETE FROM entries');
     this.#count = driver.single('SELECT count(*) FROM entries');
-    this.#firstKeys = driver.query('SELECT key FROM entries ORDER BY key LIMIT ?');
-    this.#keysAfter = driver.query('SELECT key FROM entries WHERE key > ? ORDER BY key LIMIT ?');
+    this.#firstKeys = driver.single(pageOf('SELECT key FROM entries ORDER BY key LIMIT ?'));
+    this.#keysAfter = driver.single(pageOf('SELECT key FROM entries WHERE key > ? ORDER BY key LIMIT ?'));
   }
 
   get(key: string): Uint8Array | undefined {
@@ -109,11 +109,11 @@ class SqliteEngine implements Engine {
   }
 
   async *keys(): AsyncGenerator<readonly string[]> {
-    let page = this.#attempt('list', () => this.#firstKeys(KEYS_PER_PAGE)) as Uint8Array[];
-    while (page.length > 0) {
-      yield page.map(keyOf);
-      const last = page.at(-1) as Uint8Array;
-      page = this.#attempt('list', () => this.#keysAfter(last, KEYS_PER_PAGE)) as Uint8Array[];
+    let page = this.#attempt('list', () => this.#firstKeys(KEYS_PER_PAGE));
+    while (typeof page === 'string') {
+      const [last, ...keys] = page.split(',') as [string, ...string[]];
+      yield keys.map(keyOf);
+      page = this.#attempt('list', () => this.#keysAfter(Buffer.from(last, 'hex'), KEYS_PER_PAGE));
     }
   }
 
@@ -240,8 +240,17 @@ function blobOf(key: string): Buffer {
   return key === '' ? EMPTY_KEY : Buffer.from(key);
 }
 
-function keyOf(blob: Uint8Array): string {
-  return blob[0] === 0xff ? '' : Buffer.from(blob.buffer, blob.byteOffset, blob.length).toString();
+function keyOf(hex: string): string {
+  const blob = Buffer.from(hex, 'hex');
+  return blob[0] === EMPTY_KEY[0] ? '' : blob.toString();
+}
+
+/**
+ * The keys of a query as one text, in hexadecimal, and the last of them before all: both drivers take a microsecond or two for
+ * each row that they answer, and this takes a fifth of that.
+ */
+function pageOf(keys: string): string {
+  return `SELECT hex(max(key)) || ',' || group_concat(hex(key)) FROM (${keys})`;
 }
 
 /** LOCKED is what libsql says in place of BUSY after a statement that met BUSY. */

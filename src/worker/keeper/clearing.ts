@@ -11,7 +11,7 @@ import type { Engine } from '../../protocol/engines/engine.ts';
 import { CacheError } from '../../protocol/errors.ts';
 import type { Breaker } from './breaker.ts';
 import type { KeyHashes } from './key-hashes.ts';
-import type { Tier } from './tier.ts';
+import type { TierRecords } from './records.ts';
 import type { Writes } from './writes.ts';
 
 export const CLEAR_GATHER_MS = 20;
@@ -24,7 +24,7 @@ interface Asker {
 }
 
 export interface ClearingParts {
-  readonly tier: Tier;
+  readonly records: TierRecords;
   readonly engine: Engine;
   readonly breaker: Breaker;
   readonly writes: Writes;
@@ -87,9 +87,9 @@ export class Clearing {
 
   /** One pass for all who have asked. */
   async #clearShards(askers: ReadonlyMap<number, Asker>): Promise<ReadonlyMap<number, number>> {
-    const { tier, hashes } = this.#parts;
+    const { records, hashes } = this.#parts;
     const counts = new Map<number, number>();
-    for await (const page of tier.pages()) {
+    for await (const page of records.pages()) {
       for (let at = 0; at < page.length; at += DELETES_PER_STEP) {
         const removals: Promise<number | undefined>[] = [];
         for (const key of page.slice(at, at + DELETES_PER_STEP)) {

@@ -11,7 +11,7 @@ import { KEYS_PER_PAGE } from '../../protocol/engines/engine.ts';
 import { CacheError } from '../../protocol/errors.ts';
 import type { TierAnswer } from '../../protocol/tier.ts';
 import type { KeyHashes } from './key-hashes.ts';
-import type { Tier } from './tier.ts';
+import type { TierRecords } from './records.ts';
 import type { Writes } from './writes.ts';
 
 /** Of one part. */
@@ -20,15 +20,15 @@ const HASHES_MAX = 8_192;
 type Tell = (answer: TierAnswer) => void;
 
 export class HashListing {
-  readonly #tier: Tier;
+  readonly #records: TierRecords;
   readonly #writes: Writes;
   readonly #hashes: KeyHashes;
   #asking: { readonly shard: number; readonly tell: Tell }[] = [];
   #run: Promise<void> | undefined;
   #isClosed = false;
 
-  constructor(tier: Tier, writes: Writes, hashes: KeyHashes) {
-    this.#tier = tier;
+  constructor(records: TierRecords, writes: Writes, hashes: KeyHashes) {
+    this.#records = records;
     this.#writes = writes;
     this.#hashes = hashes;
   }
@@ -81,7 +81,7 @@ export class HashListing {
   async *#pages(): AsyncGenerator<readonly string[], void, void> {
     const waiting = Array.from(this.#writes.keys());
     for (let at = 0; at < waiting.length; at += KEYS_PER_PAGE) yield waiting.slice(at, at + KEYS_PER_PAGE);
-    yield* this.#tier.pages();
+    yield* this.#records.pages();
   }
 }
 

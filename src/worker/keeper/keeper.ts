@@ -1,7 +1,7 @@
 /**
  * A tier that is open: its engine, and all that stands between it and the owners of the shards.
  *
- *     port -- Session -- Tier ----------- Breaker -- Engine
+ *     port -- Session -- TierRecords ---- Breaker -- Engine
  *                |        Sealing, Writes ---+
  *                +-- Clearing, HashListing, Scans
  *     Engine.watch -- Watching -- all sessions
@@ -18,10 +18,10 @@ import { TierCounts } from './counts.ts';
 import { errorRecordOf } from './error-record.ts';
 import { HashListing } from './hash-listing.ts';
 import { KeyHashes } from './key-hashes.ts';
+import { TierRecords } from './records.ts';
 import { Scans } from './scans.ts';
 import type { SessionPort } from './session-port.ts';
 import { Sessions } from './sessions.ts';
-import { Tier } from './tier.ts';
 import { Watching } from './watching.ts';
 import { WriteBehind } from './write-behind.ts';
 import { type Unwritten, type Writes, WriteThrough } from './writes.ts';
@@ -103,13 +103,13 @@ function assemble(engine: Engine, birth: KeeperBirth, sealing: Sealing, tell: (m
   });
   const writes: Writes =
     behind === false ? new WriteThrough(engine, breaker) : new WriteBehind(engine, breaker, counts, behind);
-  const tier = new Tier({ engine, breaker, writes, sealing, counts });
-  const clearing = new Clearing({ tier, engine, breaker, writes, hashes, shards });
-  const listing = new HashListing(tier, writes, hashes);
-  const scans = new Scans(tier, writes);
+  const records = new TierRecords({ engine, breaker, writes, sealing, counts });
+  const clearing = new Clearing({ records, engine, breaker, writes, hashes, shards });
+  const listing = new HashListing(records, writes, hashes);
+  const scans = new Scans(records, writes);
   const watching = new Watching(hashes, counts);
   const greet = () => (isShared ? watching.greeting() : []);
-  const sessions = new Sessions({ tier, clearing, listing, scans }, greet);
+  const sessions = new Sessions({ records, clearing, listing, scans }, greet);
   return { writes, listing, scans, sessions, watching };
 }
 

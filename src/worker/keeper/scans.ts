@@ -17,7 +17,7 @@ import { CacheError } from '../../protocol/errors.ts';
 import { deadlineOf } from '../../protocol/record.ts';
 import type { UnsealedValue } from '../../protocol/sealing.ts';
 import { errorRecordOf } from './error-record.ts';
-import type { Tier } from './tier.ts';
+import type { TierRecords } from './records.ts';
 import type { Writes } from './writes.ts';
 
 export const SCANS_MAX = 64;
@@ -59,13 +59,13 @@ interface Scan {
 }
 
 export class Scans {
-  readonly #tier: Tier;
+  readonly #records: TierRecords;
   readonly #writes: Writes;
   readonly #open = new Set<Scan>();
   #pages = 0;
 
-  constructor(tier: Tier, writes: Writes) {
-    this.#tier = tier;
+  constructor(records: TierRecords, writes: Writes) {
+    this.#records = records;
     this.#writes = writes;
   }
 
@@ -104,7 +104,7 @@ export class Scans {
       throw new CacheError('OVERLOADED', message);
     }
     const idle = setTimeout(() => void this.#abandon(scan), SCAN_IDLE_MS);
-    const scan: Scan = { next: 0, last: 0, lastKeys: [], pages: this.#tier.pages(), keys: [], isBusy: false, idle };
+    const scan: Scan = { next: 0, last: 0, lastKeys: [], pages: this.#records.pages(), keys: [], isBusy: false, idle };
     this.#open.add(scan);
     return scan;
   }
@@ -141,7 +141,7 @@ export class Scans {
         scan.keys = page.value;
       }
       const keys = scan.keys.slice(0, Math.min(RECORDS_PER_STEP, count - entries.length));
-      const records = await this.#tier.readMany(keys);
+      const records = await this.#records.readMany(keys);
       for (const [i, record] of records.entries()) {
         if (record !== undefined && deadlineOf(record) > nowMs) {
           const key = keys[i] as string;
@@ -160,7 +160,7 @@ export class Scans {
   /** Whoever iterates has not asked for this key, and is told which one it was. */
   async #read(key: string, record: Uint8Array): Promise<UnsealedValue> {
     try {
-      return await this.#tier.open(record);
+      return await this.#records.open(record);
     } catch (error) {
       const { code, message } = errorRecordOf(error);
       throw new CacheError(code, `${message} (key: ${describe(keyOfEngineKey(key))})`, { cause: error });

@@ -6,13 +6,13 @@ import type { Clearing } from './clearing.ts';
 import { errorRecordOf } from './error-record.ts';
 import type { HashListing } from './hash-listing.ts';
 import { News } from './news.ts';
+import type { TierRecords } from './records.ts';
 import type { Scans } from './scans.ts';
 import type { SessionPort } from './session-port.ts';
-import type { Tier } from './tier.ts';
 
 /** What calls are answered from. */
 export interface Desk {
-  readonly tier: Tier;
+  readonly records: TierRecords;
   readonly clearing: Clearing;
   readonly listing: HashListing;
   readonly scans: Scans;
@@ -80,7 +80,7 @@ export class Session {
 
   async #slide({ key, expiresAtMs }: Extract<TierCall, { is: 'slide' }>): Promise<void> {
     try {
-      await this.#desk.tier.slide(key, expiresAtMs);
+      await this.#desk.records.slide(key, expiresAtMs);
     } catch {
       // The breaker has counted it; the entry lives until its last deadline that the engine knows.
     }
@@ -97,25 +97,25 @@ export class Session {
 
   async #do(call: AnsweredCall, bytes: Uint8Array): Promise<Said> {
     const { id } = call;
-    const { tier, clearing, scans } = this.#desk;
+    const { records, clearing, scans } = this.#desk;
     switch (call.is) {
       case 'get': {
-        const value = await tier.get(call.key, call.nowMs);
+        const value = await records.get(call.key, call.nowMs);
         return value === undefined
           ? [{ is: 'nothing', id }]
           : [{ is: 'entry', id, head: headOf(value) }, [value.bytes]];
       }
       case 'set':
-        await tier.set(call.key, call.head, bytes);
+        await records.set(call.key, call.head, bytes);
         return [{ is: 'done', id }];
       case 'delete':
-        return [{ is: (await tier.delete(call.key, call)) ? 'done' : 'nothing', id }];
+        return [{ is: (await records.delete(call.key, call)) ? 'done' : 'nothing', id }];
       case 'clear':
         return [{ is: 'count', id, count: await clearing.ask(this.shard) }];
       case 'size':
-        return [{ is: 'count', id, count: await tier.size() }];
+        return [{ is: 'count', id, count: await records.size() }];
       case 'cleanup':
-        return [{ is: 'count', id, count: await tier.cleanup(call.nowMs) }];
+        return [{ is: 'count', id, count: await records.cleanup(call.nowMs) }];
       case 'page': {
         const { scan, entries } = await scans.page(call);
         const told = entries.map(({ key, value }) => ({ key, head: value && headOf(value) }));

@@ -72,6 +72,19 @@ test('what has expired is nothing, and a read removes it', async () => {
   await keeper.close();
 });
 
+test('a damaged record whose time only looks over is told, and not removed', async () => {
+  const { connect, held, keeper } = await openKeeper();
+  const owner = connect();
+  await owner.set('k', 'v', { expiresAtMs: 5_000 });
+  const record = Buffer.from((await held.engine.get('k')) as Uint8Array);
+  record.writeDoubleLE(1, 8);
+  await held.engine.set('k', record);
+  const { answer } = await owner.ask({ is: 'get', key: 'k', nowMs: 2_000 });
+  expect(answer).toMatchObject({ is: 'failed', error: { code: 'STORE_CORRUPT' } });
+  expect(await held.engine.get('k')).toEqual(record);
+  await keeper.close();
+});
+
 test('a delete says whether there was one that lives, where it is asked to', async () => {
   const { connect, held, keeper } = await openKeeper();
   const owner = connect();

@@ -4,7 +4,7 @@
  */
 import { setImmediate as turn } from 'node:timers/promises';
 import type { Engine } from '../../protocol/engines/engine.ts';
-import { deadlineOf, slidOn } from '../../protocol/record.ts';
+import { deadlineOf, openRecord, slidOn } from '../../protocol/record.ts';
 import { type Sealing, type UnsealedValue, unseal } from '../../protocol/sealing.ts';
 import {
   TIER_DELETES,
@@ -29,7 +29,7 @@ export interface TierParts {
   readonly counts: TierCounts;
 }
 
-export class Tier {
+export class TierRecords {
   readonly #parts: TierParts;
 
   constructor(parts: TierParts) {
@@ -46,6 +46,8 @@ export class Tier {
       return undefined;
     }
     if (deadlineOf(record) <= nowMs) {
+      // Before it is forgotten: one that is damaged may only look as if its time were over.
+      this.#assertWhole(record);
       // What waits is written first: what the engine has is older.
       if (waiting === undefined) await this.#forgetExpired(key, nowMs);
       return undefined;
@@ -144,6 +146,15 @@ export class Tier {
   async open(record: Uint8Array): Promise<UnsealedValue> {
     try {
       return await unseal(record);
+    } catch (error) {
+      this.#parts.counts.add(TIER_FAILURES);
+      throw error;
+    }
+  }
+
+  #assertWhole(record: Uint8Array): void {
+    try {
+      openRecord(record);
     } catch (error) {
       this.#parts.counts.add(TIER_FAILURES);
       throw error;

@@ -24,6 +24,7 @@ const EMPTY_NAMES = /^(utils?|helpers?|commons?|types?|constants?|misc|shared)$/
 const LEAVES = [
   'src/worker/eviction/',
   'src/worker/filter/',
+  'src/worker/keeper/',
   'src/worker/arena.ts',
   'src/worker/blocks.ts',
   'src/worker/events.ts',

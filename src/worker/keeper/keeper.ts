@@ -103,7 +103,7 @@ function assemble(engine: Engine, birth: KeeperBirth, sealing: Sealing, tell: (m
   });
   const writes: Writes =
     behind === false ? new WriteThrough(engine, breaker) : new WriteBehind(engine, breaker, counts, behind);
-  const records = new TierRecords({ engine, breaker, writes, sealing, counts });
+  const records = new TierRecords({ engine, breaker, writes, sealing, counts, isShared });
   const clearing = new Clearing({ records, engine, breaker, writes, hashes, shards });
   const listing = new HashListing(records, writes, hashes);
   const scans = new Scans(records, writes);

@@ -27,6 +27,8 @@ export interface TierParts {
   readonly writes: Writes;
   readonly sealing: Sealing;
   readonly counts: TierCounts;
+  /** Whether the engine is a server's, which others write to. */
+  readonly isShared: boolean;
 }
 
 export class TierRecords {
@@ -38,7 +40,7 @@ export class TierRecords {
 
   /** Undefined where there is none that lives at `nowMs`. */
   async get(key: string, nowMs: number): Promise<UnsealedValue | undefined> {
-    const { engine, breaker, writes, counts } = this.#parts;
+    const { engine, breaker, writes, counts, isShared } = this.#parts;
     counts.add(TIER_READS);
     const waiting = writes.find(key);
     const record = waiting ?? (await breaker.run(() => engine.get(key)));
@@ -48,8 +50,8 @@ export class TierRecords {
     if (deadlineOf(record) <= nowMs) {
       // Before it is forgotten: one that is damaged may only look as if its time were over.
       this.#assertWhole(record);
-      // What waits is written first: what the engine has is older.
-      if (waiting === undefined) await this.#forgetExpired(key, nowMs);
+      // What waits is written first: what the engine has is older. A server forgets by itself, and would tell of it twice.
+      if (waiting === undefined && !isShared) await this.#forgetExpired(key, nowMs);
       return undefined;
     }
     const value = await this.open(record);

@@ -157,7 +157,7 @@ export class Tier implements KeeperAudience {
       if (source !== undefined) {
         this.#freshness.changed(idOf(source));
         this.#shard.breakLease(source);
-        this.#forget(source);
+        if (!this.#isInGrace(source)) this.#forget(source);
       }
     }
   }
@@ -268,6 +268,16 @@ export class Tier implements KeeperAudience {
       tolerating(() => contents.remove(block, 'evict'));
       this.#isForgetting = false;
     }
+  }
+
+  /**
+   * A server tells of what it drops when its time is over, too. What memory has in grace is served only when the tier was asked, and
+   * had nothing.
+   */
+  #isInGrace(source: TierKey['source']): boolean {
+    const { blocks, contents } = this.#shard;
+    const block = contents.find(source);
+    return block !== 0 && blocks.graceOf(block) > 0 && this.#shard.isExpired(block);
   }
 
   /**

@@ -157,7 +157,7 @@ export class Tier implements KeeperAudience {
       if (source !== undefined) {
         this.#freshness.changed(idOf(source));
         this.#shard.breakLease(source);
-        if (!this.#isInGrace(source)) this.#forget(source);
+        if (!this.#hasExpired(source)) this.#forget(source);
       }
     }
   }
@@ -271,13 +271,12 @@ export class Tier implements KeeperAudience {
   }
 
   /**
-   * A server tells of what it drops when its time is over, too. What memory has in grace is served only when the tier was asked, and
-   * had nothing.
+   * A server tells of what it drops when its time is over, too. What has expired in memory is not served by itself, but may have a
+   * grace, and somebody is to be told that it has expired.
    */
-  #isInGrace(source: TierKey['source']): boolean {
-    const { blocks, contents } = this.#shard;
-    const block = contents.find(source);
-    return block !== 0 && blocks.graceOf(block) > 0 && this.#shard.isExpired(block);
+  #hasExpired(source: TierKey['source']): boolean {
+    const block = this.#shard.contents.find(source);
+    return block !== 0 && this.#shard.isExpired(block);
   }
 
   /**

@@ -69,6 +69,7 @@ const CORE = [
   'src/main/near-options.ts',
   'src/main/notices.ts',
   'src/main/options.ts',
+  'src/main/worker-death.ts',
   'src/main/call.ts',
   'src/main/lane.ts',
   'src/main/lane-listener.ts',

@@ -20,6 +20,7 @@ import type { ManualClock } from './manual-clock.ts';
 import type { Notices } from './notices.ts';
 import type { CacheConfig } from './options.ts';
 import type { Keeper } from './tier/keeper.ts';
+import { type Death, deathOf } from './worker-death.ts';
 
 const WORKER = new URL('../worker/index.js', import.meta.url);
 
@@ -32,11 +33,6 @@ export interface ShardBody {
   readonly notices: Notices;
   /** Of the tier, where there is one. */
   readonly keeper: Keeper | undefined;
-}
-
-export interface Death {
-  readonly code: number;
-  readonly cause: unknown;
 }
 
 export class ShardThread {
@@ -69,7 +65,10 @@ export class ShardThread {
       execArgv: [],
       transferList: port === undefined ? [] : [port],
     });
-    this.death = this.#whenDead();
+    this.death = deathOf(this.#worker);
+    this.#worker.once('exit', () => {
+      this.#isDead = true;
+    });
     this.ready = this.#whenReady();
     this.ready.catch(() => {});
   }
@@ -105,19 +104,6 @@ export class ShardThread {
 
   async terminate(): Promise<void> {
     await this.#worker.terminate();
-  }
-
-  #whenDead(): Promise<Death> {
-    return new Promise((resolve) => {
-      let cause: unknown;
-      this.#worker.once('error', (error) => {
-        cause = error;
-      });
-      this.#worker.once('exit', (code) => {
-        this.#isDead = true;
-        resolve({ code, cause });
-      });
-    });
   }
 
   /**

@@ -10,15 +10,14 @@
  */
 import { HEADER_BEAT } from '../protocol/memory.ts';
 import type { HitMode } from '../protocol/policy.ts';
-import { type Death, type ShardBody, ShardThread } from './shard-thread.ts';
+import { type ShardBody, ShardThread } from './shard-thread.ts';
+import { CrashBudget, type Death } from './worker-death.ts';
 
 /** An owner that lives shorter than this died young. */
 const YOUNG_MS = 100;
 /** The pause before the owner after the first that died young, doubled by each of the next, up to the longest. */
 const PAUSE_MS = 10;
 const PAUSE_MAX_MS = 5_000;
-/** Deaths are forgiven after this. */
-const BUDGET_WINDOW_MS = 60_000;
 /** A thread that only mends has nothing to wait for. */
 const MEND_MAX_MS = 10_000;
 
@@ -39,8 +38,7 @@ export class Supervisor {
   /** The one that takes clients in, while there is one. */
   #owner: ShardThread | undefined;
   #closed = false;
-  /** When owners died lately, oldest first. */
-  #deaths: number[] = [];
+  readonly #budget: CrashBudget;
   #diedYoung = 0;
   #pause: NodeJS.Timeout | undefined;
   /** For how long calls have waited and nothing has moved; what the beat was then. */
@@ -51,6 +49,7 @@ export class Supervisor {
   constructor(body: ShardBody, events: SupervisorEvents) {
     this.#body = body;
     this.#events = events;
+    this.#budget = new CrashBudget(body.config.crashBudget);
     this.#header = new Int32Array(body.regions.header);
   }
 
@@ -120,9 +119,7 @@ export class Supervisor {
     this.#diedYoung = livedMs < YOUNG_MS ? this.#diedYoung + 1 : 0;
     this.#events.down(howOf(death, this.#stalled), death);
     this.#stalled = false;
-    const nowMs = performance.now();
-    this.#deaths = [...this.#deaths.filter((atMs) => nowMs - atMs < BUDGET_WINDOW_MS), nowMs];
-    if (this.#deaths.length > this.#body.config.crashBudget) {
+    if (this.#budget.spend()) {
       void this.#giveUp();
       return;
     }

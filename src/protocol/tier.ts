@@ -174,3 +174,15 @@ export type FromKeeper =
   | { readonly is: 'up' }
   /** With what could not be written, if anything. */
   | { readonly is: 'closed'; readonly lost: number; readonly error?: ErrorRecord };
+
+/** Bytes that travel beside an answer. */
+export function bytesBeside(answer: TierAnswer): number {
+  switch (answer.is) {
+    case 'entry':
+      return answer.head.byteLength;
+    case 'page':
+      return answer.entries.reduce((sum, { head }) => sum + (head?.byteLength ?? 0), 0);
+    default:
+      return 0;
+  }
+}

@@ -1,6 +1,6 @@
 /** An owner of a shard as a keeper sees it: calls by a port, and the news that come back. */
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
-import type { TierAnswer, TierBatch, TierCall, TierNews } from '../../src/protocol/tier.ts';
+import { bytesBeside, type TierAnswer, type TierBatch, type TierCall, type TierNews } from '../../src/protocol/tier.ts';
 import { TAG_BUFFER } from '../../src/protocol/value-tags.ts';
 
 export const FOR_EVER = Number.POSITIVE_INFINITY;
@@ -30,7 +30,7 @@ export class TierOwner {
       this.messages++;
       let at = 0;
       for (const answer of news.answers) {
-        const length = lengthOf(answer);
+        const length = bytesBeside(answer);
         this.#hear({ answer, bytes: Buffer.from(news.bytes.subarray(at, at + length)) });
         at += length;
       }
@@ -99,15 +99,4 @@ export class TierOwner {
 export function tierOwner(): { owner: TierOwner; port: MessagePort } {
   const { port1, port2 } = new MessageChannel();
   return { owner: new TierOwner(port1), port: port2 };
-}
-
-function lengthOf(answer: TierAnswer): number {
-  switch (answer.is) {
-    case 'entry':
-      return answer.head.byteLength;
-    case 'page':
-      return answer.entries.reduce((sum, { head }) => sum + (head?.byteLength ?? 0), 0);
-    default:
-      return 0;
-  }
 }

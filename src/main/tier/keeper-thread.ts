@@ -6,16 +6,12 @@
 import { type MessagePort, Worker } from 'node:worker_threads';
 import { CacheError, type CacheErrorCode } from '../../protocol/errors.ts';
 import type { FromKeeper, KeeperBirth, ToKeeper } from '../../protocol/tier.ts';
+import { type Death, deathOf } from '../worker-death.ts';
 import { asTierError } from './options.ts';
 
 const WORKER = new URL('../../worker/keeper/index.js', import.meta.url);
 /** What an engine may take to close beyond the time that the calls had: a queue that is full of what waits for a slow disk. */
 const CLOSE_GRACE_MS = 10_000;
-
-export interface KeeperDeath {
-  readonly code: number;
-  readonly cause: unknown;
-}
 
 /** What a keeper says beside its answers. */
 export interface KeeperEvents {
@@ -32,7 +28,7 @@ export interface KeeperEnd {
 
 export class KeeperThread {
   /** Never rejects. */
-  readonly death: Promise<KeeperDeath>;
+  readonly death: Promise<Death>;
   /**
    * Whether the tier is empty. Rejects with what the keeper refuses, TIMEOUT when an engine of the user's takes longer than
    * `timeoutMs`, and ENGINE_ERROR when the thread ends before.
@@ -48,7 +44,7 @@ export class KeeperThread {
     this.#path = pathOf(birth);
     // The application's own flags (loaders, inspectors, test runners) are none of the keeper's business.
     this.#worker = new Worker(WORKER, { workerData: birth, name: 'shardstash tier', execArgv: [] });
-    this.death = this.#whenDead();
+    this.death = deathOf(this.#worker);
     this.ready = this.#whenReady(events, 'module' in birth.engine ? timeoutMs : undefined);
     this.ready.catch(() => {});
   }
@@ -83,16 +79,6 @@ export class KeeperThread {
 
   async terminate(): Promise<void> {
     await this.#worker.terminate();
-  }
-
-  #whenDead(): Promise<KeeperDeath> {
-    return new Promise((resolve) => {
-      let cause: unknown;
-      this.#worker.once('error', (error) => {
-        cause = error;
-      });
-      this.#worker.once('exit', (code) => resolve({ code, cause }));
-    });
   }
 
   async #whenReady(events: KeeperEvents, timeoutMs: number | undefined): Promise<boolean> {

@@ -10,13 +10,12 @@ import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { CacheError } from '../../protocol/errors.ts';
 import { type KeeperBirth, TIER_DOWN, TIER_QUEUED_BYTES, TIER_QUEUED_ENTRIES } from '../../protocol/tier.ts';
 import type { Notices } from '../notices.ts';
-import { type KeeperDeath, KeeperThread, pathOf } from './keeper-thread.ts';
+import { CrashBudget, type Death } from '../worker-death.ts';
+import { KeeperThread, pathOf } from './keeper-thread.ts';
 
 /** The pause before the first new thread, doubled with each death of the last minute, up to the longest. */
 const PAUSE_MS = 10;
 const PAUSE_MAX_MS = 5_000;
-/** Deaths are forgiven after this. */
-const BUDGET_WINDOW_MS = 60_000;
 
 /** What of the cache's options concerns it. */
 export interface KeeperLimits {
@@ -33,8 +32,7 @@ export class Keeper {
   readonly #path: string;
   #thread: KeeperThread | undefined;
   #closed = false;
-  /** When threads died lately, oldest first. */
-  #deaths: number[] = [];
+  readonly #budget: CrashBudget;
   #pause: NodeJS.Timeout | undefined;
   /** The thread that is to follow one that died. Never rejects. */
   #next: Promise<void> | undefined;
@@ -46,6 +44,7 @@ export class Keeper {
   constructor(birth: KeeperBirth, limits: KeeperLimits, notices: Notices) {
     this.#birth = birth;
     this.#limits = limits;
+    this.#budget = new CrashBudget(limits.crashBudget);
     this.#notices = notices;
     this.#counts = new Float64Array(birth.counts);
     this.#path = pathOf(birth);
@@ -124,7 +123,7 @@ export class Keeper {
     void thread.death.then((death) => this.#onDeath(death));
   }
 
-  #onDeath({ code, cause }: KeeperDeath): void {
+  #onDeath({ code, cause }: Death): void {
     if (this.#closed) {
       return;
     }
@@ -134,9 +133,7 @@ export class Keeper {
     this.#counts[TIER_QUEUED_ENTRIES] = 0;
     this.#counts[TIER_QUEUED_BYTES] = 0;
     this.#counts[TIER_DOWN] = 1;
-    const nowMs = performance.now();
-    this.#deaths = [...this.#deaths.filter((atMs) => nowMs - atMs < BUDGET_WINDOW_MS), nowMs];
-    const isLast = this.#deaths.length > this.#limits.crashBudget;
+    const isLast = this.#budget.spend();
     const next = isLast ? 'It has died too often lately and is not started again' : 'It is started again';
     const what = lost === 0 ? '' : `, and with it ${counted(lost)} that waited to be written`;
     const message = `The thread of the tier ${this.#path} ended with code ${code}${what}. ${next}`;
@@ -144,7 +141,7 @@ export class Keeper {
     if (isLast) {
       return;
     }
-    const pauseMs = Math.min(PAUSE_MAX_MS, PAUSE_MS * 2 ** (this.#deaths.length - 1));
+    const pauseMs = Math.min(PAUSE_MAX_MS, PAUSE_MS * 2 ** (this.#budget.deaths - 1));
     this.#pause = setTimeout(() => {
       this.#next = this.#replace();
     }, pauseMs);

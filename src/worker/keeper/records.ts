@@ -19,7 +19,7 @@ import type { TierCounts } from './counts.ts';
 import type { Writes } from './writes.ts';
 
 /** Records that are read at once: a page of keys may stand for gigabytes. */
-const RECORDS_PER_STEP = 64;
+export const RECORDS_PER_STEP = 64;
 
 export interface TierParts {
   readonly engine: Engine;

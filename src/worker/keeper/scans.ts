@@ -17,15 +17,13 @@ import { CacheError } from '../../protocol/errors.ts';
 import { deadlineOf } from '../../protocol/record.ts';
 import type { UnsealedValue } from '../../protocol/sealing.ts';
 import { errorRecordOf } from './error-record.ts';
-import type { TierRecords } from './records.ts';
+import { RECORDS_PER_STEP, type TierRecords } from './records.ts';
 import type { Writes } from './writes.ts';
 
 export const SCANS_MAX = 64;
 const SCAN_IDLE_MS = 30_000;
 const PAGE_ENTRIES_MAX = 8_192;
 const PAGE_BYTES = 16 * 1024 * 1024;
-/** Records that are read at once. */
-const RECORDS_PER_STEP = 64;
 
 export interface PageRequest {
   readonly scan: number;

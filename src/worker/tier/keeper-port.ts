@@ -6,14 +6,15 @@
  */
 import type { MessagePort } from 'node:worker_threads';
 import { CacheError } from '../../protocol/errors.ts';
-import type {
-  TierAnswer,
-  TierBatch,
-  TierCall,
-  TierEntry,
-  TierHead,
-  TierNews,
-  TierPageEntry,
+import {
+  bytesBeside,
+  type TierAnswer,
+  type TierBatch,
+  type TierCall,
+  type TierEntry,
+  type TierHead,
+  type TierNews,
+  type TierPageEntry,
 } from '../../protocol/tier.ts';
 
 /** An owner that waits gets on with its work all the same: it says so this often. */
@@ -183,7 +184,7 @@ export class KeeperPort {
     let at = 0;
     for (const answer of answers) {
       const from = at;
-      at += bytesOf(answer);
+      at += bytesBeside(answer);
       if ('id' in answer) {
         this.#settle(answer, from === at ? NOTHING : bytes.subarray(from, at));
       } else {
@@ -245,18 +246,6 @@ export class KeeperPort {
   #rest(): void {
     clearInterval(this.#beat);
     this.#beat = undefined;
-  }
-}
-
-/** Bytes that belong to an answer. */
-function bytesOf(answer: TierAnswer): number {
-  switch (answer.is) {
-    case 'entry':
-      return answer.head.byteLength;
-    case 'page':
-      return answer.entries.reduce((sum, { head }) => sum + (head?.byteLength ?? 0), 0);
-    default:
-      return 0;
   }
 }
 

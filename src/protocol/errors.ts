@@ -30,7 +30,9 @@ export type CacheErrorCode =
   | 'POLICY_ERROR'
   | 'COMPUTE_ERROR'
   | 'FILTER_ERROR'
+  | 'CACHE_SAVE_ERROR'
   | 'CACHE_LOAD_ERROR'
+  | 'CACHE_METRICS_SAVE_ERROR'
   | 'PROTOCOL_ERROR'
   | StoreErrorCode;
 

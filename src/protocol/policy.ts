@@ -86,8 +86,27 @@ export interface EvictionPolicy {
    * memory ahead, all at once. A guess that turns out wrong costs nothing but the loads.
    */
   ahead?(into: Int32Array): number;
+  /**
+   * Optional. The slots of all entries as they would leave if nothing more happened, soonest first: for a snapshot, which keeps them
+   * in that order. Copies what it needs at once, in well under 10 ns an entry, since it is walked in pieces while the policy goes
+   * on. Without it a snapshot has the order in which entries were written.
+   */
+  order?(): SlotOrder;
+  /**
+   * Optional. As `add`, of an entry of a snapshot that a policy of the same name has made: `standing` is what its `order` said of it.
+   * Entries come in that order. Without it they are added.
+   */
+  restore?(slot: number, hash: number, standing: number): boolean;
   /** Optional. Throws on the first broken invariant. For tests and fuzzers. */
   check?(): void;
+}
+
+/** Slots in an order, one at a time. Entries that have left since are still named. */
+export interface SlotOrder {
+  /** The next slot, -1 at the end. */
+  next(): number;
+  /** What the policy knows of the slot that `next` has just named, beside its place: a uint32 that means something to `restore` only. */
+  readonly standing: number;
 }
 
 /** What a module of policies exports: makes the policy of one shard. `options` are those of `eviction` beside its name. */

@@ -4,6 +4,7 @@ import type { FilterSpec } from './filter.ts';
 import type { HashSeed } from './key.ts';
 import type { ShardLimits, ShardRegions } from './memory.ts';
 import type { HitMode, PolicyOptions } from './policy.ts';
+import type { SnapshotReply, SnapshotRequest } from './snapshot/tasks.ts';
 
 export type PolicyName =
   | 'as3-fifo'
@@ -79,7 +80,7 @@ export interface ShardBirth {
 }
 
 /** What a shard's thread tells its opener. `loading` comes first where there is a user's code to load. */
-export type ShardMessage = ShardLoading | ShardReady | ShardRefusal | FaultReport | ShardHere;
+export type ShardMessage = ShardLoading | ShardReady | ShardRefusal | FaultReport | ShardHere | SnapshotReply;
 
 /** From now on it is a user's code that takes its time. */
 export interface ShardLoading {
@@ -114,7 +115,7 @@ export interface FaultReport {
 }
 
 /** What an owner's thread hears from the opener. */
-export type OpenerMessage = ConnectMessage | HailMessage | TierMessage;
+export type OpenerMessage = ConnectMessage | HailMessage | TierMessage | SnapshotRequest;
 
 /** The keeper of the tier was started again: this leads to it. */
 export interface TierMessage {

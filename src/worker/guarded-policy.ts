@@ -34,6 +34,8 @@ const OUTCOMES: Record<Hook, string> = {
   clear: 'The entries are gone all the same',
   hit: 'No call was affected',
   ahead: 'No call was affected',
+  order: 'The snapshot has the order of writing',
+  restore: 'The entry was not loaded',
   check: '',
 };
 

@@ -83,6 +83,9 @@ function serve(shard: Shard): void {
     if ('tier' in message) {
       return tier?.connect(message.tier);
     }
+    if ('snapshot' in message) {
+      return;
+    }
     const { connect, client, samples, wake } = message;
     const clientMemory = new ClientMemory(client);
     const asker: Asker = { tell: (end) => connect.postMessage(end) };

@@ -8,13 +8,13 @@
 import { openStore, type Store, type StoreOptions } from 'shardstash/store';
 import { LOOPBACK, type RedisServer, startRedis } from '../test/support/redis-server.ts';
 import { openPlain, type PlainName, type PlainStore } from './peers/plain-stores.ts';
+import { askedRate } from './support/asked.ts';
 import type { Bench, Report, RunOptions } from './support/bench.ts';
-import { type Figure, figure, pick } from './support/figure.ts';
+import { type Figure, pick } from './support/figure.ts';
 import { at, keysOf, uniformIds } from './support/keys.ts';
 import { inFlight, type Load, measureLoads } from './support/load.ts';
 import { compare, type Ratio } from './support/ratio.ts';
 import { type Pace, paceOf } from './support/rounds.ts';
-import { formatCount } from './support/table.ts';
 
 const ENGINES = ['memory', 'file', 'json', 'log', 'disk', 'lmdb', 'sqlite', 'redis'] as const;
 type EngineName = (typeof ENGINES)[number];
@@ -184,20 +184,11 @@ function ratiosOf(engine: EngineName, figures: readonly Figure[], plain: PlainSt
     const ours = pick(figures, `${what}: ${engine}`);
     const asked = GOALS[`${engine} ${what}`];
     const goal =
-      asked === undefined ? [] : [compare(ours, rate(asked, ours), { what: `${engine}: ${what}`, reach: 1 })];
+      asked === undefined ? [] : [compare(ours, askedRate(asked, ours), { what: `${engine}: ${what}`, reach: 1 })];
     const theirs = figures.find(({ name }) => name === `${what}: ${plain?.name}`);
     const beside = theirs === undefined ? [] : [compare(ours, theirs, { what: `${engine}: ${what}` })];
     return [...goal, ...beside];
   });
-}
-
-/** A rate that was asked for, as something to compare with. */
-function rate(perSecond: number, { rounds }: Figure): Figure {
-  return figure(
-    `${formatCount(perSecond)} a second`,
-    'ns an operation',
-    rounds.map(() => 1e9 / perSecond),
-  );
 }
 
 /** Buffers as they are. Only for the engines that somebody would give them to. */
@@ -231,7 +222,7 @@ async function measureLarge(
       pace,
     );
     const ratios = figures.map((ours) => {
-      const goal = rate(Math.round(LARGE_BYTES_PER_SECOND / LARGE_BYTES), ours);
+      const goal = askedRate(Math.round(LARGE_BYTES_PER_SECOND / LARGE_BYTES), ours);
       return compare(ours, goal, {
         what: ours.name,
         against: '500 MB a second',

@@ -117,6 +117,8 @@ const PUBLISHED = [
 const LIBRARIES: Record<string, readonly string[]> = {
   'src/main/codec/': ['src/main/serializers/', 'src/main/plugin.ts'],
   'src/main/filters/': [],
+  'src/main/memo/file/': ['src/main/codec/', 'src/main/memo/tier.ts', 'src/main/serializers/'],
+  'src/main/memo/tier.ts': [],
   'src/main/stores/': [
     'src/main/codec/',
     'src/main/computing.ts',

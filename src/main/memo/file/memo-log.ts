@@ -1,0 +1,331 @@
+/**
+ * A memo file as one of its many readers and writers has it open: appends, what others have appended, and where the file is when
+ * another has taken its place.
+ *
+ *     append   one write - stat of the path: still this file, and longer by just this frame?  then it is done
+ *              else read what is new: does the frame stand where it counts, in the file that the path means?  if not, again
+ *
+ * Nothing is locked. The order of the file is the order of what has happened, for everybody: a write with O_APPEND goes to the end as a
+ * whole, however many do it. When a compaction freezes the file (rewrite.ts), what is written from then on does not count; its writers
+ * wait for the new file, milliseconds, and write it there. Whoever freezes and then dies, or takes longer than its lease, is
+ * overruled by a thaw.
+ *
+ * What it is bad at: file systems of a network, which append only for one machine at a time.
+ */
+import fs from 'node:fs';
+import { dirname } from 'node:path';
+import { engineError, storeError } from '../../../protocol/engines/faults.ts';
+import { CacheError } from '../../../protocol/errors.ts';
+import type { Files } from '../../../protocol/files.ts';
+import { isAlive, nextNumber, OWN_MARK } from '../../../protocol/process-mark.ts';
+import { assertMemo } from './foreign.ts';
+import { type FileHead, FRAME_HEAD_BYTES, FREEZE, FrameView, frameOf, headFrame, sealFrame, THAW } from './frame.ts';
+import { FrameReader, readFully } from './frame-reader.ts';
+
+/** How often a frame is written again because it was cut short, or the file has been replaced. */
+const APPEND_TRIES_MAX = 100;
+/** Between two looks at a file that is frozen, and for how long in all. Its lease ends before. */
+const FROZEN_POLL_MS = 1;
+const FROZEN_POLLS_MAX = 60_000;
+/** What is read of a frame at first: as much as costs no more than the call. */
+const FRAME_READ_BYTES = 4_096;
+const APPENDING = fs.constants.O_RDWR | fs.constants.O_APPEND | fs.constants.O_CREAT | (fs.constants.O_NONBLOCK ?? 0);
+
+export interface MemoLogOptions {
+  readonly files: Files;
+  readonly path: string;
+  /** For a file that is not there yet. */
+  readonly head: FileHead;
+}
+
+/** Who keeps what the frames say. */
+export interface Ledger {
+  /** The frames of another file follow, from its first. */
+  reset(): void;
+  /** `offset` is where it stands in the file. Good during the call. */
+  visit(frame: FrameView, offset: number): void;
+  /** Pieces of the file are no frames. */
+  damaged(): void;
+}
+
+interface Freeze {
+  readonly ticket: number;
+  readonly mark: string;
+  readonly expiresAtMs: number;
+}
+
+export class MemoLog {
+  readonly path: string;
+  readonly #files: Files;
+  readonly #head: FileHead;
+  readonly #ledger: Ledger;
+  readonly #frame = new FrameView();
+  readonly #scratch = Buffer.allocUnsafe(FRAME_READ_BYTES);
+  readonly #wait = new Int32Array(new SharedArrayBuffer(4));
+  #reader = new FrameReader();
+  #fd = -1;
+  #device = 0;
+  #inode = 0;
+  #freeze: Freeze | undefined;
+  /** The frame that was just appended, until it is met. */
+  #sought: Buffer | undefined;
+  /** Of files that have been replaced. */
+  #holesBefore = 0;
+
+  /** Opens the file, makes it if there is none, and reads it. Throws ENGINE_ERROR or STORE_FOREIGN. */
+  constructor({ files, path, head }: MemoLogOptions, ledger: Ledger) {
+    this.#files = files;
+    this.path = path;
+    this.#head = head;
+    this.#ledger = ledger;
+    this.#during('open a memo file', () => this.#open());
+  }
+
+  /** What its head says. */
+  get head(): FileHead {
+    return this.#reader.head ?? this.#head;
+  }
+
+  get bytes(): number {
+    return this.#reader.size;
+  }
+
+  /** How many pieces of the file were no frames. */
+  get holes(): number {
+    return this.#holesBefore + this.#reader.holes;
+  }
+
+  /** Reads what others have appended, or the file that has taken the place of this. */
+  refresh(): void {
+    this.#during('read a memo file', () => this.#refresh());
+  }
+
+  /** Returns when the frame stands where everybody reads it. Throws ENGINE_ERROR, and then it counts for nobody. */
+  append(frame: Buffer): void {
+    this.#during('append to a memo file', () => this.#append(frame));
+  }
+
+  /** The frame at an offset that `visit` was told; undefined where it no longer checks. Good until the next call. */
+  frameAt(offset: number): FrameView | undefined {
+    return this.#during('read a memo file', () => this.#frameAt(offset));
+  }
+
+  /**
+   * From now on nothing counts that anybody appends, until `thaw`, or until the lease is over; what stands before it has been
+   * visited when this returns. Answers its ticket.
+   */
+  freeze(leaseMs: number): number {
+    return this.#during('freeze a memo file', () => this.#freezeFor(leaseMs));
+  }
+
+  thaw(ticket: number): void {
+    this.#during('thaw a memo file', () => this.#thaw(ticket));
+  }
+
+  /** Makes all that was appended survive the machine's end. */
+  sync(): void {
+    this.#during('sync a memo file', () => this.#files.fsyncSync(this.#fd));
+  }
+
+  close(): void {
+    const fd = this.#fd;
+    this.#fd = -1;
+    if (fd >= 0) {
+      this.#during('close a memo file', () => this.#files.closeSync(fd));
+    }
+  }
+
+  #during<T>(doing: string, step: () => T): T {
+    try {
+      return step();
+    } catch (cause) {
+      throw engineError(doing, this.path, cause);
+    }
+  }
+
+  #open(): void {
+    this.#files.mkdirSync(dirname(this.path), { recursive: true });
+    const fd = this.#files.openSync(this.path, APPENDING);
+    let size: number;
+    try {
+      const stat = this.#files.fstatSync(fd);
+      assertMemo(this.#files, fd, stat, this.path);
+      this.#device = stat.dev;
+      this.#inode = stat.ino;
+      size = stat.size;
+    } catch (error) {
+      this.#files.closeSync(fd);
+      throw error;
+    }
+    this.close();
+    this.#fd = fd;
+    this.#restart();
+    this.#read(size);
+    for (let tries = 0; this.#reader.head === undefined; tries++) {
+      // New, or cut off within its head, or the head is damaged: then nothing else in it can be read, either.
+      if (tries === APPEND_TRIES_MAX) {
+        throw this.#cutShort();
+      }
+      this.#write(headFrame(this.#head, Date.now()));
+      this.#restart();
+      this.#read(this.#files.fstatSync(fd).size);
+    }
+  }
+
+  #restart(): void {
+    this.#holesBefore += this.#reader.holes;
+    this.#reader = new FrameReader();
+    this.#freeze = undefined;
+    this.#ledger.reset();
+  }
+
+  /** Whether the path still meant this file. */
+  #refresh(): boolean {
+    const stat = this.#files.statSync(this.path, { throwIfNoEntry: false });
+    if (stat === undefined || stat.ino !== this.#inode || stat.dev !== this.#device) {
+      this.#open();
+      return false;
+    }
+    this.#read(stat.size);
+    return true;
+  }
+
+  #read(size: number): void {
+    const reader = this.#reader;
+    if (size === reader.size) {
+      return;
+    }
+    if (size < reader.offset) {
+      // Somebody has cut it off: all places may be others.
+      this.#restart();
+      this.#read(size);
+      return;
+    }
+    const holes = reader.holes;
+    reader.read(this.#files, this.#fd, size, this.#visit);
+    if (reader.holes > holes) {
+      this.#ledger.damaged();
+    }
+  }
+
+  readonly #visit = (frame: FrameView, offset: number): void => {
+    if (this.#freeze !== undefined) {
+      if (frame.kind === THAW && frame.ticket === this.#freeze.ticket) {
+        this.#freeze = undefined;
+      }
+      return;
+    }
+    if (frame.kind === FREEZE) {
+      const { ticket, payload, expiresAtMs } = frame;
+      this.#freeze = { ticket, mark: payload.toString('latin1'), expiresAtMs };
+      return;
+    }
+    if (this.#sought !== undefined && frame.byteLength === this.#sought.length && frame.whole.equals(this.#sought)) {
+      this.#sought = undefined;
+    }
+    this.#ledger.visit(frame, offset);
+  };
+
+  #append(frame: Buffer): void {
+    for (let tries = 0; tries < APPEND_TRIES_MAX; tries++) {
+      this.#awaitThaw();
+      sealFrame(frame, this.head.seed);
+      if (!this.#write(frame)) {
+        continue;
+      }
+      const stat = this.#files.statSync(this.path, { throwIfNoEntry: false });
+      const isSame = stat !== undefined && stat.ino === this.#inode && stat.dev === this.#device;
+      const { offset, size } = this.#reader;
+      if (isSame && size === offset && stat.size === offset + frame.length) {
+        this.#reader.appended(frame, this.#visit);
+        return;
+      }
+      this.#sought = frame;
+      this.#read(this.#files.fstatSync(this.#fd).size);
+      const counts = this.#sought === undefined;
+      this.#sought = undefined;
+      // What stands before a freeze is in the file that has taken the place of this one, too.
+      const isCarried = counts && this.#freeze !== undefined;
+      if (!isSame) {
+        this.#open();
+      }
+      if (isCarried || (counts && isSame)) {
+        return;
+      }
+    }
+    throw this.#cutShort();
+  }
+
+  /** Whether it was written to its end. A piece is garbage that readers pass over. */
+  #write(frame: Buffer): boolean {
+    return this.#files.writeSync(this.#fd, frame, 0, frame.length, null) === frame.length;
+  }
+
+  #awaitThaw(): void {
+    for (let polls = 0; this.#freeze !== undefined; polls++) {
+      if (!this.#refresh()) {
+        continue;
+      }
+      const freeze = this.#freeze;
+      if (freeze === undefined) {
+        return;
+      }
+      if (Date.now() >= freeze.expiresAtMs || !isAlive(freeze.mark)) {
+        this.#thaw(freeze.ticket);
+      } else if (polls === FROZEN_POLLS_MAX) {
+        throw storeError('LOCKED', this.path, `The memo file ${this.path} is being compacted: try again later`);
+      } else {
+        Atomics.wait(this.#wait, 0, 0, FROZEN_POLL_MS);
+      }
+    }
+  }
+
+  #freezeFor(leaseMs: number): number {
+    const ticket = nextNumber();
+    for (let tries = 0; tries < APPEND_TRIES_MAX; tries++) {
+      this.#awaitThaw();
+      const nowMs = Date.now();
+      const payload = Buffer.from(OWN_MARK, 'latin1');
+      const frame = frameOf({ kind: FREEZE, payload, ticket, createdAtMs: nowMs, expiresAtMs: nowMs + leaseMs });
+      sealFrame(frame, this.head.seed);
+      this.#write(frame);
+      this.#read(this.#files.fstatSync(this.#fd).size);
+      if (this.#freeze?.ticket === ticket) {
+        return ticket;
+      }
+    }
+    throw this.#cutShort();
+  }
+
+  #thaw(ticket: number): void {
+    const frame = frameOf({ kind: THAW, ticket, createdAtMs: Date.now() });
+    sealFrame(frame, this.head.seed);
+    for (let tries = 0; tries < APPEND_TRIES_MAX && !this.#write(frame); tries++) {
+      // A piece of it is garbage like any other.
+    }
+    this.#read(this.#files.fstatSync(this.#fd).size);
+  }
+
+  #frameAt(offset: number): FrameView | undefined {
+    const length = Math.min(FRAME_READ_BYTES, this.#reader.size - offset);
+    const count = length < FRAME_HEAD_BYTES ? 0 : readFully(this.#files, this.#fd, this.#scratch, length, offset);
+    const frame = this.#frame;
+    if (count < FRAME_HEAD_BYTES || !frame.readHead(this.#scratch, 0, this.head.seed)) {
+      return undefined;
+    }
+    const { byteLength } = frame;
+    if (byteLength > count) {
+      const whole = Buffer.allocUnsafe(byteLength);
+      if (readFully(this.#files, this.#fd, whole, byteLength, offset) < byteLength) {
+        return undefined;
+      }
+      frame.take(whole, 0);
+    }
+    return frame.bodyChecks() ? frame : undefined;
+  }
+
+  #cutShort(): CacheError {
+    const message = `Cannot append to the memo file ${this.path}: ${APPEND_TRIES_MAX} writes in a row were cut short, or the file was replaced after each. Next: make room on the disk, or see who replaces it`;
+    return new CacheError('ENGINE_ERROR', message, { path: this.path });
+  }
+}

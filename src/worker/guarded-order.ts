@@ -56,18 +56,18 @@ export class GuardedOrder implements SlotOrder {
     let slot: unknown;
     try {
       slot = this.#order.next();
+      if (types.isPromise(slot)) {
+        // Nobody awaits it: if it rejects, that would end the thread. Its own `then` is the user's, too.
+        Promise.prototype.then.call(slot, undefined, (cause: unknown) => {
+          this.#fault(`rejected in \`order\`: ${describeThrown(cause)}`, cause);
+        });
+      }
     } catch (cause) {
       this.#fault(`threw in \`order\`: ${describeThrown(cause)}`, cause);
       return NONE;
     }
     if (slot === NONE) {
       return NONE;
-    }
-    if (types.isPromise(slot)) {
-      // Nobody awaits it: if it rejects, that would end the thread. Its own `then` is the user's, too.
-      Promise.prototype.then.call(slot, undefined, (cause: unknown) => {
-        this.#fault(`rejected in \`order\`: ${describeThrown(cause)}`, cause);
-      });
     }
     if (typeof slot !== 'number' || this.#isNamed[slot] === undefined) {
       const expected = `a slot below ${this.#isNamed.length}, or -1 at the end, is expected`;

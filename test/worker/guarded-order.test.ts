@@ -48,6 +48,12 @@ const boom = () => {
   throw new Error('boom');
 };
 
+function revoked(): object {
+  const { proxy, revoke } = Proxy.revocable({}, {});
+  revoke();
+  return proxy;
+}
+
 test('an order passes as it is, and policies without one have none', () => {
   const { policy, faults } = guarded({});
   expect(walk(policy.order?.(USED)).map(([slot]) => slot)).toEqual(LIVE);
@@ -78,6 +84,12 @@ test('standings pass as they are, and are asked of live entries only', () => {
   expect(faults).toEqual([]);
 });
 
+test('an order that throws whatever is asked of it leaves nobody out', () => {
+  const { policy, faults } = guarded({ order: revoked });
+  expect(walk(policy.order?.(USED)).map(([slot]) => slot)).toEqual([1, 3, 5, 7]);
+  expect(faults.length).toBe(1);
+});
+
 test.each<[string, unknown, string]>([
   ['throws', boom, 'threw in `order`: boom'],
   ['returns nothing', () => undefined, 'returned undefined from `order`'],
@@ -103,6 +115,11 @@ describe('of an order that fails midway, the rest follows as it comes, once:', (
     ['a symbol', Symbol('slot')],
     ['the result of an iterator', { value: 1, done: false }],
     ['a slot that it has named', 7],
+    [
+      'a promise whose constructor throws',
+      () => Object.defineProperty(Promise.resolve(3), 'constructor', { get: boom }),
+    ],
+    ['a revoked Proxy', () => revoked()],
     ['a function whose name throws', () => Object.defineProperty(() => {}, 'name', { get: boom })],
   ])('%s', (_, answer) => {
     const { policy, faults } = guarded({ order: answering(7, answer, 3) });

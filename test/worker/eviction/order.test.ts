@@ -6,6 +6,8 @@ import { describe, expect, test } from 'vitest';
 import type { EvictionPolicy, PolicyContext, PolicyFactory } from '../../../src/protocol/policy.ts';
 import type { PolicyName } from '../../../src/protocol/spec.ts';
 import { policies } from '../../../src/worker/eviction/index.ts';
+import { ListOrder } from '../../../src/worker/eviction/list-order.ts';
+import { SlotLists } from '../../../src/worker/eviction/lists.ts';
 import { create } from '../../support/policy-suite.ts';
 import { type Random, seededRandom } from '../../support/random.ts';
 
@@ -32,6 +34,9 @@ const SETTINGS: Partial<Record<PolicyName, Record<string, unknown>>> = {
 
 /** Nothing that these know is lost on the way. */
 const EXACT: readonly PolicyName[] = ['fifo', 'lru', 'lfu', 'mfu', 'clock', 'sieve'];
+
+/** Nothing gives an entry of these another round, so that they leave in their order. */
+const BY_TURNS: readonly PolicyName[] = ['fifo', 'lru', 'lfu', 'mfu'];
 
 const LIMITS = [
   { bound: 'entries', entriesMax: ENTRIES, bytesMax: Number.MAX_SAFE_INTEGER },
@@ -221,7 +226,11 @@ describe.each(cases)('$name $options, bound by $bound', (what) => {
     expect(marksOf(again)).toEqual(marksOf(order));
     const rounded = Math.abs(learntOf(again[0] as Named) - learntOf(order[0] as Named));
     expect(rounded).toBeLessThanOrEqual(order.length);
-    expect(fresh.drain()).toEqual(old.drain());
+    const victims = old.drain();
+    expect(fresh.drain()).toEqual(victims);
+    if (BY_TURNS.includes(what.name)) {
+      expect(order.map(([key]) => key)).toEqual(victims);
+    }
   });
 
   test.runIf(EXACT.includes(what.name) && Object.keys(what.options).length === 0)(
@@ -278,6 +287,41 @@ test.each(['s3-fifo', 'as3-fifo', 'arc', 'w-tinylfu'] as const)(
     }
   },
 );
+
+test.each(['clock', 'sieve', 's3-fifo', 'as3-fifo'] as const)(
+  '%s: what an order says was so when it was asked for',
+  (name) => {
+    const touched = new Uint8Array(4);
+    const policy = create(policies[name], touched, 0, 4);
+    policy.add(1, 1);
+    touched[1] = 2;
+    const order = policy.order?.(2);
+    touched[1] = 0;
+    expect([order?.next(), (order?.standing ?? 0) & 3]).toEqual([1, 2]);
+  },
+);
+
+test('stretches of lists end where they are to end, and empty ones are passed over', () => {
+  const lists = new SlotLists(10, 2);
+  for (const slot of [4, 2, 7, 5]) {
+    lists.push(slot);
+  }
+  lists.push(9, 1);
+  const stretches = [
+    { from: 4, until: 4, mark: 1 },
+    { from: -1, mark: 2 },
+    { from: 2, until: 5, mark: 3 },
+    { from: 9, mark: 4 },
+    { from: -1, mark: 5 },
+  ];
+  const order = new ListOrder(lists.copy(10), stretches);
+  lists.clear();
+  const named: number[][] = [];
+  for (let slot = order.next(); slot !== -1; slot = order.next()) {
+    named.push([slot, order.standing]);
+  }
+  expect([...named, order.next()]).toEqual([[2, 3], [7, 3], [9, 4], -1]);
+});
 
 test('an entry of a made-up snapshot is led past 4,096 classes of uses at most', () => {
   const slots = 10_000;

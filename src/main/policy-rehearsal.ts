@@ -89,8 +89,8 @@ export class Rehearsal {
   }
 
   /**
-   * A new entry, room made for it. False when the policy gives too little up; a refusal is none. One of a snapshot comes with its
-   * standing, to a policy that has `restore`.
+   * A new entry, room made for it. False when the policy gives too little up; a refusal is none. One of a snapshot
+   * comes with its standing, to a policy that has `restore`.
    */
   store(hash: number, weight: number, standing?: number): boolean {
     this.policy.arrive?.(hash);
@@ -105,7 +105,10 @@ export class Rehearsal {
     return true;
   }
 
-  /** Stores what an order of this policy, just asked for, names in another rehearsal, in its slots and with what is said of it. */
+  /**
+   * Stores what an order of this policy, just asked for, names in another rehearsal, in its slots and with what is said
+   * of it.
+   */
   restoreInto(other: Rehearsal, order: SlotOrder): void {
     for (let slot = order.next(); slot !== -1; slot = order.next()) {
       const entry = this.#live.get(slot);

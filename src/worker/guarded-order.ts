@@ -1,7 +1,7 @@
 /**
- * The order of entries that a user's policy gives for a snapshot, behind the boundary of guarded-policy.ts. Whatever the policy
- * names, every entry comes once: an order that throws, names what is no slot, or the same slot again, is not asked on. What it has not
- * named by then follows in the order of slots, and so does what it has left out.
+ * The order of entries that a user's policy gives for a snapshot, behind the boundary of guarded-policy.ts. Whatever
+ * the policy names, every entry comes once: an order that throws, names what is no slot, or the same slot again, is not
+ * asked on. What it has not named by then follows in the order of slots, and so does what it has left out.
  *
  * That takes a byte for each slot, for as long as the snapshot is written.
  */

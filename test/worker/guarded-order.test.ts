@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { EvictionPolicy, SlotOrder } from '../../src/protocol/policy.ts';
+import { loadPolicy } from '../../src/worker/custom-policy.ts';
 import { policies } from '../../src/worker/eviction/index.ts';
 import { GuardedPolicy, PolicyFault } from '../../src/worker/guarded-policy.ts';
 import { create } from '../support/policy-suite.ts';
@@ -173,6 +174,18 @@ test('a restore hears all it is told, and its answer counts', () => {
     [2, 22, 222],
     [4, 44, 444],
   ]);
+});
+
+test('what a module exports is asked for its order, and told what it restores', async () => {
+  const module = new URL('../support/policy-modules.mjs', import.meta.url).href;
+  const policy = create(await loadPolicy({ module, export: 'orderly', options: {} }));
+  const { policy: trusted, faults } = guarded({ order: policy.order, restore: policy.restore });
+  expect([trusted.restore?.(3, 10, 1), trusted.restore?.(1, 20, 2)]).toEqual([true, true]);
+  expect(walk(trusted.order?.(4))).toEqual([
+    [3, 11],
+    [1, 22],
+  ]);
+  expect(faults).toEqual([]);
 });
 
 test.each<[string, unknown, string]>([

@@ -1,6 +1,6 @@
 /**
- * What a snapshot keeps of each policy: the order of its entries and what is said of them, from which another policy of its kind
- * goes on as it would have gone on itself.
+ * What a snapshot keeps of each policy: the order of its entries and what is said of them, from which another policy of
+ * its kind goes on as it would have gone on itself.
  */
 import { describe, expect, test } from 'vitest';
 import type { EvictionPolicy, PolicyContext, PolicyFactory } from '../../../src/protocol/policy.ts';

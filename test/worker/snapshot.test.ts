@@ -1,5 +1,5 @@
 import { deepStrictEqual } from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -154,6 +154,17 @@ describe('shards that are saved and loaded', () => {
     expect(calls.slice(6)).toEqual(['add a', 'add b', 'add c']);
   });
 
+  test('write nothing that is not theirs: where a value ends within a word, zeros follow', () => {
+    const saved = owner({ bytesMax: 65_536 });
+    saved.target.set('a', Buffer.alloc(4_000, 0xff));
+    saved.target.delete('a');
+    saved.target.set('b', 'x'.repeat(301));
+    save(path, [saved]);
+    const bytes = readFileSync(path);
+    const end = bytes.lastIndexOf('x') + 1;
+    expect(bytes.subarray(end, end + 3)).toEqual(Buffer.alloc(3));
+  });
+
   test('count neither gets nor sets, and their peaks rise', () => {
     const saved = owner();
     for (let i = 0; i < 10; i++) saved.target.set(`${i}`, 'x');
@@ -212,6 +223,31 @@ describe('what happens while a shard is saved', () => {
     for (let round = 0; round < 4; round++) {
       saveUnderWay(random, round % 2 === 0 ? { entriesMax: 6_000 } : { bytesMax: 900_000 });
     }
+  });
+
+  test('an entry that has to go for its own overwrite is in the snapshot wherever it is then, once', () => {
+    const victims: string[] = [];
+    const slots = new Map<unknown, number>();
+    const policy: PolicyFactory = (context) => ({
+      ...noting([])(context),
+      add: (slot) => slots.set(context.keyOf(slot), slot) !== undefined,
+      victim: () => slots.get(victims[0]) ?? -1,
+      remove: () => void victims.shift(),
+    });
+    const saved = owner({ bytesMax: 600_000 }, policy);
+    const { target } = saved;
+    let count = 0;
+    while (target.set(`${count}`, 'x'.repeat(100)) === undefined) count++;
+    const [first, last] = ['0', `${count - 1}`];
+    const saving = new SaveUnderTest(path);
+    const task = saved.start(saving.task);
+    victims.push(last, first);
+    target.set(last, 'y'.repeat(260));
+    expect([target.look(first), slots.get(last)]).toEqual([undefined, slots.get(first)]);
+    saving.seal([saved.finish<SavedShard>(task)]);
+    const there = texts(path);
+    expect([there.length, new Set(there).size]).toEqual([count, count]);
+    expect(there.at(-1)).toBe(`${last}=${'y'.repeat(260)}`);
   });
 
   test('clear leaves what was written, and a later save has what came after it', () => {
@@ -492,6 +528,7 @@ describe('a disk that fails', () => {
     expect(() => saved.finish(task)).toThrow(`Cannot write a shard of the snapshot at ${path}: ${code}`);
     expect(saved.replies).toMatchObject([{ is: 'task', task, failed: { code: 'CACHE_SAVE_ERROR', cause: {} } }]);
     expect([faulty.struck, opened.size]).toEqual([1, 0]);
+    expect(saved.target.shard.contents.slots.isPassed(0)).toBe(false);
     saved.target.set('later', 'x');
     save(path, [saved]);
     expect(new Set(entriesAt(path).map(({ key }) => key)).size).toBe(4_001);

@@ -6,6 +6,7 @@ import type { Files } from '../../protocol/files.ts';
 import { KeyEncoder, shardOf } from '../../protocol/key.ts';
 import { columnBytes, headWords, KEY_BYTES_MAX, wordsFor } from '../../protocol/memory.ts';
 import { type BlockReader, type RecordReader, wordsOf } from '../../protocol/snapshot/block.ts';
+import { diskError } from '../../protocol/snapshot/faults.ts';
 import { encodeChecked } from '../../protocol/snapshot/record-key.ts';
 import { blockIn, idIn, withSource } from '../../protocol/snapshot/source.ts';
 import type { CheckedBlock, CheckTask, RoutedBlock, RoutedSection, RouteTask } from '../../protocol/snapshot/tasks.ts';
@@ -77,9 +78,17 @@ export function route(files: Files, task: RouteTask): RoutedBlock {
     places.push(end);
     end += length;
   }
-  const memory = new SharedArrayBuffer(end * 4);
+  const memory = memoryOf(end * 4, task.path);
   fill(new Int32Array(memory), places, found.subarray(0, count), record.words);
   return { memory, sections };
+}
+
+function memoryOf(bytes: number, path: string): SharedArrayBuffer {
+  try {
+    return new SharedArrayBuffer(bytes);
+  } catch (cause) {
+    throw diskError('CACHE_LOAD_ERROR', `get ${bytes} bytes of memory for the snapshot`, path, cause);
+  }
 }
 
 /** Numbers by which an entry is found again. */

@@ -20,6 +20,7 @@ import { model } from './model.ts';
 import { near } from './near.ts';
 import { occupancy } from './occupancy.ts';
 import { sharedTier } from './shared-tier.ts';
+import { snapshotFlips } from './snapshot-flips.ts';
 import { storeKills } from './store-kills.ts';
 import { tiers } from './tiers.ts';
 import { torture } from './torture.ts';
@@ -46,6 +47,7 @@ const SCRIPTS = {
   near,
   occupancy,
   'shared-tier': sharedTier,
+  'snapshot-flips': snapshotFlips,
   'store-kills': storeKills,
   tiers,
   torture,

@@ -280,6 +280,25 @@ describe('what happens while a shard is saved', () => {
     },
   );
 
+  test('a slice ends after so many bytes, whatever entries are gathered', () => {
+    const saved = owner({ bytesMax: 8 * 1024 * 1024 });
+    const { target } = saved;
+    for (let i = 0; i < 40; i++) target.set(`${i}`, Buffer.alloc(100_000, 'x'));
+    const saving = new SaveUnderTest(path);
+    const task = saved.start(saving.task);
+    target.delete('20');
+    target.set('later', 'x');
+    target.set('30', 'new');
+    let slices = 1;
+    while (saved.turn()) slices++;
+    saving.seal([saved.finish<SavedShard>(task)]);
+    // Six of them are more than half a MiB.
+    expect(slices).toBe(7);
+    const keys = entriesAt(path).map(({ key, value }) => `${String(key)}: ${value.length}`);
+    const rest = Array.from({ length: 40 }, (_, i) => i).filter((i) => i !== 20 && i !== 30);
+    expect(keys.sort()).toEqual([...rest.map((i) => `${i}: 100000`), '30: 3'].sort());
+  });
+
   test('clear leaves what was written, and a later save has what came after it', () => {
     const saved = owner({ entriesMax: 6_000 });
     const all = Array.from({ length: 6_000 }, (_, i) => `${i}`);

@@ -6,7 +6,7 @@ import { crc32 } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { diskFiles, type Files } from '../../src/protocol/files.ts';
 import { shardOf } from '../../src/protocol/key.ts';
-import { reserveShard } from '../../src/protocol/memory.ts';
+import { HEADER_SEQ_LOW, reserveShard, ShardMemory } from '../../src/protocol/memory.ts';
 import { FLAG_SLIDING, OP_EXPIRE, OP_FILL, OP_LEASE, OP_TTL } from '../../src/protocol/operations.ts';
 import type { EvictionPolicy, PolicyFactory } from '../../src/protocol/policy.ts';
 import { sealIndex } from '../../src/protocol/snapshot/block-index.ts';
@@ -420,6 +420,19 @@ describe('a load', () => {
       'mine',
     ]);
     target.shard.check();
+  });
+
+  test('knows what is newer when the low word of the write sequence has begun anew', () => {
+    snapshot(10);
+    const memory = new ShardMemory(reserveShard(LIMITS, { type: 'blocked-bloom', falsePositiveRate: 0.01 }));
+    memory.header[HEADER_SEQ_LOW] = -4;
+    const loading = only(openShard(memory, { limits: LIMITS }));
+    const { target } = loading;
+    const meanwhile = () => {
+      for (let i = 0; i < 6; i++) target.set(`${i}`, 'newer');
+    };
+    expect(load(path, [loading], { meanwhile }).installed).toBe(4);
+    expect([...'0123456789'].map((key) => target.look(key)).filter((value) => value === 'newer').length).toBe(6);
   });
 
   test('ends what is being computed for the keys that come', () => {

@@ -2,15 +2,18 @@ import { deepStrictEqual } from 'node:assert/strict';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { crc32 } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { diskFiles, type Files } from '../../src/protocol/files.ts';
 import { shardOf } from '../../src/protocol/key.ts';
-import { reserveShard } from '../../src/protocol/memory.ts';
+import { HEADER_SEQ_LOW, reserveShard, ShardMemory } from '../../src/protocol/memory.ts';
 import { FLAG_SLIDING, OP_EXPIRE, OP_FILL, OP_LEASE, OP_TTL } from '../../src/protocol/operations.ts';
 import type { EvictionPolicy, PolicyFactory } from '../../src/protocol/policy.ts';
+import { sealIndex } from '../../src/protocol/snapshot/block-index.ts';
 import { entriesOf, type SnapshotEntry } from '../../src/protocol/snapshot/entry.ts';
-import { readIndex } from '../../src/protocol/snapshot/source.ts';
+import { indexIn, readIndex, sourceOf } from '../../src/protocol/snapshot/source.ts';
 import type { BegunLoad, InstalledEntries, RoutedBlock, SavedShard } from '../../src/protocol/snapshot/tasks.ts';
+import type { PolicyName } from '../../src/protocol/spec.ts';
 import { policies } from '../../src/worker/eviction/index.ts';
 import { FaultyFiles, onlyThe } from '../support/faulty-files.ts';
 import { Death, MortalMemory } from '../support/mortal-memory.ts';
@@ -161,7 +164,7 @@ describe('shards that are saved and loaded', () => {
     saved.target.set('b', 'x'.repeat(301));
     save(path, [saved]);
     const bytes = readFileSync(path);
-    const end = bytes.lastIndexOf('x') + 1;
+    const end = bytes.lastIndexOf('xxxx') + 4;
     expect(bytes.subarray(end, end + 3)).toEqual(Buffer.alloc(3));
   });
 
@@ -217,37 +220,83 @@ describe('shards that are saved and loaded', () => {
   });
 });
 
+describe.each(Object.keys(policies) as PolicyName[])('a shard with the policy %s', (name) => {
+  test('is loaded with all its entries, and goes on evicting', () => {
+    const random = seededRandom(`snapshot of ${name}`);
+    const saved = owner({ entriesMax: 400 }, name);
+    for (let i = 0; i < 1_500; i++) {
+      const key = `${random.below(random.oneIn(2) ? 100 : 1_000)}`;
+      if (saved.target.read(key) === undefined) saved.target.set(key, key, random.oneIn(3) ? 1e6 : 0);
+    }
+    save(path, [saved]);
+    const there = texts(path);
+    expect([there.length, new Set(there).size]).toEqual([saved.target.shard.entries, 400]);
+    for (const entriesMax of [400, 50]) {
+      const loaded = owner({ entriesMax }, name);
+      load(path, [loaded], { standings: true });
+      expect(loaded.target.shard.entries).toBe(entriesMax);
+      expect(there.filter((entry) => loaded.target.look(entry.split('=')[0] as string)).length).toBe(entriesMax);
+      loaded.target.shard.check();
+      for (let i = 0; i < 500; i++) loaded.target.set(`new ${i}`, 'x');
+      loaded.target.shard.check();
+    }
+  });
+});
+
 describe('what happens while a shard is saved', () => {
   test('every key that was there from begin to end is in the snapshot once, and none that came later', () => {
     const random = seededRandom('saves under way');
-    for (let round = 0; round < 4; round++) {
+    for (let round = 0; round < 2; round++) {
       saveUnderWay(random, round % 2 === 0 ? { entriesMax: 6_000 } : { bytesMax: 900_000 });
     }
   });
 
-  test('an entry that has to go for its own overwrite is in the snapshot wherever it is then, once', () => {
-    const victims: string[] = [];
-    const slots = new Map<unknown, number>();
-    const policy: PolicyFactory = (context) => ({
-      ...noting([])(context),
-      add: (slot) => slots.set(context.keyOf(slot), slot) !== undefined,
-      victim: () => slots.get(victims[0]) ?? -1,
-      remove: () => void victims.shift(),
-    });
-    const saved = owner({ bytesMax: 600_000 }, policy);
+  test.each(['that of writing', 'none'])(
+    'an entry that has to go for its own overwrite is in the snapshot wherever it is then, once, if the order is %s',
+    (order) => {
+      const victims: string[] = [];
+      const slots = new Map<unknown, number>();
+      const policy: PolicyFactory = (context) => ({
+        ...noting([])(context),
+        add: (slot) => slots.set(context.keyOf(slot), slot) !== undefined,
+        order: order === 'none' ? () => ({ next: () => -1, standing: 0 }) : (undefined as never),
+        victim: () => slots.get(victims[0]) ?? -1,
+        remove: () => void victims.shift(),
+      });
+      const saved = owner({ bytesMax: 600_000 }, policy);
+      const { target } = saved;
+      let count = 0;
+      while (target.set(`${count}`, 'x'.repeat(100)) === undefined) count++;
+      const [first, last] = ['0', `${count - 1}`];
+      const saving = new SaveUnderTest(path);
+      const task = saved.start(saving.task);
+      victims.push(last, first);
+      target.set(last, 'y'.repeat(260));
+      expect([target.look(first), slots.get(last)]).toEqual([undefined, slots.get(first)]);
+      saving.seal([saved.finish<SavedShard>(task)]);
+      const there = texts(path);
+      expect([there.length, new Set(there).size]).toEqual([count, count]);
+      expect(there).toContain(`${last}=${'y'.repeat(260)}`);
+    },
+  );
+
+  test('a slice ends after so many bytes, whatever entries are gathered', () => {
+    const saved = owner({ bytesMax: 8 * 1024 * 1024 });
     const { target } = saved;
-    let count = 0;
-    while (target.set(`${count}`, 'x'.repeat(100)) === undefined) count++;
-    const [first, last] = ['0', `${count - 1}`];
+    for (let i = 0; i < 40; i++) target.set(`${i}`, Buffer.alloc(100_000, 'x'));
     const saving = new SaveUnderTest(path);
     const task = saved.start(saving.task);
-    victims.push(last, first);
-    target.set(last, 'y'.repeat(260));
-    expect([target.look(first), slots.get(last)]).toEqual([undefined, slots.get(first)]);
+    target.delete('20');
+    target.set('later', 'x');
+    target.set('30', 'new');
+    let slices = 1;
+    while (saved.turn()) slices++;
     saving.seal([saved.finish<SavedShard>(task)]);
-    const there = texts(path);
-    expect([there.length, new Set(there).size]).toEqual([count, count]);
-    expect(there.at(-1)).toBe(`${last}=${'y'.repeat(260)}`);
+    // Six of them are more than half a MiB.
+    expect(slices).toBe(7);
+    const keys = entriesAt(path).map(({ key, value }) => `${String(key)}: ${value.length}`);
+    const rest = Array.from({ length: 40 }, (_, i) => i).filter((i) => i !== 20 && i !== 30);
+    expect(keys.sort()).toEqual([...rest.map((i) => `${i}: 100000`), '30: 3'].sort());
   });
 
   test('clear leaves what was written, and a later save has what came after it', () => {
@@ -264,6 +313,10 @@ describe('what happens while a shard is saved', () => {
     expect(there.length).toBeLessThan(6_000);
     save(path, [saved]);
     expect(texts(path)).toEqual(all.map((key) => `${key}=y`));
+    saved.target.clear();
+    save(path, [saved, owner()]);
+    expect(texts(path)).toEqual([]);
+    expect(load(path, [saved])).toEqual({ installed: 0, evicted: 0, expired: 0 });
   });
 
   test('a second save waits for the first; too many are refused', () => {
@@ -369,6 +422,19 @@ describe('a load', () => {
     target.shard.check();
   });
 
+  test('knows what is newer when the low word of the write sequence has begun anew', () => {
+    snapshot(10);
+    const memory = new ShardMemory(reserveShard(LIMITS, { type: 'blocked-bloom', falsePositiveRate: 0.01 }));
+    memory.header[HEADER_SEQ_LOW] = -4;
+    const loading = only(openShard(memory, { limits: LIMITS }));
+    const { target } = loading;
+    const meanwhile = () => {
+      for (let i = 0; i < 6; i++) target.set(`${i}`, 'newer');
+    };
+    expect(load(path, [loading], { meanwhile }).installed).toBe(4);
+    expect([...'0123456789'].map((key) => target.look(key)).filter((value) => value === 'newer').length).toBe(6);
+  });
+
   test('ends what is being computed for the keys that come', () => {
     snapshot(1);
     const loading = owner();
@@ -443,7 +509,7 @@ describe('a load', () => {
     const [block] = readIndex(diskFiles, path).shards[0] ?? [];
     if (block === undefined) throw new Error('no block');
     const common = { path, nowWallMs: WALL_ORIGIN_MS, hashSeed: { low: 1, high: 2 }, shards: 1 };
-    for (let round = 0; round < 20; round++) {
+    for (let round = 0; round < 10; round++) {
       const limits = { ...LIMITS, bytesMax: 65_536 };
       const mortal = new MortalMemory(reserveShard(limits, { type: 'blocked-bloom', falsePositiveRate: 0.01 }));
       const first = only(openShard(mortal.memory, { limits }));
@@ -467,6 +533,39 @@ describe('a load', () => {
       second.target.shard.check();
       expect(died).toBeLessThanOrEqual(1);
     }
+  });
+
+  test('of blocks that somebody made up, with checksums that are right, refuses them or leaves the shard whole', () => {
+    const random = seededRandom('made-up blocks');
+    const nowWallMs = WALL_ORIGIN_MS;
+    let refused = 0;
+    for (let round = 0; round < 50; round++) {
+      const entries = [...KEYS.slice(0, -1), ...KEYS.slice(0, 5)].map((key, i) =>
+        drawEntry(random, i < KEYS.length ? key : [i, key], nowWallMs, 20),
+      );
+      const bytes = snapshotOf(entries);
+      const { id, facts, shards } = indexIn(sourceOf(bytes, path));
+      const place = shards[0]?.[0];
+      if (place === undefined) throw new Error('no block');
+      const block = bytes.subarray(place.offset, place.offset + place.bytes);
+      for (let changes = random.below(3); changes >= 0; changes--) {
+        block[24 + random.below(block.length - 24)] = random.oneIn(2) ? 0xff : random.word();
+      }
+      const end = sealIndex(id, facts, [[{ ...place, checksum: crc32(block) }]], place.offset + place.bytes);
+      writeFileSync(path, Buffer.concat([bytes.subarray(0, place.offset + place.bytes), end]));
+      const loading = owner({ bytesMax: 131_072 });
+      try {
+        load(path, [loading], { standings: true });
+      } catch (error) {
+        expect(error).toMatchObject({ code: 'CACHE_LOAD_ERROR' });
+        refused++;
+      }
+      loading.target.shard.check();
+      loading.target.clock.nowMs += 1e13;
+      loading.target.shard.sweep();
+      save(path, [loading]);
+    }
+    expect(refused).toBeGreaterThan(5);
   });
 
   test('sorts what it checks by shard, and knows what it will take', () => {

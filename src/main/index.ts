@@ -9,6 +9,7 @@ export type {
   PolicyFactory,
   PolicyOptions,
   RemovalCause,
+  SlotOrder,
 } from '../protocol/policy.ts';
 export type {
   CacheAdvice,

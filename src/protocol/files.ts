@@ -53,6 +53,9 @@ export const diskFiles: Files = {
   read: async (fd, into, offset, length, position) => (await readAsync(fd, into, offset, length, position)).bytesRead,
 };
 
+/** One call of the system writes no more than 2 GiB. */
+const WRITE_BYTES_MAX = 2 ** 30;
+
 const TEMPORARY = /^\..*\.([0-9a-f]{8}-\d+-\d+)-\d+\.tmp$/;
 
 /** A name in the same directory that no other file, thread or process has. */
@@ -71,7 +74,7 @@ export function writeWhole(files: Files, fd: number, bytes: Uint8Array, position
   let written = 0;
   while (written < bytes.length) {
     const at = position === null ? null : position + written;
-    written += files.writeSync(fd, bytes, written, bytes.length - written, at);
+    written += files.writeSync(fd, bytes, written, Math.min(WRITE_BYTES_MAX, bytes.length - written), at);
   }
 }
 

@@ -87,6 +87,17 @@ export class KeyEncoder {
     this.#hash();
   }
 
+  /** A key that is encoded already, from word `at` on; behind it the last of its words has zeros. */
+  adopt(words: Int32Array, at: number, byteLength: number, encoding: number): void {
+    const count = wordsFor(byteLength);
+    for (let i = 0; i < count; i++) {
+      this.words[i] = words[at + i] as number;
+    }
+    this.byteLength = byteLength;
+    this.encoding = encoding;
+    this.#hash();
+  }
+
   #encodeOther(key: unknown): void {
     if (typeof key === 'number') {
       this.#encodeNumber(key);

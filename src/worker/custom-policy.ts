@@ -67,13 +67,15 @@ function make(
   throw invalid(`Expected ${place} to return a policy with ${wrong}`);
 }
 
+type ForeignHook = (first: unknown, second: unknown, third: unknown) => unknown;
+
 /** The policy, each hook asked for where a throw is caught: a property that it defines with code may throw the next time. */
 function withHooksOf(policy: EvictionPolicy): EvictionPolicy {
-  const foreign = policy as unknown as Record<string, (first: unknown, second: unknown) => unknown>;
+  const foreign = policy as unknown as Record<string, ForeignHook>;
   const hooks: Record<string, unknown> = { hits: policy.hits };
   for (const hook of [...HOOKS, ...OPTIONAL_HOOKS]) {
     if (typeof foreign[hook] === 'function') {
-      hooks[hook] = (first: unknown, second: unknown) => foreign[hook]?.(first, second);
+      hooks[hook] = (first: unknown, second: unknown, third: unknown) => foreign[hook]?.(first, second, third);
     }
   }
   return hooks as unknown as EvictionPolicy;

@@ -3,10 +3,12 @@
  * shard's own state is whole, and the call in which it happened is answered. Built-in policies go without.
  *
  *     arrive, add, victim       POLICY_ERROR; what was to be stored is not. A wrong answer counts as a fault, too
+ *     restore                   the entry is not loaded, and the load goes on
  *     update, remove, clear     POLICY_ERROR; the change was made all the same, since the shard does not depend on it
  *     remove of what expired    \
  *     hit                        > no call is to blame, or is kept from its work: counted and reported, no more
  *     ahead                     /
+ *     order                     throws, and its snapshot has another order; once it has begun: guarded-order.ts
  *     check                     throws as it is: only tests ask
  *
  * A policy that has failed may have lost track of its entries. It is asked on: its next victim may be sound, and if it is
@@ -14,7 +16,8 @@
  */
 import { types } from 'node:util';
 import { describe, describeThrown } from '../protocol/describe.ts';
-import type { EvictionPolicy, HitMode, RemovalCause } from '../protocol/policy.ts';
+import type { EvictionPolicy, HitMode, RemovalCause, SlotOrder } from '../protocol/policy.ts';
+import { type ForeignOrder, GuardedOrder } from './guarded-order.ts';
 
 /** A policy broke its contract. A call that meets it is answered with POLICY_ERROR; the shard lives on. */
 export class PolicyFault extends Error {}
@@ -22,7 +25,7 @@ export class PolicyFault extends Error {}
 type Hook = keyof Omit<EvictionPolicy, 'hits'>;
 
 /** The user's object, of which only the shape is known. */
-type Foreign = Record<Hook, (first?: unknown, second?: unknown) => unknown>;
+type Foreign = Record<Hook, (first?: unknown, second?: unknown, third?: unknown) => unknown>;
 
 /** What became of the call's work, by the hook that failed. */
 const OUTCOMES: Record<Hook, string> = {
@@ -34,7 +37,7 @@ const OUTCOMES: Record<Hook, string> = {
   clear: 'The entries are gone all the same',
   hit: 'No call was affected',
   ahead: 'No call was affected',
-  order: 'The snapshot has the order of writing',
+  order: 'The snapshot has the entries in another order',
   restore: 'The entry was not loaded',
   check: '',
 };
@@ -42,12 +45,14 @@ const OUTCOMES: Record<Hook, string> = {
 /** What a policy must have, whatever else it has. */
 export const HOOKS = ['add', 'hit', 'update', 'remove', 'clear', 'victim'] as const satisfies readonly Hook[];
 /** What it may have. */
-export const OPTIONAL_HOOKS = ['arrive', 'ahead', 'check'] as const satisfies readonly Hook[];
+export const OPTIONAL_HOOKS = ['arrive', 'ahead', 'order', 'restore', 'check'] as const satisfies readonly Hook[];
 
 export class GuardedPolicy implements EvictionPolicy {
   readonly hits: HitMode;
   readonly arrive?: (hash: number) => void;
   readonly ahead?: (into: Int32Array) => number;
+  readonly order?: (used: number) => SlotOrder;
+  readonly restore?: (slot: number, hash: number, standing: number) => boolean;
   readonly check?: () => void;
   readonly #policy: Foreign;
   readonly #isLive: (slot: number) => boolean;
@@ -67,6 +72,15 @@ export class GuardedPolicy implements EvictionPolicy {
     if (policy.ahead !== undefined) {
       this.ahead = (into) => this.#guess(into);
     }
+    if (policy.order !== undefined) {
+      this.order = (used) => this.#orderOf(used);
+    }
+    if (policy.restore !== undefined) {
+      this.restore = (slot, hash, standing) => {
+        const admitted = this.#answer('restore', slot, hash, standing);
+        return this.#admission('restore', admitted);
+      };
+    }
     if (policy.check !== undefined) {
       this.check = () => void policy.check?.();
     }
@@ -74,10 +88,7 @@ export class GuardedPolicy implements EvictionPolicy {
 
   add(slot: number, hash: number): boolean {
     const admitted = this.#answer('add', slot, hash);
-    if (typeof admitted !== 'boolean') {
-      throw this.#fault('add', `returned ${describe(admitted)} from \`add\`, where true or false is expected`);
-    }
-    return admitted;
+    return this.#admission('add', admitted);
   }
 
   hit(slot: number): void {
@@ -110,6 +121,26 @@ export class GuardedPolicy implements EvictionPolicy {
     );
   }
 
+  #admission(hook: Hook, admitted: unknown): boolean {
+    if (typeof admitted !== 'boolean') {
+      throw this.#fault(hook, `returned ${describe(admitted)} from \`${hook}\`, where true or false is expected`);
+    }
+    return admitted;
+  }
+
+  #orderOf(used: number): SlotOrder {
+    const order = this.#answer('order', used);
+    if (typeof order !== 'object' || order === null) {
+      throw this.#fault(
+        'order',
+        `returned ${describe(order)} from \`order\`, where an object with \`next\` is expected`,
+      );
+    }
+    return new GuardedOrder(order as ForeignOrder, used, this.#isLive, (what, cause) => {
+      this.#fault('order', what, cause);
+    });
+  }
+
   #guess(into: Int32Array): number {
     const count = this.#ask('ahead', into);
     if (this.#failed !== undefined) {
@@ -135,8 +166,8 @@ export class GuardedPolicy implements EvictionPolicy {
   }
 
   /** What a hook answers. Throws PolicyFault. */
-  #answer(hook: Hook, first?: unknown, second?: unknown): unknown {
-    const answer = this.#ask(hook, first, second);
+  #answer(hook: Hook, first?: unknown, second?: unknown, third?: unknown): unknown {
+    const answer = this.#ask(hook, first, second, third);
     if (this.#failed !== undefined) {
       throw this.#failed;
     }
@@ -144,11 +175,11 @@ export class GuardedPolicy implements EvictionPolicy {
   }
 
   /** What a hook answers. Where it fails, the fault has been told, and `#failed` is it. */
-  #ask(hook: Hook, first?: unknown, second?: unknown): unknown {
+  #ask(hook: Hook, first?: unknown, second?: unknown, third?: unknown): unknown {
     this.#failed = undefined;
     let answer: unknown;
     try {
-      answer = this.#policy[hook](first, second);
+      answer = this.#policy[hook](first, second, third);
       if (types.isPromise(answer)) {
         // Nobody awaits it: if it rejects, that would end the thread. Its own `then` is the user's, too.
         Promise.prototype.then.call(answer, undefined, (cause: unknown) => {

@@ -8,10 +8,14 @@
  *
  * Close to LRU where that is best and never much below it, better under scans, no help against loops. Every hit moves an
  * entry, so hits come in order from the readers' rings.
+ *
+ * A snapshot has both lists, each in its order, and the target; the ghosts are lost.
  */
 import type { EvictionPolicy, PolicyContext } from '../../protocol/policy.ts';
 import { Ghosts } from './ghosts.ts';
+import { BlendedOrder, ListOrder } from './list-order.ts';
 import { SlotLists } from './lists.ts';
+import { learntOf, marksOf, standingOf } from './standing.ts';
 import { checkWeight, weightsOf } from './weights.ts';
 
 const ONCE = 0;
@@ -43,6 +47,12 @@ export function createArc(context: PolicyContext): EvictionPolicy {
   function leave(slot: number, weight: number): void {
     lists.remove(slot);
     weightIn[listOf[slot] as 0 | 1] -= weight;
+  }
+
+  /** Forgets the ghosts that a new entry leaves no room for. */
+  function trimGhosts(weight: number): void {
+    ghostsOf[ONCE].trim(weights.capacity - weightIn[ONCE] - weight);
+    ghostsOf[AGAIN].trim(2 * weights.capacity - total() - ghostsOf[ONCE].weight - weight);
   }
 
   function use(slot: number): void {
@@ -81,8 +91,7 @@ export function createArc(context: PolicyContext): EvictionPolicy {
       ghostWas = NEITHER;
       arriving = undefined;
       if (!isKnown) {
-        ghostsOf[ONCE].trim(weights.capacity - weightIn[ONCE] - weight);
-        ghostsOf[AGAIN].trim(2 * weights.capacity - total() - ghostsOf[ONCE].weight - weight);
+        trimGhosts(weight);
       }
       push(slot, isKnown ? AGAIN : ONCE, weight);
       return true;
@@ -125,6 +134,25 @@ export function createArc(context: PolicyContext): EvictionPolicy {
       const isOver = weightIn[ONCE] > target;
       const count = lists.oldestInto(into, isOver ? ONCE : AGAIN);
       return lists.oldestInto(into, isOver ? AGAIN : ONCE, count);
+    },
+    order(used) {
+      const links = lists.copy(used);
+      const weight = Math.max(1, total());
+      const learnt = target / weight;
+      const ofList = (list: 0 | 1) =>
+        new ListOrder(links, [{ from: lists.oldest(list), mark: list }], (_slot, mark) => standingOf(mark, learnt));
+      return new BlendedOrder(ofList(ONCE), ofList(AGAIN), weightIn[ONCE] / weight);
+    },
+    restore(slot, hash, standing) {
+      const weight = weights.note(slot);
+      ghostsOf[ONCE].take(hash);
+      ghostsOf[AGAIN].take(hash);
+      ghostWas = NEITHER;
+      arriving = undefined;
+      target = Math.min(weights.capacity, target + weight * learntOf(standing));
+      trimGhosts(weight);
+      push(slot, (marksOf(standing) & 1) === 0 ? ONCE : AGAIN, weight);
+      return true;
     },
     check() {
       for (const list of [ONCE, AGAIN] as const) {

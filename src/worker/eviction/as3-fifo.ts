@@ -26,6 +26,8 @@
  *
  * What it leaves open: under a load of stack distances that fall off within half a cache, it is 13 points below LRU, as
  * S3-FIFO is; climbing mends that, at the price of web loads.
+ *
+ * A snapshot tells beside what S3-FIFO knows how much the small queue has grown.
  */
 import type { EvictionPolicy, PolicyContext } from '../../protocol/policy.ts';
 import { s3Fifo, usualSmallShare } from './s3-fifo.ts';
@@ -42,6 +44,7 @@ export function createAs3Fifo(context: PolicyContext): EvictionPolicy {
       earned = Math.min(earned, capacity * SMALL_SHARE_MAX);
       return Math.floor(Math.max(earned, capacity * usualSmallShare(entries)));
     },
+    earned: () => earned,
     returned(weight) {
       earned += weight;
     },

@@ -3,9 +3,11 @@
  * says whether it was used: the oldest entry goes, unless it was used, then it loses the bit and is newest again.
  *
  * A hit is one byte that readers store themselves, in `touched`: any count but zero is the bit. An overwrite keeps its
- * place and counts as a use. Close to LRU wherever that is good or bad, at a cheaper hit.
+ * place and counts as a use. Close to LRU wherever that is good or bad, at a cheaper hit. A snapshot has the queue and the bits.
  */
+import { TOUCHED_MAX } from '../../protocol/memory.ts';
 import type { EvictionPolicy, PolicyContext } from '../../protocol/policy.ts';
+import { ListOrder } from './list-order.ts';
 import { SlotLists } from './lists.ts';
 
 /**
@@ -46,5 +48,14 @@ export function createClock({ slots, touched }: PolicyContext): EvictionPolicy {
       return at;
     },
     ahead: (into) => list.oldestInto(into),
+    order(used) {
+      const uses = touched.slice(0, used);
+      return new ListOrder(list.copy(used), [{ from: list.oldest(), mark: 0 }], (slot) => uses[slot] as number);
+    },
+    restore(slot, _hash, standing) {
+      touched[slot] = Math.min(TOUCHED_MAX, standing);
+      list.push(slot);
+      return true;
+    },
   };
 }

@@ -1,8 +1,10 @@
 /**
- * First in, first out. An overwrite keeps its place; hits change nothing and cost nothing.
+ * First in, first out. An overwrite keeps its place; hits change nothing and cost nothing. The order of entries is all there is to
+ * know: those of a snapshot are added in it.
  */
 
 import type { EvictionPolicy, PolicyContext } from '../../protocol/policy.ts';
+import { ListOrder } from './list-order.ts';
 import { SlotLists } from './lists.ts';
 
 export function createFifo({ slots }: PolicyContext): EvictionPolicy {
@@ -19,5 +21,6 @@ export function createFifo({ slots }: PolicyContext): EvictionPolicy {
     clear: () => list.clear(),
     victim: () => list.oldest(),
     ahead: (into) => list.oldestInto(into),
+    order: (used) => new ListOrder(list.copy(used), [{ from: list.oldest(), mark: 0 }]),
   };
 }

@@ -10,13 +10,22 @@
  * not one an entry (there are at most some 2 * sqrt(half-life) of them). An entry remembers its class until counts are
  * halved; then its class may be gone, so it remembers its count and the halving that was last right for, and what it is now
  * follows. That takes a lookup by count, so it is only done where there is a half-life.
+ *
+ * A snapshot has the entries class by class, and the count of each: it is put together of the old ends of the classes, so that
+ * takes a step a class, too. They come back in such an order, so that the class of one is that of the last one or next to it. How many
+ * uses there were since counts were halved is not told: the next halving comes later.
  */
-import type { EvictionPolicy } from '../../protocol/policy.ts';
+import type { EvictionPolicy, SlotOrder } from '../../protocol/policy.ts';
+import { ListOrder, type Stretch } from './list-order.ts';
 import { SlotLists } from './lists.ts';
 
 const NONE = -1;
 /** More halvings than any count survives. */
 const HALVINGS_MAX = 53;
+/** Classes that one entry of a snapshot is led past at most, lest a file that was made up holds the shard; then it stays where it is. */
+const PASSED_MAX = 4_096;
+/** The highest count that a snapshot tells. */
+const USES_MAX = 2 ** 32 - 1;
 
 export class FrequencyClasses {
   /** Entries, a list a class. */
@@ -37,6 +46,8 @@ export class FrequencyClasses {
   #classes = 0;
   #usesSinceHalving = 0;
   #halving = 0;
+  /** The class that an entry of a snapshot came into last. */
+  #restoredTo = NONE;
 
   /** `halfLife` in uses, Infinity for never. */
   constructor(slots: number, halfLife = Number.POSITIVE_INFINITY) {
@@ -75,6 +86,16 @@ export class FrequencyClasses {
     return count;
   }
 
+  /** All entries, in slots below `used`, those of fewest uses first, and their counts. */
+  leastUsedFirst(used: number): SlotOrder {
+    return new ListOrder(this.#members.copy(used), this.#stretches());
+  }
+
+  /** As `leastUsedFirst`, those of most uses first. */
+  mostUsedFirst(used: number): SlotOrder {
+    return new ListOrder(this.#members.copy(used), this.#stretches().reverse());
+  }
+
   /** A new entry, used once. */
   add(slot: number): void {
     const lowest = this.#order.oldest();
@@ -100,6 +121,13 @@ export class FrequencyClasses {
     this.#leave(slot, from);
     this.#join(slot, to);
     this.#count();
+  }
+
+  /** A new entry of a snapshot, which says how often it was used. Counts as no use of this cache. */
+  restore(slot: number, uses: number): void {
+    const to = this.#classNear(Math.max(1, uses));
+    this.#join(slot, to);
+    this.#restoredTo = to;
   }
 
   /** The entry has another slot, which may be the same. */
@@ -146,6 +174,39 @@ export class FrequencyClasses {
     if (this.#ages && classes !== this.#classOfUses.size) {
       throw new Error(`classes: ${classes} in order, ${this.#classOfUses.size} by count`);
     }
+  }
+
+  #stretches(): Stretch[] {
+    const stretches: Stretch[] = [];
+    for (let at = this.#order.oldest(); at !== NONE; at = this.#order.newerThan(at)) {
+      stretches.push({ from: this.#members.oldest(at), mark: Math.min(USES_MAX, this.#uses[at] as number) });
+    }
+    return stretches;
+  }
+
+  /** The class of so many uses, found or made from the one that was restored to last; some other if that is very far. */
+  #classNear(uses: number): number {
+    const hasLast = this.#restoredTo !== NONE && this.#members.oldest(this.#restoredTo) !== NONE;
+    let at = hasLast ? this.#restoredTo : this.#order.newest();
+    let passes = PASSED_MAX;
+    for (; at !== NONE && (this.#uses[at] as number) > uses && passes > 0; passes--) {
+      at = this.#order.olderThan(at);
+    }
+    let next = at === NONE ? NONE : this.#order.newerThan(at);
+    for (; next !== NONE && (this.#uses[next] as number) <= uses && passes > 0; passes--) {
+      at = next;
+      next = this.#order.newerThan(at);
+    }
+    if (at !== NONE && (passes === 0 || this.#uses[at] === uses)) {
+      return at;
+    }
+    const made = this.#make(uses);
+    if (at === NONE) {
+      this.#order.unshift(made);
+    } else {
+      this.#order.pushAfter(made, at);
+    }
+    return made;
   }
 
   #classOf(slot: number): number {
@@ -226,8 +287,8 @@ export class FrequencyClasses {
   }
 }
 
-/** A policy that keeps `classes` and lacks only the choice of a victim. Storing is the first use, an overwrite one more. */
-export function countingUses(classes: FrequencyClasses): Omit<EvictionPolicy, 'victim'> {
+/** A policy that keeps `classes` and lacks only the choice of a victim and the order of those. Storing is the first use, an overwrite one more. */
+export function countingUses(classes: FrequencyClasses): Omit<EvictionPolicy, 'victim' | 'order'> {
   return {
     hits: 'ring',
     add(slot) {
@@ -238,6 +299,10 @@ export function countingUses(classes: FrequencyClasses): Omit<EvictionPolicy, 'v
     update(slot, previous) {
       classes.move(slot, previous);
       classes.use(slot);
+    },
+    restore(slot, _hash, standing) {
+      classes.restore(slot, standing);
+      return true;
     },
     remove: (slot) => classes.remove(slot),
     clear: () => classes.clear(),

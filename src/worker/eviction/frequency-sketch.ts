@@ -74,6 +74,24 @@ export class FrequencySketch {
     }
   }
 
+  /** A key was seen as often as another sketch has estimated, 15 times at most. Ages nothing. `entries` as for `add`. */
+  raise(hash: number, estimate: number, entries: number): void {
+    if (entries > this.#blocks * ENTRIES_PER_BLOCK && this.#blocks < this.#halvingOf.length) {
+      this.#grow();
+    }
+    const words = this.#words;
+    const at = this.#blockOf(hash);
+    const picks = mix(hash, PICK_MIX);
+    for (let row = 0; row < ROWS; row++) {
+      const pick = picks >>> (row << 3);
+      const word = at + (row << 2) + (pick & 3);
+      const shift = pick & SHIFT_MASK;
+      const count = ((words[word] as number) >>> shift) & COUNT_MAX;
+      const lacking = Math.max(0, Math.min(COUNT_MAX, estimate) - count);
+      words[word] = ((words[word] as number) + (lacking << shift)) | 0;
+    }
+  }
+
   /** How often a key was seen lately, 0 to 15; more where keys collide, never less. */
   estimate(hash: number): number {
     const words = this.#words;

@@ -19,5 +19,6 @@ export function createLfu({ slots }: PolicyContext, { halfLife }: LfuOptions = {
     ...countingUses(classes),
     victim: () => classes.leastUsed,
     ahead: (into) => classes.leastUsedInto(into),
+    order: (used) => classes.leastUsedFirst(used),
   };
 }

@@ -41,6 +41,16 @@ export class SlotLists {
     return this.#slotAt(this.#links[(slot << 1) + NEWER] as number);
   }
 
+  /** The next older slot, -1 when this one is the oldest. */
+  olderThan(slot: number): number {
+    return this.#slotAt(this.#links[slot << 1] as number);
+  }
+
+  /** The links of the slots below `used` as they are now: memory that is copied, 3 to 4 ns a slot where it is handed out for that. */
+  copy(used: number): ListCopy {
+    return new ListCopy(this.#links.slice(0, used << 1), this.#ends);
+  }
+
   /** Writes the slots at the old end, oldest first, from index `from` on, and says where it ended. */
   oldestInto(slots: Int32Array, list = 0, from = 0, to = slots.length): number {
     const links = this.#links;
@@ -74,6 +84,11 @@ export class SlotLists {
   /** Puts `slot` on the newer side of `other`, in the list of that. */
   pushAfter(slot: number, other: number): void {
     this.#insert(slot << 1, this.#links[(other << 1) + NEWER] as number);
+  }
+
+  /** Puts `slot` on the older side of `other`, in the list of that. */
+  pushBefore(slot: number, other: number): void {
+    this.#insert(slot << 1, other << 1);
   }
 
   /** Puts `slot` at the old end. */
@@ -164,6 +179,23 @@ export class SlotLists {
   }
 
   #slotAt(at: number): number {
+    return at < this.#ends ? at >> 1 : -1;
+  }
+}
+
+/** The lists as they were, to be walked while they change. */
+export class ListCopy {
+  readonly #links: Int32Array;
+  readonly #ends: number;
+
+  constructor(links: Int32Array, ends: number) {
+    this.#links = links;
+    this.#ends = ends;
+  }
+
+  /** The next newer slot, -1 when this one was the newest. */
+  newerThan(slot: number): number {
+    const at = this.#links[(slot << 1) + NEWER] as number;
     return at < this.#ends ? at >> 1 : -1;
   }
 }

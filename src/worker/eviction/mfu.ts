@@ -10,5 +10,6 @@ export function createMfu({ slots }: PolicyContext): EvictionPolicy {
   return {
     ...countingUses(classes),
     victim: () => classes.mostUsed,
+    order: (used) => classes.mostUsedFirst(used),
   };
 }

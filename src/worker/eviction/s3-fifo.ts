@@ -14,10 +14,14 @@
  * Best of the policies here on web, application and key-value loads, within 0.1 points of LRU where that is best, no help
  * against loops. A small queue of 10 % of very few entries pushes out what is needed again at once (13 points below LRU
  * on a trace of recency), so with fewer than SMALL_CACHE entries it takes half.
+ *
+ * A snapshot has both queues, each in its order, and the uses of each entry; the ghosts are lost.
  */
 import type { EvictionPolicy, PolicyContext } from '../../protocol/policy.ts';
 import { Ghosts } from './ghosts.ts';
+import { BlendedOrder, ListOrder } from './list-order.ts';
 import { SlotLists } from './lists.ts';
+import { learntOf, marksOf, standingOf } from './standing.ts';
 import type { WarmingPolicy } from './warming.ts';
 import { checkWeight, weightsOf } from './weights.ts';
 
@@ -46,6 +50,8 @@ const MOVES_PER_VICTIM = 64;
 const NONE = -1;
 const SMALL = 0;
 const MAIN = 1;
+/** Of the marks of an entry in a snapshot: two bits of uses, then its queue. */
+const QUEUE_SHIFT = 2;
 
 export function createS3Fifo(context: PolicyContext, { smallShare }: S3FifoOptions = {}): EvictionPolicy {
   return s3Fifo(context, {
@@ -65,7 +71,9 @@ export interface SmallQueue {
   max(capacity: number, entries: number): number;
   /** Whether, until something had to go, the main queue takes what this one has no room for. */
   readonly fillsMain: boolean;
-  /** A key came back that had left the small queue: a longer one would have had it. */
+  /** What it has grown by. */
+  earned?(): number;
+  /** A key came back that had left the small queue: a longer one would have had it. Of a snapshot, what had been earned comes back. */
   returned?(weight: number): void;
   /** An entry had earned another round in the main queue: a shorter one would have lost it. */
   kept?(weight: number): void;
@@ -218,6 +226,29 @@ export function s3Fifo(context: PolicyContext, small: SmallQueue): WarmingPolicy
     ahead(into) {
       const count = queues.oldestInto(into, SMALL);
       return queues.oldestInto(into, MAIN, count);
+    },
+    order(used) {
+      const links = queues.copy(used);
+      const uses = touched.slice(0, used);
+      const weight = smallWeight + mainWeight;
+      const learnt = (small.earned?.() ?? 0) / Math.max(1, weight);
+      const ofQueue = (queue: number) =>
+        new ListOrder(links, [{ from: queues.oldest(queue), mark: queue }], (slot, mark) =>
+          standingOf((mark << QUEUE_SHIFT) | Math.min(USES_MAX, uses[slot] as number), learnt),
+        );
+      return new BlendedOrder(ofQueue(SMALL), ofQueue(MAIN), smallWeight / Math.max(1, weight));
+    },
+    restore(slot, hash, standing) {
+      const marks = marksOf(standing);
+      const weight = weights.note(slot);
+      touched[slot] = marks & USES_MAX;
+      ghosts.take(hash);
+      small.returned?.(weight * learntOf(standing));
+      push(slot, (marks >> QUEUE_SHIFT) & 1, weight);
+      arriving = undefined;
+      named = NONE;
+      entries++;
+      return true;
     },
     check() {
       ghosts.check();

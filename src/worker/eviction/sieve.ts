@@ -11,9 +11,13 @@
  *
  * Good at popularity (web, key-value stores). Bad where recency is all there is: once the old end is used, new entries
  * get no time to be used again (corda: 0.7 % where LRU hits 33 %), and at loops it is no better than LRU.
+ *
+ * A snapshot begins where the hand stands, and goes on with what the hand has passed, which is told by a mark: that goes back
+ * behind the hand, so that new entries come where they would have come.
  */
-
+import { TOUCHED_MAX } from '../../protocol/memory.ts';
 import type { EvictionPolicy, PolicyContext } from '../../protocol/policy.ts';
+import { ListOrder } from './list-order.ts';
 import { SlotLists } from './lists.ts';
 
 /**
@@ -25,6 +29,8 @@ const PASSES_MAX = 4_096;
 /** What each victim adds to the passes that are left to it and the next ones: so a thousand cost little more. */
 const PASSES_PER_VICTIM = 64;
 const NONE = -1;
+/** Of an entry of a snapshot: the hand comes to it when it has come round. The bits below are those of `touched`. */
+const PASSED = 4;
 
 export function createSieve({ slots, touched }: PolicyContext): EvictionPolicy {
   const list = new SlotLists(slots);
@@ -70,6 +76,28 @@ export function createSieve({ slots, touched }: PolicyContext): EvictionPolicy {
       }
       hand = at;
       return at;
+    },
+    order(used) {
+      const uses = touched.slice(0, used);
+      const oldest = list.oldest();
+      const at = hand === NONE ? oldest : hand;
+      const stretches = [
+        { from: at, mark: 0 },
+        { from: oldest, until: at, mark: PASSED },
+      ];
+      return new ListOrder(list.copy(used), stretches, (slot, mark) => (uses[slot] as number) | mark);
+    },
+    restore(slot, _hash, standing) {
+      touched[slot] = standing & TOUCHED_MAX;
+      if ((standing & PASSED) !== 0 && hand === NONE) {
+        hand = list.oldest();
+      }
+      if ((standing & PASSED) !== 0 && hand !== NONE) {
+        list.pushBefore(slot, hand);
+      } else {
+        list.push(slot);
+      }
+      return true;
     },
   };
 }

@@ -21,10 +21,15 @@
  * Best of the policies here on loops and scans, 2 to 4 points below LRU at worst where recency is all there is. It takes
  * some 50 cachefuls of requests to find its window. Every hit moves an entry and is counted in the sketch, so hits come in
  * order from the readers' rings.
+ *
+ * A snapshot has the three lists, each in its order, the share of the window, and of each entry how often the sketch has seen it. What
+ * the sketch knows of other keys is lost, and the sample at hand begins anew.
  */
 import type { EvictionPolicy, PolicyContext } from '../../protocol/policy.ts';
 import { FrequencySketch } from './frequency-sketch.ts';
+import { BlendedOrder, ListOrder } from './list-order.ts';
 import { SlotLists } from './lists.ts';
+import { learntOf, marksOf, standingOf } from './standing.ts';
 import { checkWeight, weightsOf } from './weights.ts';
 import { WindowClimber } from './window-climber.ts';
 
@@ -36,6 +41,9 @@ const WINDOW = 0;
 const PROBATION = 1;
 const PROTECTED = 2;
 type List = 0 | 1 | 2;
+/** Of the marks of an entry in a snapshot: two bits of its list, then what the sketch says. */
+const LIST_MASK = 3;
+const ESTIMATE_SHIFT = 2;
 
 export function createWTinyLfu(context: PolicyContext): EvictionPolicy {
   const { slots, hashOf } = context;
@@ -168,6 +176,29 @@ export function createWTinyLfu(context: PolicyContext): EvictionPolicy {
     ahead(into) {
       const count = lists.oldestInto(into, PROBATION, 0, into.length >> 1);
       return lists.oldestInto(into, WINDOW, count);
+    },
+    order(used) {
+      const links = lists.copy(used);
+      const learnt = wasFull ? climber.share : 0;
+      const of = (...from: List[]) => {
+        const stretches = from.map((list) => ({ from: lists.oldest(list), mark: list }));
+        return new ListOrder(links, stretches, (slot, mark) =>
+          standingOf(mark | (sketch.estimate(hashOf(slot)) << ESTIMATE_SHIFT), learnt),
+        );
+      };
+      return new BlendedOrder(of(WINDOW), of(PROBATION, PROTECTED), weightIn[WINDOW] / Math.max(1, total()));
+    },
+    restore(slot, hash, standing) {
+      const marks = marksOf(standing);
+      named = NONE;
+      entries++;
+      sketch.raise(hash, marks >> ESTIMATE_SHIFT, entries);
+      if (learntOf(standing) > 0 && !wasFull) {
+        wasFull = true;
+        climber.restart(learntOf(standing));
+      }
+      push(slot, Math.min(PROTECTED, marks & LIST_MASK) as List, weights.note(slot));
+      return true;
     },
     check() {
       let counted = 0;

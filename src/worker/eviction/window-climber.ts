@@ -44,9 +44,9 @@ export class WindowClimber {
     this.#requests = 0;
   }
 
-  /** Forgets all samples, and the one at hand. */
-  restart(): void {
-    this.share = SHARE;
+  /** Forgets all samples, and the one at hand. Begins with the share that another has found, if there is one. */
+  restart(share = SHARE): void {
+    this.share = Math.min(SHARE_MAX, Math.max(SHARE_MIN, share));
     this.#step = STEP;
     this.#ratioBefore = 0;
     this.#hits = 0;

@@ -106,7 +106,9 @@ export class JsonCutter {
   #member(text: string, end: number): void {
     const isLast = end === CLOSE_BRACE;
     if (!isLast || this.#isAwaited || !BLANK.test(text)) {
-      for (const [name, value] of Object.entries(parsed(`{${text}}`, 'what it says of itself') as object)) {
+      // Braces alone would make an object of nothing, too.
+      const member = BLANK.test(text) ? text : `{${text}}`;
+      for (const [name, value] of Object.entries(parsed(member, 'what it says of itself') as object)) {
         this.head.set(name, value);
       }
     }
@@ -143,7 +145,9 @@ export class JsonCutter {
   }
 
   #fail(): never {
-    throw new SyntaxError(`it is no JSON object: something else stands ${this.#part === 'before' ? 'before' : 'behind'} it`);
+    throw new SyntaxError(
+      `it is no JSON object: something else stands ${this.#part === 'before' ? 'before' : 'behind'} it`,
+    );
   }
 
   /** The present piece, up to a byte of the chunk; `peek` leaves it the present one. */

@@ -8,12 +8,13 @@
  * cache has. `slide` and `grace` are milliseconds and `standing` is what the policy knew; each only where there is one. `expiresAt` may be left
  * out for null.
  */
+
+import type { CacheKey } from '../../protocol/cache-key.ts';
 import { describeThrown } from '../../protocol/describe.ts';
 import type { SnapshotEntry } from '../../protocol/snapshot/entry.ts';
 import { TAG_NUMBER } from '../../protocol/value-tags.ts';
 import type { ValueCodec } from '../serializers/index.ts';
 import { tagged, untagged } from '../serializers/json-tags.ts';
-import type { CacheKey } from '../../protocol/cache-key.ts';
 
 const MEMBERS = ['key', 'value', 'expiresAt', 'slide', 'grace', 'standing'];
 /** The last moment that a Date can be; who lives longer lives for ever. */
@@ -24,7 +25,10 @@ const STANDING_MAX = 2 ** 32 - 1;
 const SHOWN_MAX = 60;
 
 /** Throws for a value that JSON cannot carry: one that a serializer of the user's made. */
-export function lineOf({ key, tag, value, deadlineMs, slideMs, graceMs, standing }: SnapshotEntry, codec: ValueCodec): string {
+export function lineOf(
+  { key, tag, value, deadlineMs, slideMs, graceMs, standing }: SnapshotEntry,
+  codec: ValueCodec,
+): string {
   const expires = deadlineMs <= DATE_MAX_MS;
   try {
     return JSON.stringify({
@@ -36,7 +40,10 @@ export function lineOf({ key, tag, value, deadlineMs, slideMs, graceMs, standing
       ...(standing > 0 ? { standing } : {}),
     });
   } catch (cause) {
-    throw new TypeError(`the value under the key ${shown(tagged(key))} cannot be said in JSON: ${describeThrown(cause)}`, { cause });
+    throw new TypeError(
+      `the value under the key ${shown(tagged(key))} cannot be said in JSON: ${describeThrown(cause)}`,
+      { cause },
+    );
   }
 }
 
@@ -61,11 +68,18 @@ export function entryOf(line: unknown, codec: ValueCodec): SnapshotEntry {
     throw new TypeError(`has a \`standing\` of ${shown(standing)}, which is none`);
   }
   const key = untagged(members['key']) as CacheKey;
-  return { key, ...valueOf(untagged(members['value']), codec), deadlineMs, slideMs, graceMs, standing: standing as number };
+  return {
+    key,
+    ...encoded(untagged(members['value']), codec),
+    deadlineMs,
+    slideMs,
+    graceMs,
+    standing: standing as number,
+  };
 }
 
 /** A number is what a counter has become, which every serializer has; not all of them store numbers otherwise. */
-function valueOf(value: unknown, codec: ValueCodec): Pick<SnapshotEntry, 'tag' | 'value'> {
+function encoded(value: unknown, codec: ValueCodec): Pick<SnapshotEntry, 'tag' | 'value'> {
   if (typeof value === 'number') {
     const bytes = Buffer.alloc(8);
     bytes.writeDoubleLE(value);
@@ -81,7 +95,9 @@ function deadlineOf(expiresAt: unknown): number {
   }
   const ms = typeof expiresAt === 'string' ? Date.parse(expiresAt) : Number.NaN;
   if (Number.isNaN(ms)) {
-    throw new TypeError(`has an \`expiresAt\` of ${shown(expiresAt)}, which should be a time like "2030-01-01T00:00:00.000Z", or null`);
+    throw new TypeError(
+      `has an \`expiresAt\` of ${shown(expiresAt)}, which should be a time like "2030-01-01T00:00:00.000Z", or null`,
+    );
   }
   return ms;
 }
@@ -92,7 +108,9 @@ function spanOf(name: string, members: Record<string, unknown>, deadlineMs: numb
     return 0;
   }
   if (!(typeof span === 'number' && span > 0 && span <= Number.MAX_SAFE_INTEGER) || deadlineMs === EVER) {
-    throw new TypeError(`has a \`${name}\` of ${shown(span)}, which should be milliseconds, of an entry with \`expiresAt\``);
+    throw new TypeError(
+      `has a \`${name}\` of ${shown(span)}, which should be milliseconds, of an entry with \`expiresAt\``,
+    );
   }
   return span;
 }

@@ -244,7 +244,11 @@ function checkVersion(version: unknown, path: string): void {
   }
   const isNewer = typeof version === 'number' && version > VERSION;
   throw isNewer
-    ? loadError(path, `is a snapshot of version ${version}, and this shardstash reads ${VERSION}`, 'load it with the shardstash that saved it')
+    ? loadError(
+        path,
+        `is a snapshot of version ${version}, and this shardstash reads ${VERSION}`,
+        'load it with the shardstash that saved it',
+      )
     : loadError(path, `should say \`"version": ${VERSION}\``, MENDING);
 }
 

@@ -88,7 +88,11 @@ export function saveMetricsTo(
   files: Files,
   { serializer, ...storage }: MetricsStorageConfig,
   metrics: CacheMetrics,
-  given: { readonly path: string | undefined; readonly useTimestamp: boolean; readonly format: MetricsFormat | undefined },
+  given: {
+    readonly path: string | undefined;
+    readonly useTimestamp: boolean;
+    readonly format: MetricsFormat | undefined;
+  },
   world: PathWorld = diskWorld,
 ): SavedMetrics {
   const named = extname(given.path ?? storage.filename);

@@ -61,7 +61,9 @@ export class RemoteSnapshots implements SnapshotCaller {
   /** There will be no answers any more. */
   fail(how: string): void {
     for (const task of [...this.#waiting.keys()]) {
-      this.#take(task)?.reject(new CacheError('CACHE_CLOSED', `${how}: whether it was saved or loaded is not known`, { outcome: 'unknown' }));
+      this.#take(task)?.reject(
+        new CacheError('CACHE_CLOSED', `${how}: whether it was saved or loaded is not known`, { outcome: 'unknown' }),
+      );
     }
   }
 

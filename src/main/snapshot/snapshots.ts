@@ -105,7 +105,8 @@ export class Snapshots implements SnapshotCaller {
       const { config } = this.#purpose;
       const path = pathOf(call.path, config.storage, this.#extension, world);
       if (call.do === 'load' && config.tier !== false) {
-        const expected = 'a cache without a `tier`, which keeps its entries by itself: `load` would store what it does not know';
+        const expected =
+          'a cache without a `tier`, which keeps its entries by itself: `load` would store what it does not know';
         throw misuse('INVALID_CONFIG', expected, config.tier.engine, { option: 'tier' });
       }
       return await this.#turns.take(signal, async () => {
@@ -154,9 +155,11 @@ export class Snapshots implements SnapshotCaller {
     if (this.#turns.isBusy) {
       return;
     }
-    this.call({ do: 'save', path: undefined, useTimestamp: undefined }, new AbortController()).catch((cause: unknown) => {
-      if (!this.#closed) this.#purpose.notices.tell('autosave:failed', 'The cache could not save itself', { cause });
-    });
+    this.call({ do: 'save', path: undefined, useTimestamp: undefined }, new AbortController()).catch(
+      (cause: unknown) => {
+        if (!this.#closed) this.#purpose.notices.tell('autosave:failed', 'The cache could not save itself', { cause });
+      },
+    );
   }
 
   async #save(

@@ -51,7 +51,9 @@ const SEPARATORS = /[/\\\0]/;
 
 /** Throws INVALID_CONFIG, with the name of the option. */
 export function resolveStorage(value: unknown): StorageConfig {
-  return Object.freeze(placeOf('storage', membersOf('storage', value, ['dir', 'filename', 'timestamps']), 'cache_data'));
+  return Object.freeze(
+    placeOf('storage', membersOf('storage', value, ['dir', 'filename', 'timestamps']), 'cache_data'),
+  );
 }
 
 /** Throws INVALID_CONFIG, with the name of the option. */
@@ -60,7 +62,11 @@ export function resolveMetricsStorage(value: unknown): MetricsStorageConfig {
   const { serializer = 'json' } = members;
   const format = METRICS_FORMATS.find((candidate) => candidate === serializer);
   if (format === undefined) {
-    throw optionError('metricsStorage', `an object whose \`serializer\` is one of ${METRICS_FORMATS.join(', ')}`, serializer);
+    throw optionError(
+      'metricsStorage',
+      `an object whose \`serializer\` is one of ${METRICS_FORMATS.join(', ')}`,
+      serializer,
+    );
   }
   return Object.freeze({ ...placeOf('metricsStorage', members, 'cache_metrics'), serializer: format });
 }
@@ -76,7 +82,11 @@ export function resolveAutosave(value: unknown): AutosaveConfig | false {
   ]);
   const ms = parseDuration(everyMs);
   if (!(ms >= EVERY_MS_MIN && ms <= TIMER_MAX_MS)) {
-    throw optionError('autosave', `an object whose \`everyMs\` is ${EVERY_MS_MIN} or more, or a duration like '5m'`, everyMs);
+    throw optionError(
+      'autosave',
+      `an object whose \`everyMs\` is ${EVERY_MS_MIN} or more, or a duration like '5m'`,
+      everyMs,
+    );
   }
   if (typeof onClose !== 'boolean') {
     throw optionError('autosave', 'an object whose `onClose` is true or false', onClose);

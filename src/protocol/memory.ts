@@ -3,17 +3,19 @@
  * owner: the next one mends what it left half done (worker/mend.ts) and goes on from there.
  *
  *   header   words 0-15: the owner's, but that clients count up `wishes`; 16 and 17: of both, see wake.ts, in a cache line
- *            of their own; 32 up: one sequence lock per stripe
+ *            that else is written seldom, 18 to 20 by the owner when the load of a snapshot begins; 32 up: one sequence lock
+ *            per stripe
  *
  *              0         1         2          3       4         5       6      7        8    9       10-13       14
  *            +---------+---------+----------+-------+---------+-------+------+--------+----+-------+-----------+--------+
  *            | buckets | seq low | seq high | slots | move to | epoch | beat | change | at | words | new words | wishes |
  *            |         |         |          | used  |         |       |      | block  |    |       |           |        |
  *            +---------+---------+----------+-------+---------+-------+------+--------+----+-------+-----------+--------+
- *              16       17
- *            +--------+-------+
- *            | caller | seats |
- *            +--------+-------+
+ *              16       17      18     19        20
+ *            +--------+-------+------+---------+----------+
+ *            | caller | seats | load | its seq | its seq  |
+ *            |        |       |      | low     | high     |
+ *            +--------+-------+------+---------+----------+
  *
  *   heads    one pair of words per bucket: [ first block | tags ]
  *   slots    one word per slot: the entry's block, 0 or less while the slot is free (the free list runs through it). It
@@ -75,6 +77,13 @@ export const CHANGE_WORDS_MAX = 4;
 export const HEADER_CALLER = 16;
 /** How many seats owners have given to clients, ever. */
 export const HEADER_SEATS = 17;
+/**
+ * The load of a snapshot that was begun last, 0 for none, and the write sequence when it was: a new owner that is asked to begin it
+ * again does not. The load is written last.
+ */
+export const HEADER_LOAD = 18;
+export const HEADER_LOAD_SEQ_LOW = 19;
+export const HEADER_LOAD_SEQ_HIGH = 20;
 const HEADER_WORDS = 32;
 
 /** Stripes: `hash & STRIPE_MASK`. Bucket counts are multiples of it at birth, so a chain lies in one stripe for ever. */

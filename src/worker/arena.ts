@@ -121,6 +121,11 @@ export class Arena {
     return (granulesFor(words) + GRANULES_MIN - 1) * 8;
   }
 
+  /** Bytes that it takes where there is room without holes. */
+  static bytesAtLeast(words: number): number {
+    return granulesFor(words) * 8;
+  }
+
   /** Bytes of a block that stands. */
   bytesOf(block: number): number {
     return this.#granulesAt(block) * 8;

@@ -145,6 +145,11 @@ export class Entries {
     return this.#arena.moved;
   }
 
+  /** For a snapshot that is being saved. */
+  get slots(): Slots {
+    return this.#slots;
+  }
+
   /** The block of the source's key, expired or not; 0 where there is none. */
   find(source: KeySource): number {
     return this.#map.find(source, keyMeta(source));
@@ -180,9 +185,9 @@ export class Entries {
 
   /**
    * The one door in: publishes an entry, in the place of `old`, the block of its key that `claim` found, if that is not 0.
-   * Evicts what it must, but nothing for a value that could never fit.
+   * Evicts what it must, but nothing for a value that could never fit. `standing` is what the policy of a snapshot said of it.
    */
-  put(source: EntrySource, expiry: Expiry, old: number): ErrorRecord | undefined {
+  put(source: EntrySource, expiry: Expiry, old: number, standing?: number): ErrorRecord | undefined {
     const meta = metaOf(source, expiry);
     const length = this.blocks.wordsOf(source, meta);
     const columns = columnBytes(meta);
@@ -191,7 +196,7 @@ export class Entries {
       return this.#tooLarge(source, columns);
     }
     const previous = old === 0 ? NO_SLOT : this.blocks.slotOf(old);
-    if (old === 0) {
+    if (old === 0 && standing === undefined) {
       this.policy.arrive?.(source.hashLow);
     }
     const block = this.#makeRoom(length, columns, previous);
@@ -204,9 +209,9 @@ export class Entries {
       this.blocks.write(block, previous, source, meta, expiry);
       this.#replace(replaced, block, previous);
     } else {
-      const slot = this.#slots.take();
+      const slot = this.#slots.take(previous);
       this.blocks.write(block, slot, source, meta, expiry);
-      this.#insert(block, slot);
+      this.#insert(block, slot, standing);
     }
     return undefined;
   }
@@ -390,7 +395,7 @@ export class Entries {
   }
 
   /** Publishes a new entry. One that the policy refuses leaves at once, as if it had been evicted. */
-  #insert(block: number, slot: number): void {
+  #insert(block: number, slot: number, standing: number | undefined): void {
     const hash = this.blocks.hashLowOf(block);
     this.#memory.touched[slot] = 0;
     const hashHigh = this.blocks.hashHighOf(block);
@@ -402,7 +407,10 @@ export class Entries {
     this.expiries.schedule(block);
     let admitted = false;
     try {
-      admitted = this.policy.add(slot, hash);
+      admitted =
+        standing === undefined || this.policy.restore === undefined
+          ? this.policy.add(slot, hash)
+          : this.policy.restore(slot, hash, standing);
       if (!admitted) {
         this.tally.countRemoved('evict');
         if (this.events.wanted !== 0) this.events.announce(block, 'evict');

@@ -27,6 +27,7 @@ import { type Answer, Linger } from './linger.ts';
 import { mend } from './mend.ts';
 import { ReplyOrder } from './reply-order.ts';
 import { Shard } from './shard.ts';
+import { Snapshots } from './snapshot/snapshots.ts';
 import { Sweeper } from './sweeper.ts';
 import { Tier } from './tier/tier.ts';
 import { WallClock } from './tier/wall-clock.ts';
@@ -75,6 +76,7 @@ function serve(shard: Shard): void {
   const dispatch = new Dispatch(shard, memory, clock, tier);
   const linger = new Linger(memory);
   const sweeper = new Sweeper(shard, manual ?? monotonic, spec.sweepIntervalMs);
+  const snapshots = new Snapshots({ shard, memory, clock, tell });
 
   opener.on('message', (message: OpenerMessage) => {
     if ('hail' in message) {
@@ -84,7 +86,8 @@ function serve(shard: Shard): void {
       return tier?.connect(message.tier);
     }
     if ('snapshot' in message) {
-      return;
+      snapshots.take(message);
+      return sweeper.arm();
     }
     const { connect, client, samples, wake } = message;
     const clientMemory = new ClientMemory(client);

@@ -178,10 +178,10 @@ export class Shard {
     return this.#put(source, expiry, this.contents.claim(source));
   }
 
-  /** As `install`, of what a tier had: nobody has set it. */
-  promote(source: EntrySource, expiry: Expiry): ErrorRecord | undefined {
+  /** As `install`, of what a tier had, or a snapshot with what its policy said of it: nobody has set it. */
+  promote(source: EntrySource, expiry: Expiry, standing?: number): ErrorRecord | undefined {
     this.#leases.break(source);
-    return this.contents.put(source, expiry, this.contents.claim(source));
+    return this.contents.put(source, expiry, this.contents.claim(source), standing);
   }
 
   /** As `set`, where there is no live entry. */

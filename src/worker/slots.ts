@@ -4,6 +4,9 @@
  * Free slots form a list through their own words, so that it costs no memory: -(next + 2), which is -1 at its end. Only
  * the map writes the word of a live slot, under the lock of its stripe. The list that a dead owner left is not believed, it may
  * lack the slot that was just taken: a new owner's holds whatever is not live.
+ *
+ * While a snapshot is saved there is a bit for each slot: its entry is none for the snapshot, since it has been written to it, or
+ * came only after the snapshot had begun. So no key is in a snapshot twice, wherever its entry has been meanwhile.
  */
 import { HEADER_SLOTS_USED, type ShardMemory } from '../protocol/memory.ts';
 
@@ -14,6 +17,8 @@ export class Slots {
   readonly #header: Int32Array;
   #free = NO_SLOT;
   #used: number;
+  /** Undefined while no snapshot is saved. */
+  #passed: Int32Array | undefined;
 
   constructor({ slots, header }: ShardMemory) {
     this.#words = slots;
@@ -41,7 +46,46 @@ export class Slots {
     return Number.isInteger(slot) && slot >= 0 && slot < this.#words.length && this.blockOf(slot) > 0;
   }
 
-  take(): number {
+  /** A free slot. `previous` is the one that an entry with the same key has had to leave for this one, if any has. */
+  take(previous = NO_SLOT): number {
+    const slot = this.#takeFree();
+    if (this.#passed !== undefined) {
+      this.#mark(slot, previous === NO_SLOT || this.isPassed(previous));
+    }
+    return slot;
+  }
+
+  give(slot: number): void {
+    this.#words[slot] = -(this.#free + 2);
+    this.#free = slot;
+  }
+
+  /** From now until `endSave`, slots that are taken are passed over. */
+  beginSave(): void {
+    this.#passed = new Int32Array(Math.ceil(this.#words.length / 32));
+  }
+
+  endSave(): void {
+    this.#passed = undefined;
+  }
+
+  /** Whether the entry of a slot is none for the snapshot that is being saved, or not any more. */
+  isPassed(slot: number): boolean {
+    return ((this.#passed?.[slot >>> 5] ?? 0) & (1 << (slot & 31))) !== 0;
+  }
+
+  pass(slot: number): void {
+    this.#mark(slot, true);
+  }
+
+  clear(): void {
+    this.#words.fill(0, 0, this.#used);
+    this.#header[HEADER_SLOTS_USED] = 0;
+    this.#free = NO_SLOT;
+    this.#used = 0;
+  }
+
+  #takeFree(): number {
     const slot = this.#free;
     if (slot === NO_SLOT) {
       // Told first: a slot that is not yet live may be looked at, one that is may not be overlooked.
@@ -52,15 +96,10 @@ export class Slots {
     return slot;
   }
 
-  give(slot: number): void {
-    this.#words[slot] = -(this.#free + 2);
-    this.#free = slot;
-  }
-
-  clear(): void {
-    this.#words.fill(0, 0, this.#used);
-    this.#header[HEADER_SLOTS_USED] = 0;
-    this.#free = NO_SLOT;
-    this.#used = 0;
+  #mark(slot: number, isPassed: boolean): void {
+    const passed = this.#passed as Int32Array;
+    const bit = 1 << (slot & 31);
+    const bits = passed[slot >>> 5] as number;
+    passed[slot >>> 5] = isPassed ? bits | bit : bits & ~bit;
   }
 }

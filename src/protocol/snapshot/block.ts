@@ -274,6 +274,14 @@ export class BlockReader {
   }
 }
 
+/** The flags of a meta word for an entry with these times: Infinity for one that lives for ever, 0 for what it has not. */
+export function expiryFlags(deadlineMs: number, slideMs: number, graceMs: number): number {
+  if (deadlineMs === Number.POSITIVE_INFINITY) {
+    return 0;
+  }
+  return META_EXPIRES | (slideMs > 0 ? META_SLIDES : 0) | (graceMs > 0 ? META_GRACE : 0);
+}
+
 /** As `wordsFor`, also of more than 2 GiB. */
 export function wordsOf(valueBytes: number): number {
   return Math.ceil(valueBytes / 4);

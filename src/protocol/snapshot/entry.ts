@@ -6,9 +6,9 @@ import { randomBytes } from 'node:crypto';
 import type { CacheKey } from '../cache-key.ts';
 import { diskFiles, type Files, writeWhole } from '../files.ts';
 import { decodeKey, KeyEncoder } from '../key.ts';
-import { META_EXPIRES, META_GRACE, META_SLIDES, META_TAG_SHIFT, wordsFor } from '../memory.ts';
+import { META_TAG_SHIFT, wordsFor } from '../memory.ts';
 import type { Tag } from '../value-tags.ts';
-import { BlockWriter, type RecordReader, wordsOf } from './block.ts';
+import { BlockWriter, expiryFlags, type RecordReader, wordsOf } from './block.ts';
 import { coldestFirst, type SnapshotIndex, sealIndex } from './block-index.ts';
 import { snapshotHeader } from './ends.ts';
 import { HEADER_BYTES, ID_BYTES, type SnapshotFacts } from './file.ts';
@@ -83,7 +83,7 @@ export class SnapshotWriter {
     if (!block.hasRoom(keyWords + wordsOf(value.length))) {
       this.#flush();
     }
-    const meta = encoder.meta | (tag << META_TAG_SHIFT) | flagsOf(deadlineMs, slideMs, graceMs);
+    const meta = encoder.meta | (tag << META_TAG_SHIFT) | expiryFlags(deadlineMs, slideMs, graceMs);
     const at = block.add({ meta, valueBytes: value.length, standing, deadlineMs, slideMs, graceMs });
     block.words.set(encoder.words.subarray(0, keyWords), at);
     const valueAt = at + keyWords;
@@ -120,11 +120,4 @@ function entryOf(record: RecordReader): SnapshotEntry {
   const { tag, deadlineMs, slideMs, graceMs, standing } = record;
   const key = decodeKey(keyBytesOf(record), record.encoding);
   return { key, tag, value: Buffer.from(valueBytesOf(record)), deadlineMs, slideMs, graceMs, standing };
-}
-
-function flagsOf(deadlineMs: number, slideMs: number, graceMs: number): number {
-  if (deadlineMs === Number.POSITIVE_INFINITY) {
-    return 0;
-  }
-  return META_EXPIRES | (slideMs > 0 ? META_SLIDES : 0) | (graceMs > 0 ? META_GRACE : 0);
 }

@@ -180,7 +180,7 @@ export class Snapshots implements SnapshotCaller {
             : { entries, bytes, path: await publish(files, fd, temporary, nameOf, signal) },
         );
         counts.saved(saved.entries, saved.bytes);
-        return saved;
+        return { path: saved.path, entries: saved.entries, bytes: saved.bytes };
       } finally {
         release();
       }

@@ -19,6 +19,7 @@ import { model } from './model.ts';
 import { near } from './near.ts';
 import { occupancy } from './occupancy.ts';
 import { sharedTier } from './shared-tier.ts';
+import { snapshotKills } from './snapshot-kills.ts';
 import { storeKills } from './store-kills.ts';
 import { tiers } from './tiers.ts';
 import { torture } from './torture.ts';
@@ -44,6 +45,7 @@ const SCRIPTS = {
   near,
   occupancy,
   'shared-tier': sharedTier,
+  'snapshot-kills': snapshotKills,
   'store-kills': storeKills,
   tiers,
   torture,

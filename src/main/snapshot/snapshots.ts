@@ -81,6 +81,9 @@ export class Snapshots implements SnapshotCaller {
           throw fileError('CACHE_SAVE_ERROR', path, error);
         });
       }
+      if (restore && world.isDirectory(dirname(path))) {
+        sweepDirectory(files, dirname(path));
+      }
       if (restore && this.#isThere(path)) {
         await this.call({ do: 'load', path: undefined, merge: false }, new AbortController());
       }

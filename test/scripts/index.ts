@@ -19,6 +19,7 @@ import { model } from './model.ts';
 import { near } from './near.ts';
 import { occupancy } from './occupancy.ts';
 import { sharedTier } from './shared-tier.ts';
+import { snapshotFlips } from './snapshot-flips.ts';
 import { snapshotKills } from './snapshot-kills.ts';
 import { storeKills } from './store-kills.ts';
 import { tiers } from './tiers.ts';
@@ -46,6 +47,7 @@ const SCRIPTS = {
   occupancy,
   'shared-tier': sharedTier,
   'snapshot-kills': snapshotKills,
+  'snapshot-flips': snapshotFlips,
   'store-kills': storeKills,
   tiers,
   torture,

@@ -164,9 +164,9 @@ describe('save and load', () => {
 
   test('the filter of what was loaded has no false negative, and few false positives', async () => {
     const dir = folder();
-    const count = 20_000;
+    const count = 8_000;
     const cache = await stored(dir, {
-      maxEntries: 25_000,
+      maxEntries: 10_000,
       reads: 'owner',
       filter: { type: 'bloom', falsePositiveRate: 0.01 },
     });

@@ -16,10 +16,11 @@ import type { Random } from './random.ts';
 const CHILD = fileURLToPath(new URL('test/support/mortal-snapshots.mjs', packageRoot()));
 /** Binary ones, and one as text. */
 const NAMES = [...Array.from({ length: 8 }, (_, i) => `binary-${i}.snapshot`), 'text-1.json', 'text-2.json'];
-/** How long a process saves before it is killed, at most, once its last cache is open. */
-const LIFE_MS_MAX = 250;
-const OPEN_POLL_MS = 2;
-const OPEN_POLLS_MAX = 10_000;
+/** A process is killed when it has noted so many saves, at most, and so many ms later. */
+const SAVES_MAX = 40;
+const REST_MS_MAX = 20;
+const POLL_MS = 2;
+const POLLS_MAX = 10_000;
 
 export interface SnapshotKillsReport {
   /** One for each cache of each process. */
@@ -71,15 +72,22 @@ async function liveAndDie(root: string, random: Random): Promise<void> {
     stdio: ['ignore', 'ignore', 'inherit'],
   });
   const end = once(child, 'exit');
-  for (let polls = 0; !notes.every((file) => existsSync(file) && readFileSync(file).length > 0); polls++) {
-    if (child.exitCode !== null || polls === OPEN_POLLS_MAX) {
+  const saves = random.below(SAVES_MAX);
+  for (let polls = 0; savesIn(notes) < saves; polls++) {
+    if (child.exitCode !== null || polls === POLLS_MAX) {
       throw new Error(`The process that saves has ended by itself: ${child.exitCode}`);
     }
-    await sleep(OPEN_POLL_MS);
+    await sleep(POLL_MS);
   }
-  await sleep(random.below(LIFE_MS_MAX));
+  await sleep(random.below(REST_MS_MAX));
   child.kill('SIGKILL');
   await end;
+}
+
+/** Those that were noted, of all caches; -1 as long as one is not open. */
+function savesIn(notes: readonly string[]): number {
+  const lines = notes.map((file) => (existsSync(file) ? readFileSync(file, 'latin1').split('\n').length - 1 : 0));
+  return lines.includes(0) ? -1 : lines.reduce((sum, count) => sum + count - 1, 0);
 }
 
 /** A line that was cut off was none. */

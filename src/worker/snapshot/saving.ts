@@ -40,6 +40,8 @@ export const SLICE_SLOTS = 2_048;
 export const SLICE_BYTES = 512 * 1024;
 /** Slots whose blocks are loaded before any of them is copied, so that no load waits for another. */
 const AT_ONCE = 64;
+/** Slots of the order that are looked at for those: where a shard was cleared, most are empty. */
+const LOOKS_MAX = 512;
 /** An int32 loop copies faster than `set(subarray)` up to here. */
 const LOOP_WORDS_MAX = 40;
 
@@ -65,8 +67,7 @@ export class Saving {
   readonly #standings = new Float64Array(AT_ONCE);
   #isOpen = true;
   #isOrderOver = false;
-  /** Where the search for what was not named goes on. */
-  #restAt = 0;
+  #isOver = false;
   /** Where loads leave what they found, so that no compiler may leave them out. */
   warmed = 0;
 
@@ -116,12 +117,11 @@ export class Saving {
     const nowMs = this.#setup.clock.now();
     let bytes = 0;
     for (let looked = 0; looked < SLICE_SLOTS && bytes < SLICE_BYTES; looked += AT_ONCE) {
-      const count = this.#gather();
-      if (count === 0) {
+      bytes += this.#copy(this.#gather(), nowMs);
+      if (this.#isOver) {
         this.#flush();
         return false;
       }
-      bytes += this.#copy(count, nowMs);
     }
     return true;
   }
@@ -149,30 +149,29 @@ export class Saving {
     return parseHeader(header.subarray(0, read), this.#setup.task.path);
   }
 
-  /** The next slots that are to be written, and what is said of them. How many; 0 at the end. */
+  /** The next slots that are to be written, and what is said of them. How many. */
   #gather(): number {
     const { slots } = this.#setup.entries;
-    const order = this.#order;
     let count = 0;
-    while (count < AT_ONCE && !this.#isOrderOver) {
-      const slot = order.next();
-      if (slot === NO_SLOT) {
-        this.#isOrderOver = true;
-      } else if (slots.isLive(slot) && !slots.isPassed(slot)) {
-        this.#slots[count] = slot;
-        this.#standings[count++] = order.standing;
-        slots.pass(slot);
-      }
-    }
-    while (count < AT_ONCE && this.#restAt < slots.used) {
-      const slot = this.#restAt++;
+    for (let looks = 0; looks < LOOKS_MAX && count < AT_ONCE && !this.#isOver; looks++) {
+      const slot = this.#next();
       if (slots.isLive(slot) && !slots.isPassed(slot)) {
         this.#slots[count] = slot;
-        this.#standings[count++] = 0;
+        this.#standings[count++] = this.#isOrderOver ? 0 : this.#order.standing;
         slots.pass(slot);
       }
     }
     return count;
+  }
+
+  #next(): number {
+    let slot = this.#isOrderOver ? NO_SLOT : this.#order.next();
+    if (slot === NO_SLOT) {
+      this.#isOrderOver = true;
+      slot = this.#setup.entries.slots.nextLeft();
+      this.#isOver = slot === NO_SLOT;
+    }
+    return slot;
   }
 
   /** Copies the entries that were gathered, and says how many bytes they took. */

@@ -2,15 +2,18 @@ import { deepStrictEqual } from 'node:assert/strict';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { crc32 } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { diskFiles, type Files } from '../../src/protocol/files.ts';
 import { shardOf } from '../../src/protocol/key.ts';
 import { reserveShard } from '../../src/protocol/memory.ts';
 import { FLAG_SLIDING, OP_EXPIRE, OP_FILL, OP_LEASE, OP_TTL } from '../../src/protocol/operations.ts';
 import type { EvictionPolicy, PolicyFactory } from '../../src/protocol/policy.ts';
+import { sealIndex } from '../../src/protocol/snapshot/block-index.ts';
 import { entriesOf, type SnapshotEntry } from '../../src/protocol/snapshot/entry.ts';
-import { readIndex } from '../../src/protocol/snapshot/source.ts';
+import { indexIn, readIndex, sourceOf } from '../../src/protocol/snapshot/source.ts';
 import type { BegunLoad, InstalledEntries, RoutedBlock, SavedShard } from '../../src/protocol/snapshot/tasks.ts';
+import type { PolicyName } from '../../src/protocol/spec.ts';
 import { policies } from '../../src/worker/eviction/index.ts';
 import { FaultyFiles, onlyThe } from '../support/faulty-files.ts';
 import { Death, MortalMemory } from '../support/mortal-memory.ts';
@@ -217,10 +220,33 @@ describe('shards that are saved and loaded', () => {
   });
 });
 
+describe.each(Object.keys(policies) as PolicyName[])('a shard with the policy %s', (name) => {
+  test('is loaded with all its entries, and goes on evicting', () => {
+    const random = seededRandom(`snapshot of ${name}`);
+    const saved = owner({ entriesMax: 400 }, name);
+    for (let i = 0; i < 1_500; i++) {
+      const key = `${random.below(random.oneIn(2) ? 100 : 1_000)}`;
+      if (saved.target.read(key) === undefined) saved.target.set(key, key, random.oneIn(3) ? 1e6 : 0);
+    }
+    save(path, [saved]);
+    const there = texts(path);
+    expect([there.length, new Set(there).size]).toEqual([saved.target.shard.entries, 400]);
+    for (const entriesMax of [400, 50]) {
+      const loaded = owner({ entriesMax }, name);
+      load(path, [loaded], { standings: true });
+      expect(loaded.target.shard.entries).toBe(entriesMax);
+      expect(there.filter((entry) => loaded.target.look(entry.split('=')[0] as string)).length).toBe(entriesMax);
+      loaded.target.shard.check();
+      for (let i = 0; i < 500; i++) loaded.target.set(`new ${i}`, 'x');
+      loaded.target.shard.check();
+    }
+  });
+});
+
 describe('what happens while a shard is saved', () => {
   test('every key that was there from begin to end is in the snapshot once, and none that came later', () => {
     const random = seededRandom('saves under way');
-    for (let round = 0; round < 4; round++) {
+    for (let round = 0; round < 2; round++) {
       saveUnderWay(random, round % 2 === 0 ? { entriesMax: 6_000 } : { bytesMax: 900_000 });
     }
   });
@@ -268,6 +294,10 @@ describe('what happens while a shard is saved', () => {
     expect(there.length).toBeLessThan(6_000);
     save(path, [saved]);
     expect(texts(path)).toEqual(all.map((key) => `${key}=y`));
+    saved.target.clear();
+    save(path, [saved, owner()]);
+    expect(texts(path)).toEqual([]);
+    expect(load(path, [saved])).toEqual({ installed: 0, evicted: 0, expired: 0 });
   });
 
   test('a second save waits for the first; too many are refused', () => {
@@ -447,7 +477,7 @@ describe('a load', () => {
     const [block] = readIndex(diskFiles, path).shards[0] ?? [];
     if (block === undefined) throw new Error('no block');
     const common = { path, nowWallMs: WALL_ORIGIN_MS, hashSeed: { low: 1, high: 2 }, shards: 1 };
-    for (let round = 0; round < 20; round++) {
+    for (let round = 0; round < 10; round++) {
       const limits = { ...LIMITS, bytesMax: 65_536 };
       const mortal = new MortalMemory(reserveShard(limits, { type: 'blocked-bloom', falsePositiveRate: 0.01 }));
       const first = only(openShard(mortal.memory, { limits }));
@@ -471,6 +501,39 @@ describe('a load', () => {
       second.target.shard.check();
       expect(died).toBeLessThanOrEqual(1);
     }
+  });
+
+  test('of blocks that somebody made up, with checksums that are right, refuses them or leaves the shard whole', () => {
+    const random = seededRandom('made-up blocks');
+    const nowWallMs = WALL_ORIGIN_MS;
+    let refused = 0;
+    for (let round = 0; round < 50; round++) {
+      const entries = [...KEYS.slice(0, -1), ...KEYS.slice(0, 5)].map((key, i) =>
+        drawEntry(random, i < KEYS.length ? key : [i, key], nowWallMs, 20),
+      );
+      const bytes = snapshotOf(entries);
+      const { id, facts, shards } = indexIn(sourceOf(bytes, path));
+      const place = shards[0]?.[0];
+      if (place === undefined) throw new Error('no block');
+      const block = bytes.subarray(place.offset, place.offset + place.bytes);
+      for (let changes = random.below(3); changes >= 0; changes--) {
+        block[24 + random.below(block.length - 24)] = random.oneIn(2) ? 0xff : random.word();
+      }
+      const end = sealIndex(id, facts, [[{ ...place, checksum: crc32(block) }]], place.offset + place.bytes);
+      writeFileSync(path, Buffer.concat([bytes.subarray(0, place.offset + place.bytes), end]));
+      const loading = owner({ bytesMax: 131_072 });
+      try {
+        load(path, [loading], { standings: true });
+      } catch (error) {
+        expect(error).toMatchObject({ code: 'CACHE_LOAD_ERROR' });
+        refused++;
+      }
+      loading.target.shard.check();
+      loading.target.clock.nowMs += 1e13;
+      loading.target.shard.sweep();
+      save(path, [loading]);
+    }
+    expect(refused).toBeGreaterThan(5);
   });
 
   test('sorts what it checks by shard, and knows what it will take', () => {

@@ -122,7 +122,9 @@ describe('save and load', () => {
     const kept = new Set((await small.toMap()).keys());
     // Of two shards, the order of one among the other is a guess.
     expect(pairs(100).filter(([key]) => kept.has(key)).length).toBeGreaterThan(95);
-    await small.set('new', 1);
+    const popped = await Promise.all(Array.from({ length: 50 }, () => small.popItem()));
+    expect(popped.filter((pair) => Number(String(pair?.[0]).slice(1)) < 100)).toEqual([]);
+    await small.setMany(pairs(60, 'new'));
     expect(await small.size()).toBe(200);
   });
 

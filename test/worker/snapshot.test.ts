@@ -6,7 +6,7 @@ import { crc32 } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { diskFiles, type Files } from '../../src/protocol/files.ts';
 import { shardOf } from '../../src/protocol/key.ts';
-import { reserveShard } from '../../src/protocol/memory.ts';
+import { HEADER_SEQ_LOW, reserveShard, ShardMemory } from '../../src/protocol/memory.ts';
 import { FLAG_SLIDING, OP_EXPIRE, OP_FILL, OP_LEASE, OP_TTL } from '../../src/protocol/operations.ts';
 import type { EvictionPolicy, PolicyFactory } from '../../src/protocol/policy.ts';
 import { sealIndex } from '../../src/protocol/snapshot/block-index.ts';
@@ -280,6 +280,25 @@ describe('what happens while a shard is saved', () => {
     },
   );
 
+  test('a slice ends after so many bytes, whatever entries are gathered', () => {
+    const saved = owner({ bytesMax: 8 * 1024 * 1024 });
+    const { target } = saved;
+    for (let i = 0; i < 40; i++) target.set(`${i}`, Buffer.alloc(100_000, 'x'));
+    const saving = new SaveUnderTest(path);
+    const task = saved.start(saving.task);
+    target.delete('20');
+    target.set('later', 'x');
+    target.set('30', 'new');
+    let slices = 1;
+    while (saved.turn()) slices++;
+    saving.seal([saved.finish<SavedShard>(task)]);
+    // Six of them are more than half a MiB.
+    expect(slices).toBe(7);
+    const keys = entriesAt(path).map(({ key, value }) => `${String(key)}: ${value.length}`);
+    const rest = Array.from({ length: 40 }, (_, i) => i).filter((i) => i !== 20 && i !== 30);
+    expect(keys.sort()).toEqual([...rest.map((i) => `${i}: 100000`), '30: 3'].sort());
+  });
+
   test('clear leaves what was written, and a later save has what came after it', () => {
     const saved = owner({ entriesMax: 6_000 });
     const all = Array.from({ length: 6_000 }, (_, i) => `${i}`);
@@ -401,6 +420,19 @@ describe('a load', () => {
       'mine',
     ]);
     target.shard.check();
+  });
+
+  test('knows what is newer when the low word of the write sequence has begun anew', () => {
+    snapshot(10);
+    const memory = new ShardMemory(reserveShard(LIMITS, { type: 'blocked-bloom', falsePositiveRate: 0.01 }));
+    memory.header[HEADER_SEQ_LOW] = -4;
+    const loading = only(openShard(memory, { limits: LIMITS }));
+    const { target } = loading;
+    const meanwhile = () => {
+      for (let i = 0; i < 6; i++) target.set(`${i}`, 'newer');
+    };
+    expect(load(path, [loading], { meanwhile }).installed).toBe(4);
+    expect([...'0123456789'].map((key) => target.look(key)).filter((value) => value === 'newer').length).toBe(6);
   });
 
   test('ends what is being computed for the keys that come', () => {

@@ -73,6 +73,9 @@ export class Saving {
   readonly #places: BlockPlace[] = [];
   readonly #slots = new Int32Array(AT_ONCE);
   readonly #standings = new Float64Array(AT_ONCE);
+  /** Slots that were gathered, and how many of them are done. */
+  #gathered = 0;
+  #at = 0;
   #isOpen = true;
   #isOrderOver = false;
   #isOver = false;
@@ -126,8 +129,11 @@ export class Saving {
     const nowMs = this.#setup.clock.now();
     let bytes = 0;
     for (let looked = 0; looked < SLICE_SLOTS && bytes < SLICE_BYTES; looked += AT_ONCE) {
-      bytes += this.#copy(this.#gather(), nowMs);
-      if (this.#isOver) {
+      if (this.#at === this.#gathered) {
+        this.#gather();
+      }
+      bytes += this.#copy(SLICE_BYTES - bytes, nowMs);
+      if (this.#isOver && this.#at === this.#gathered) {
         this.#flush();
         return false;
       }
@@ -158,8 +164,8 @@ export class Saving {
     return parseHeader(header.subarray(0, read), this.#setup.task.path);
   }
 
-  /** The next slots that are to be written, and what is said of them. How many. */
-  #gather(): number {
+  /** The next slots that are to be written, and what is said of them. */
+  #gather(): void {
     const { slots } = this.#setup.entries;
     let count = 0;
     for (let looks = 0; looks < LOOKS_MAX && count < AT_ONCE && !this.#isOver; looks++) {
@@ -167,10 +173,13 @@ export class Saving {
       if (slots.isLive(slot) && !slots.isPassed(slot)) {
         this.#slots[count] = slot;
         this.#standings[count++] = this.#isOrderOver ? 0 : this.#order.standing;
-        slots.pass(slot);
       }
     }
-    return count;
+    this.#gathered = count;
+    this.#at = 0;
+    for (let i = 0; i < count; i++) {
+      this.warmed ^= this.#setup.memory.words[slots.blockOf(this.#slots[i] as number) + BLOCK_META] as number;
+    }
   }
 
   #next(): number {
@@ -183,16 +192,18 @@ export class Saving {
     return slot;
   }
 
-  /** Copies the entries that were gathered, and says how many bytes they took. */
-  #copy(count: number, nowMs: number): number {
-    const { entries, memory } = this.#setup;
-    for (let i = 0; i < count; i++) {
-      this.warmed ^= memory.words[entries.slots.blockOf(this.#slots[i] as number) + BLOCK_META] as number;
-    }
+  /** Copies entries that were gathered until so many bytes are passed, and says how many they took. */
+  #copy(bytesMax: number, nowMs: number): number {
+    const { slots } = this.#setup.entries;
     let bytes = 0;
-    for (let i = 0; i < count; i++) {
-      const block = entries.slots.blockOf(this.#slots[i] as number);
-      bytes += this.#add(block, this.#standings[i] as number, nowMs);
+    while (this.#at < this.#gathered && bytes < bytesMax) {
+      const slot = this.#slots[this.#at] as number;
+      const standing = this.#standings[this.#at++] as number;
+      // Where a slice has ended in between, another entry may be in it.
+      if (slots.isLive(slot) && !slots.isPassed(slot)) {
+        slots.pass(slot);
+        bytes += this.#add(slots.blockOf(slot), standing, nowMs);
+      }
     }
     return bytes;
   }

@@ -21,6 +21,7 @@ import { near } from './near.ts';
 import { occupancy } from './occupancy.ts';
 import { sharedTier } from './shared-tier.ts';
 import { snapshotFlips } from './snapshot-flips.ts';
+import { snapshotKills } from './snapshot-kills.ts';
 import { storeKills } from './store-kills.ts';
 import { tiers } from './tiers.ts';
 import { torture } from './torture.ts';
@@ -47,6 +48,7 @@ const SCRIPTS = {
   near,
   occupancy,
   'shared-tier': sharedTier,
+  'snapshot-kills': snapshotKills,
   'snapshot-flips': snapshotFlips,
   'store-kills': storeKills,
   tiers,

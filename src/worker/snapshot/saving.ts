@@ -42,6 +42,12 @@ export const SLICE_BYTES = 512 * 1024;
 const AT_ONCE = 64;
 /** Slots of the order that are looked at for those: where a shard was cleared, most are empty. */
 const LOOKS_MAX = 512;
+/**
+ * A shard is written in so many blocks at least, unless they were very short: a load mixes the blocks of all shards by how cold they
+ * are, and within one it keeps their order.
+ */
+const BLOCKS_MIN = 16;
+const SHORT_BLOCK_BYTES = 2 * 1024;
 /** An int32 loop copies faster than `set(subarray)` up to here. */
 const LOOP_WORDS_MAX = 40;
 
@@ -61,6 +67,8 @@ export class Saving {
   readonly #cursor: BigInt64Array;
   readonly #fd: number;
   readonly #block: BlockWriter;
+  /** How long a block is before the next begins. */
+  readonly #blockBytes: number;
   readonly #order: SlotOrder;
   readonly #places: BlockPlace[] = [];
   readonly #slots = new Int32Array(AT_ONCE);
@@ -79,6 +87,7 @@ export class Saving {
     const { entries, memory, files, task } = setup;
     this.#setup = setup;
     this.#cursor = new BigInt64Array(task.cursor);
+    this.#blockBytes = Math.max(SHORT_BLOCK_BYTES, entries.bytes / BLOCKS_MIN);
     try {
       this.#fd = files.openSync(task.path, 'r+');
     } catch (cause) {
@@ -217,7 +226,7 @@ export class Saving {
     }
     const valueBytes = (words[block + BLOCK_VALUE_LENGTH] as number) >>> 0;
     const payload = wordsFor(meta & 0xffff) + wordsOf(valueBytes);
-    if (!this.#block.hasRoom(payload)) {
+    if (!this.#block.hasRoom(payload) || this.#block.bytes >= this.#blockBytes) {
       this.#flush();
     }
     const flags = expiryFlags(deadlineMs, slideMs, graceMs);

@@ -15,6 +15,7 @@ import { kills } from './kills.ts';
 import { linearizability } from './linearizability.ts';
 import { loads } from './loads.ts';
 import { logDamage } from './log-damage.ts';
+import { memoProcesses } from './memo-processes.ts';
 import { model } from './model.ts';
 import { near } from './near.ts';
 import { occupancy } from './occupancy.ts';
@@ -40,6 +41,7 @@ const SCRIPTS = {
   linearizability,
   loads,
   'log-damage': logDamage,
+  'memo-processes': memoProcesses,
   model,
   near,
   occupancy,

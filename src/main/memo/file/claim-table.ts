@@ -10,6 +10,8 @@ export interface StandingClaim {
   readonly ticket: number;
   readonly mark: string;
   readonly expiresAtMs: number;
+  /** Where in the file it stands. */
+  readonly place: number;
 }
 
 /** Of all memo files that this thread has open: those it holds itself need no lease. */
@@ -23,9 +25,9 @@ export class ClaimTable {
   }
 
   /** One that stands already has a new lease. */
-  add(frame: FrameView): void {
+  add(frame: FrameView, place: number): void {
     const { key, ticket, payload, expiresAtMs } = frame;
-    const claim = { ticket, mark: payload.toString('latin1'), expiresAtMs };
+    const claim = { ticket, mark: payload.toString('latin1'), expiresAtMs, place };
     const standing = this.#claims.get(key);
     if (standing === undefined) {
       this.#claims.set(key, [claim]);
@@ -54,6 +56,12 @@ export class ClaimTable {
 
   has(key: string, ticket: number): boolean {
     return this.#claims.get(key)?.some((one) => one.ticket === ticket) ?? false;
+  }
+
+  /** Where those stand that still count, in no order that means anything. */
+  placesOfLiving(nowMs: number): number[] {
+    const all = Array.from(this.#claims.values()).flat();
+    return all.filter((claim) => isStanding(claim, nowMs)).map(({ place }) => place);
   }
 
   /** Who has it. Those who do not live are forgotten. */

@@ -237,7 +237,7 @@ export class MemoFile implements MemoTier {
             results.clear();
             break;
           case CLAIM:
-            claims.table.add(frame);
+            claims.table.add(frame, offset);
             break;
           case RELEASE:
             claims.table.remove(frame.key, frame.ticket);

@@ -17,7 +17,7 @@ import { dirname } from 'node:path';
 import { engineError, storeError } from '../../../protocol/engines/faults.ts';
 import { CacheError } from '../../../protocol/errors.ts';
 import type { Files } from '../../../protocol/files.ts';
-import { isAlive } from '../../../protocol/process-mark.ts';
+import { isAlive, nextNumber, OWN_MARK } from '../../../protocol/process-mark.ts';
 import { assertMemo } from './foreign.ts';
 import { type FileHead, FRAME_HEAD_BYTES, FREEZE, FrameView, frameOf, headFrame, sealFrame, THAW } from './frame.ts';
 import { FrameReader, readFully } from './frame-reader.ts';
@@ -108,6 +108,18 @@ export class MemoLog {
   /** The frame at an offset that `visit` was told; undefined where it no longer checks. Good until the next call. */
   frameAt(offset: number): FrameView | undefined {
     return this.#during('read a memo file', () => this.#frameAt(offset));
+  }
+
+  /**
+   * From now on nothing counts that anybody appends, until `thaw`, or until the lease is over; what stands before it has been
+   * visited when this returns. Answers its ticket.
+   */
+  freeze(leaseMs: number): number {
+    return this.#during('freeze a memo file', () => this.#freezeFor(leaseMs));
+  }
+
+  thaw(ticket: number): void {
+    this.#during('thaw a memo file', () => this.#thaw(ticket));
   }
 
   /** Makes all that was appended survive the machine's end. */
@@ -259,15 +271,39 @@ export class MemoLog {
         return;
       }
       if (Date.now() >= freeze.expiresAtMs || !isAlive(freeze.mark)) {
-        const thaw = frameOf({ kind: THAW, ticket: freeze.ticket, createdAtMs: Date.now() });
-        sealFrame(thaw, this.head.seed);
-        this.#write(thaw);
+        this.#thaw(freeze.ticket);
       } else if (polls === FROZEN_POLLS_MAX) {
         throw storeError('LOCKED', this.path, `The memo file ${this.path} is being compacted: try again later`);
       } else {
         Atomics.wait(this.#wait, 0, 0, FROZEN_POLL_MS);
       }
     }
+  }
+
+  #freezeFor(leaseMs: number): number {
+    const ticket = nextNumber();
+    for (let tries = 0; tries < APPEND_TRIES_MAX; tries++) {
+      this.#awaitThaw();
+      const nowMs = Date.now();
+      const payload = Buffer.from(OWN_MARK, 'latin1');
+      const frame = frameOf({ kind: FREEZE, payload, ticket, createdAtMs: nowMs, expiresAtMs: nowMs + leaseMs });
+      sealFrame(frame, this.head.seed);
+      this.#write(frame);
+      this.#read(this.#files.fstatSync(this.#fd).size);
+      if (this.#freeze?.ticket === ticket) {
+        return ticket;
+      }
+    }
+    throw this.#cutShort();
+  }
+
+  #thaw(ticket: number): void {
+    const frame = frameOf({ kind: THAW, ticket, createdAtMs: Date.now() });
+    sealFrame(frame, this.head.seed);
+    for (let tries = 0; tries < APPEND_TRIES_MAX && !this.#write(frame); tries++) {
+      // A piece of it is garbage like any other.
+    }
+    this.#read(this.#files.fstatSync(this.#fd).size);
   }
 
   #frameAt(offset: number): FrameView | undefined {

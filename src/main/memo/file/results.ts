@@ -43,6 +43,12 @@ export class MemoResults {
     return Array.from(this.#places.keys());
   }
 
+  /** Of what has not expired. */
+  get places(): number[] {
+    this.#sweep();
+    return Array.from(this.#places.values());
+  }
+
   get size(): number {
     this.#sweep();
     return this.#places.size;

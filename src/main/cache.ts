@@ -81,6 +81,7 @@ import {
   warningsOf,
 } from './options.ts';
 import { type ScanOptions, scanEntries, scanKeys } from './pages.ts';
+import { Runs } from './runs.ts';
 import {
   createCodec,
   isSerializerName,
@@ -88,7 +89,6 @@ import {
   resolveSerializer,
   type ValueCodec,
 } from './serializers/index.ts';
-import { Runs } from './runs.ts';
 import type { ShardView } from './shard-view.ts';
 import { type CacheHome, openShards } from './shards.ts';
 import { resetTierMetrics, tierMetricsOf } from './tier/metrics.ts';
@@ -765,7 +765,11 @@ export class Cache<V = unknown, K extends CacheKey = CacheKey> {
     this.#client.close();
     this.#events.close();
     this.#home.beginClose();
-    const idle = Promise.all([...this.#client.views.map(({ lane }) => lane.drained()), this.#flights.drained(), this.#runs.drained()]);
+    const idle = Promise.all([
+      ...this.#client.views.map(({ lane }) => lane.drained()),
+      this.#flights.drained(),
+      this.#runs.drained(),
+    ]);
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise((resolve) => {
       timer = setTimeout(resolve, timeoutMs);

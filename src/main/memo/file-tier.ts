@@ -40,7 +40,9 @@ function open(path: string, { name, warn }: FileTierOptions, codec: RecordCodec)
     throw misuse('INVALID_CONFIG', expected, codec.serializerName, { option: 'serializer' });
   }
   if (found.name !== name) {
-    warn(`The memo file ${path} was made for the function '${found.name}', and is used for '${name}'. Unless they are the same, give each its own`);
+    warn(
+      `The memo file ${path} was made for the function '${found.name}', and is used for '${name}'. Unless they are the same, give each its own`,
+    );
   }
   return file;
 }

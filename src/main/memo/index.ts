@@ -4,9 +4,9 @@ export { CacheError, type CacheErrorCode, type MisuseCode } from '../../protocol
 export type { LogTo, MemoLogOptions } from './call-log.ts';
 export { type MemoizedOptions, memoized } from './decorator.ts';
 export type { KeyedArgsOptions } from './keyed-args.ts';
-export { type MemoizedFn, type MemoMethods, memoize, openMemo } from './memoize.ts';
-export { type MemoizedSyncFn, type MemoSyncMethods, memoizeSync } from './memoize-sync.ts';
 export type { AnyFunction, CallOptions, FileOptions, MemoOptions, MemoSyncOptions } from './memo-options.ts';
 export type { MemoStore, RawResult } from './memo-store.ts';
+export { type MemoizedFn, type MemoMethods, memoize, openMemo } from './memoize.ts';
+export { type MemoizedSyncFn, type MemoSyncMethods, memoizeSync } from './memoize-sync.ts';
 export type { MemoStatus } from './missed-calls.ts';
 export { type CompactOptions, compact, type Rewritten, type UpgradeOptions, upgrade } from './rewrites.ts';

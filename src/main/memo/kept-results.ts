@@ -8,8 +8,8 @@
 import type { Answer } from '../../protocol/engines/engine.ts';
 import { CacheError } from '../../protocol/errors.ts';
 import { EVER } from '../units.ts';
-import type { CallPlan } from './memo-options.ts';
 import type { MemoFlight } from './flights.ts';
+import type { CallPlan } from './memo-options.ts';
 import type { Claim, MemoRecord, MemoTier } from './tier.ts';
 
 export interface KeptParts {

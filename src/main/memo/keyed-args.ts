@@ -32,7 +32,9 @@ export function keyedArgsOf(options: KeyedArgsOptions): KeyedArgs | undefined {
   checkNames('params', params, (name) => typeof name === 'string');
   checkNames('ignore', ignore, (each) => typeof each === 'string' || (Number.isInteger(each) && (each as number) >= 0));
   if (typeof defaults !== 'object' || defaults === null) {
-    throw misuse('INVALID_CONFIG', '`defaults` to be an object of values by parameter', defaults, { option: 'defaults' });
+    throw misuse('INVALID_CONFIG', '`defaults` to be an object of values by parameter', defaults, {
+      option: 'defaults',
+    });
   }
   if (normalize !== undefined && typeof normalize !== 'function') {
     throw misuse('INVALID_CONFIG', '`normalize` to be a function of the arguments', normalize, { option: 'normalize' });

@@ -7,8 +7,8 @@ import { resolveTimeout, resolveTtl } from '../options.ts';
 import type { SerializerOption } from '../serializers/index.ts';
 import type { Store } from '../stores/index.ts';
 import type { Hash } from './call-keys.ts';
-import { type KeyedArgs, type KeyedArgsOptions, keyedArgsOf } from './keyed-args.ts';
 import { CallLog, type MemoLogOptions } from './call-log.ts';
+import { type KeyedArgs, type KeyedArgsOptions, keyedArgsOf } from './keyed-args.ts';
 
 /** Any function: `unknown[]` would refuse those whose parameters are narrower. */
 export type AnyFunction = (this: never, ...args: never[]) => unknown;

@@ -19,8 +19,8 @@ import { MemoFlight, MemoFlights } from './flights.ts';
 import { closedMemo, type KeptResults } from './kept-results.ts';
 import type { CallPlan } from './memo-options.ts';
 import type { Memory } from './memory.ts';
-import type { MemoTier } from './tier.ts';
 import { copyOf, type Found, type MemoStatus, type MissedCall, MissedCalls, snapshotOf } from './missed-calls.ts';
+import type { MemoTier } from './tier.ts';
 
 /** How long `close` waits for what is being computed. */
 const CLOSE_TIMEOUT_MS = 5_000;
@@ -76,7 +76,7 @@ export class Memo {
     const keyed = extra === undefined ? keys.keyed(args) : [...extra, ...keys.keyed(args)];
     const key = keys.inMemory(keyed);
     const value = this.#recall(key, keyed);
-    return value === ABSENT ? this.#miss(self, args, { keyed, key }).then(valueOf) : Promise.resolve(value);
+    return value === ABSENT ? this.#miss(self, args, { keyed, key }).then(resultOf) : Promise.resolve(value);
   }
 
   async callWithStatus(self: unknown, args: readonly unknown[]): Promise<MemoOutcome> {
@@ -309,7 +309,7 @@ export function reentrantCall(name: string): TypeError {
   return Object.assign(new TypeError(message), { code: 'REENTRANT_CALL' });
 }
 
-function valueOf({ value }: Found): unknown {
+function resultOf({ value }: Found): unknown {
   return value;
 }
 

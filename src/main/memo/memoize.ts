@@ -18,7 +18,7 @@ import { Memory } from './memory.ts';
 import type { MemoStatus } from './missed-calls.ts';
 import { StoreTier } from './store-tier.ts';
 import type { MemoTier } from './tier.ts';
-import { digestOfSource, versionOf, type Work, workOf } from './work.ts';
+import { prefixOf, versionOf, type Work, workOf } from './work.ts';
 
 type Result<F extends AnyFunction> = Awaited<ReturnType<F>>;
 
@@ -31,10 +31,7 @@ export interface MemoMethods<F extends AnyFunction> {
   /** The same, but rejects with KEY_NOT_FOUND where there is none. */
   getOrThrow(...args: Parameters<F>): Promise<Result<F>>;
   /** A call that says where its result came from: 'memory', 'disk', or 'miss' for one that was computed. */
-  callWithStatus(
-    this: ThisParameterType<F>,
-    ...args: Parameters<F>
-  ): Promise<{ value: Result<F>; status: MemoStatus }>;
+  callWithStatus(this: ThisParameterType<F>, ...args: Parameters<F>): Promise<{ value: Result<F>; status: MemoStatus }>;
   /** Keeps a result that was made elsewhere. Rejects where it cannot be kept. */
   put(result: Result<F>, ...args: Parameters<F>): Promise<void>;
   /** Forgets a result in both tiers. Whether there was one. */
@@ -104,17 +101,24 @@ export function memoOf(given: unknown, options: MemoOptions): { memo: Memo; path
   const plan = planOf(options, MEMO_OPTIONS, work.name === '' ? '(anonymous)' : work.name);
   const { cache, store, maxEntries, maxBytes } = options;
   if (cache !== undefined && (maxEntries !== undefined || maxBytes !== undefined)) {
-    const expected = '`maxEntries` and `maxBytes` for a cache of the memo\'s own; one that is given has its bounds';
-    throw misuse('INVALID_CONFIG', expected, maxEntries ?? maxBytes, { option: maxEntries === undefined ? 'maxBytes' : 'maxEntries' });
+    const expected = "`maxEntries` and `maxBytes` for a cache of the memo's own; one that is given has its bounds";
+    throw misuse('INVALID_CONFIG', expected, maxEntries ?? maxBytes, {
+      option: maxEntries === undefined ? 'maxBytes' : 'maxEntries',
+    });
   }
   const version = versionOf(work, options.sourceVersion);
   checkStore(store, options, work);
   const path = store !== undefined || plan.isDisabled ? undefined : memoPath(work, options.filename);
   const leave = path === undefined ? undefined : occupy(path, work);
   const filename = store === undefined ? path : store.config.name;
-  const memory = new Memory(cache, { maxEntries, maxBytes }, plan.ttlMs, (what, cause) => plan.log.tellFailure(what, cause));
-  const identity = identityOf(work, options, filename);
-  const keys = new CallKeys({ name: nameOf(work), prefix: cache === undefined ? '' : prefixOf(identity, version), ...plan });
+  const memory = new Memory(cache, { maxEntries, maxBytes }, plan.ttlMs, (what, cause) =>
+    plan.log.tellFailure(what, cause),
+  );
+  const keys = new CallKeys({
+    name: nameOf(work),
+    prefix: cache === undefined ? '' : prefixOf(work, options.name ?? filename, version),
+    ...plan,
+  });
   const openTier = tierOpener(work, plan, options, path);
   const kept = openTier && new KeptResults({ name: nameOf(work), plan, version, open: openTier });
   const memo: Memo = new Memo({
@@ -135,13 +139,22 @@ function nameOf({ name }: Work): string {
   return name === '' ? '(anonymous)' : name;
 }
 
-function workerOf({ fn, module }: Work, memory: Memory, { timeoutMs }: CallPlan): (self: unknown, args: readonly unknown[]) => unknown {
+function workerOf(
+  { fn, module }: Work,
+  memory: Memory,
+  { timeoutMs }: CallPlan,
+): (self: unknown, args: readonly unknown[]) => unknown {
   return module === undefined
     ? (self, args) => Reflect.apply(fn as AnyFunction, self as never, args as never[])
     : (_, args) => memory.run({ ...module, args }, timeoutMs);
 }
 
-function tierOpener(work: Work, { log }: CallPlan, options: MemoOptions, path: string | undefined): (() => Answer<MemoTier>) | undefined {
+function tierOpener(
+  work: Work,
+  { log }: CallPlan,
+  options: MemoOptions,
+  path: string | undefined,
+): (() => Answer<MemoTier>) | undefined {
   const { store, serializer, compression } = options;
   if (store !== undefined) {
     const tier = new StoreTier(store, work.name);
@@ -154,30 +167,25 @@ function tierOpener(work: Work, { log }: CallPlan, options: MemoOptions, path: s
   return () => openFileTier(path, { name: work.name, serializer, compression, warn });
 }
 
-/**
- * What tells the results of a memo in a cache from all others: what it was named, or the file it has, or its source. Functions that
- * cannot be told apart by their source have something of their own.
- */
-function identityOf(work: Work, { name }: MemoOptions, filename: string | undefined): string {
-  return name ?? filename ?? `${work.name} ${digestOfSource(work)}`;
-}
-
-function prefixOf(identity: string, version: string | undefined): string {
-  return `memo ${JSON.stringify(version === undefined ? [identity] : [identity, version])} `;
-}
-
 function checkStore(store: Store | undefined, { filename }: MemoOptions, { name }: Work): void {
   if (store === undefined) {
     return;
   }
-  if (typeof store !== 'object' || store === null || typeof store.getOrSet !== 'function' || store.config === undefined) {
+  if (
+    typeof store !== 'object' ||
+    store === null ||
+    typeof store.getOrSet !== 'function' ||
+    store.config === undefined
+  ) {
     throw misuse('INVALID_CONFIG', '`store` to be a store that `openStore` has opened', store, { option: 'store' });
   }
   if (filename !== undefined && filename !== false) {
     throw misuse('INVALID_CONFIG', '`filename` or `store`, not both', filename, { option: 'filename' });
   }
   if (name === '') {
-    throw misuse('INVALID_CONFIG', '`name` for a function without one, to tell its results in a store', name, { option: 'name' });
+    throw misuse('INVALID_CONFIG', '`name` for a function without one, to tell its results in a store', name, {
+      option: 'name',
+    });
   }
 }
 

@@ -186,7 +186,11 @@ export class SyncMemo {
       this.#running.delete(key);
     }
     if (value instanceof Promise) {
-      throw misuse('SERIALIZATION_ERROR', `${name} to return its result (\`memoize\` takes functions that promise it)`, value);
+      throw misuse(
+        'SERIALIZATION_ERROR',
+        `${name} to return its result (\`memoize\` takes functions that promise it)`,
+        value,
+      );
     }
     const stored = this.#stored(value);
     pending.add(key, stored, expiryIn(plan));
@@ -216,8 +220,12 @@ export class SyncMemo {
       if (claim === undefined || claim.isGranted) {
         return claim;
       }
-      claim.waitSync(Math.max(1, deadlineMs - performance.now()));
+      const isNews = claim.waitSync(Math.max(1, deadlineMs - performance.now()));
       claim.release();
+      if (!isNews && performance.now() < deadlineMs) {
+        // An async memo of this very thread computes it, and cannot go on while this one waits.
+        return undefined;
+      }
       const record = this.#look(text);
       if (record !== undefined) {
         return record;

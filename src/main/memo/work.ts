@@ -60,13 +60,23 @@ export function digestOfSource({ source }: Work): string {
   return digestOf('sha256', source, 'hex').slice(0, DIGEST_CHARACTERS);
 }
 
+/**
+ * What the keys of a memo begin with in a cache that others use as well. `identity` is what it was named, or the file it has; without
+ * one it is told by its source. Functions that cannot be told apart by that have something of their own.
+ */
+export function prefixOf(work: Work, identity: string | undefined, version: string | undefined): string {
+  const told = identity ?? `${work.name} ${digestOfSource(work)}`;
+  return `memo ${JSON.stringify(version === undefined ? [told] : [told, version])} `;
+}
+
 /** The version that results are kept with; undefined for none. Throws INVALID_CONFIG. */
 export function versionOf(work: Work, sourceVersion: unknown): string | undefined {
   if (sourceVersion === undefined || typeof sourceVersion === 'string') {
     return sourceVersion;
   }
   if (sourceVersion !== true || !work.hasSource || work.module !== undefined) {
-    const expected = '`sourceVersion` to be a text, or true for a function whose source can be read (a bound one has none)';
+    const expected =
+      '`sourceVersion` to be a text, or true for a function whose source can be read (a bound one has none)';
     throw misuse('INVALID_CONFIG', expected, sourceVersion, { option: 'sourceVersion' });
   }
   return digestOfSource(work);

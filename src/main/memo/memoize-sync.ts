@@ -11,7 +11,6 @@ import { MEMO_SYNC_OPTIONS, planOf } from './memo-options.ts';
 import { memoPath, occupy } from './memo-place.ts';
 import { Memory } from './memory.ts';
 import type { MemoStatus } from './missed-calls.ts';
-import { PendingResults } from './pending-results.ts';
 import { SyncMemo } from './sync-memo.ts';
 import { prefixOf, versionOf, workOf } from './work.ts';
 
@@ -75,9 +74,8 @@ export function memoizeSync<F extends AnyFunction>(fn: F, options: MemoSyncOptio
     log.tellFailure(what, cause),
   );
   const keys = new CallKeys({ name, prefix: prefixOf(work, options.name ?? path, version), ...plan });
-  const pending = new PendingResults(memory, cache, (what, cause) => log.tellFailure(what, cause));
-  return memoized(new SyncMemo({ name, work: fn, plan, keys, memory, pending, file, version }), name, async () => {
-    await pending.flush();
+  return memoized(new SyncMemo({ name, work: fn, plan, keys, memory, file, version }), name, async () => {
+    await memory.close();
     file?.close();
     leave?.();
   }) as MemoizedSyncFn<F>;

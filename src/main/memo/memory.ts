@@ -9,6 +9,7 @@ import { CacheError } from '../../protocol/errors.ts';
 import { type Cache, openCache, type SetOptions, type TaskModule } from '../index.ts';
 import { EVER } from '../units.ts';
 import { ABSENT, box, unbox } from './boxed.ts';
+import { PendingResults } from './pending-results.ts';
 
 const OWN_BYTES = '64mb';
 const TIMER_MAX_MS = 2 ** 31 - 1;
@@ -26,6 +27,7 @@ export class Memory {
   readonly #own: OwnMemory;
   readonly #ttlMs: number | undefined;
   readonly #onFault: (what: string, cause: unknown) => void;
+  readonly #pending: PendingResults;
   #isClosed = false;
 
   constructor(
@@ -39,6 +41,11 @@ export class Memory {
     this.#own = own;
     this.#ttlMs = ttlMs;
     this.#onFault = onFault;
+    const sink = {
+      write: (key: CacheKey, result: unknown, expiresAtMs: number) => this.#write(key, result, expiresAtMs),
+      failed: (cause: unknown) => onFault('keep a result in its memory', cause),
+    };
+    this.#pending = new PendingResults(sink, given === undefined ? 'msgpack' : given.config.serializer);
   }
 
   get isOpen(): boolean {
@@ -62,8 +69,9 @@ export class Memory {
 
   /** The result of a call, or ABSENT. Counts as a get. */
   recall(key: CacheKey): unknown {
-    if (this.#cache === undefined) {
-      return ABSENT;
+    const fresh = this.#pending.get(key);
+    if (fresh !== ABSENT || this.#cache === undefined) {
+      return fresh;
     }
     try {
       return unbox(this.#cache.getSync(key));
@@ -73,22 +81,22 @@ export class Memory {
     }
   }
 
-  /** Keeps a result until `expiresAtMs`. What cannot become bytes is rejected at once. */
-  keep(key: CacheKey, result: unknown, expiresAtMs: number): Promise<void> {
-    const life = this.#lifeUntil(expiresAtMs);
-    return this.#cache === undefined
-      ? this.open().then((cache) => cache.set(key, box(result), life))
-      : this.#cache.set(key, box(result), life);
+  /**
+   * Keeps a result until `expiresAtMs`, from now on for this thread, and soon for others. Throws SERIALIZATION_ERROR for one that cannot be
+   * kept; what else goes wrong is told.
+   */
+  keep(key: CacheKey, result: unknown, expiresAtMs: number): void {
+    this.#pending.add(key, result, expiresAtMs);
   }
 
-  /** Keeps many, of which nobody says when they end: each lives for the memo's ttl. */
-  async keepAll(results: ReadonlyMap<CacheKey, unknown>): Promise<void> {
-    const cache = await this.open();
-    const ttl = this.#ttlMs;
-    await cache.setMany(
-      Array.from(results, ([key, result]) => [key, box(result)] as const),
-      ttl === undefined ? {} : { ttl },
-    );
+  /** Who keeps many results waits for this where it is a promise, so that they come no faster than they go. */
+  room(): Promise<void> | undefined {
+    return this.#pending.room();
+  }
+
+  /** Resolves when the cache has all that is kept. */
+  flush(): Promise<void> {
+    return this.#pending.flush();
   }
 
   /**
@@ -117,15 +125,18 @@ export class Memory {
   }
 
   async has(key: CacheKey): Promise<boolean> {
-    return this.#cache === undefined ? false : await this.#cache.has(key);
+    return this.#pending.has(key) || (this.#cache !== undefined && (await this.#cache.has(key)));
   }
 
   async forget(key: CacheKey): Promise<boolean> {
-    return this.#cache === undefined ? false : await this.#cache.delete(key);
+    const wasPending = this.#pending.delete(key);
+    const wasThere = this.#cache !== undefined && (await this.#cache.delete(key));
+    return wasPending || wasThere;
   }
 
   /** All results of those keys of which `textOf` says that they are this memo's, with what it says. */
   async *entries(textOf: (key: CacheKey) => string | undefined): AsyncGenerator<[text: string, result: unknown]> {
+    await this.flush();
     if (this.#cache === undefined) {
       return;
     }
@@ -138,6 +149,7 @@ export class Memory {
   }
 
   async *keys(textOf: (key: CacheKey) => string | undefined): AsyncGenerator<[text: string, key: CacheKey]> {
+    await this.flush();
     if (this.#cache === undefined) {
       return;
     }
@@ -148,6 +160,7 @@ export class Memory {
   }
 
   async forgetAll(textOf: (key: CacheKey) => string | undefined): Promise<void> {
+    this.#pending.clear();
     if (this.#cache === undefined) {
       return;
     }
@@ -162,6 +175,7 @@ export class Memory {
 
   /** A cache that was given stays open. */
   async close(): Promise<void> {
+    if (this.isShared) await this.flush();
     this.#isClosed = true;
     const cache = this.isShared ? undefined : (this.#cache ?? (await this.#opening?.catch(() => undefined)));
     this.#cache = undefined;
@@ -177,6 +191,14 @@ export class Memory {
     const cache = await openCache({ shards: 1, ...bounds });
     if (!this.#isClosed) this.#cache = cache;
     return cache;
+  }
+
+  async #write(key: CacheKey, result: unknown, expiresAtMs: number): Promise<void> {
+    if (this.#isClosed) {
+      return;
+    }
+    const cache = this.#cache ?? (await this.open());
+    await cache.set(key, box(result), this.#lifeUntil(expiresAtMs));
   }
 
   #lifeUntil(expiresAtMs: number): SetOptions {

@@ -72,21 +72,18 @@ export class MissedCalls {
     return found;
   }
 
-  /**
-   * Keeps a result in memory. Rejects with SERIALIZATION_ERROR where it is kept nowhere else; all other failures are told, and nobody
-   * waits for an acknowledgement.
-   */
+  /** Keeps a result in memory. Rejects with SERIALIZATION_ERROR where it is kept nowhere else; all other failures are told. */
   async keep(key: CacheKey, { stored, expiresAtMs }: Pick<Found, 'stored' | 'expiresAtMs'>): Promise<void> {
     const { memory, kept, plan } = this.#parts;
-    const keeping = memory.keep(key, stored, expiresAtMs);
-    const told = keeping.catch((cause: unknown) => {
+    try {
+      memory.keep(key, stored, expiresAtMs);
+      await memory.room();
+    } catch (cause) {
       if (kept === undefined && isSerializationError(cause)) {
         throw cause;
       }
       plan.log.tellFailure('keep a result in its memory', cause);
-    });
-    // What cannot become bytes is refused at once, and so comes first; of the rest nobody waits to hear.
-    await Promise.race([told, Promise.resolve().then(ignore).then(ignore)]);
+    }
   }
 
   /** One of all threads goes on; the others wait for what it brings. */

@@ -16,7 +16,6 @@ import { reentrantCall } from './memo.ts';
 import type { AnyFunction, CallPlan } from './memo-options.ts';
 import type { Memory } from './memory.ts';
 import { type MemoStatus, snapshotOf } from './missed-calls.ts';
-import type { PendingResults } from './pending-results.ts';
 import type { Claim, MemoRecord } from './tier.ts';
 
 export interface SyncMemoParts {
@@ -25,7 +24,6 @@ export interface SyncMemoParts {
   readonly plan: CallPlan;
   readonly keys: CallKeys;
   readonly memory: Memory;
-  readonly pending: PendingResults;
   readonly file: MemoFile | undefined;
   readonly version: string | undefined;
 }
@@ -88,7 +86,7 @@ export class SyncMemo {
   }
 
   put(result: unknown, args: readonly unknown[]): void {
-    const { keys, plan, file, pending } = this.#parts;
+    const { keys, plan, file, memory } = this.#parts;
     if (plan.isDisabled) {
       return;
     }
@@ -96,22 +94,21 @@ export class SyncMemo {
     const keyed = keys.keyed(args);
     const stored = this.#stored(result);
     file?.set(keys.text(keyed), this.#recordOf(stored, args));
-    pending.add(keys.inMemory(keyed), stored, expiryIn(plan));
+    memory.keep(keys.inMemory(keyed), stored, expiryIn(plan));
   }
 
   forget(args: readonly unknown[]): boolean {
-    const { keys, plan, file, pending, memory } = this.#parts;
+    const { keys, plan, file, memory } = this.#parts;
     if (plan.isDisabled) {
       return false;
     }
     this.#assertOpen();
     const keyed = keys.keyed(args);
     const key = keys.inMemory(keyed);
-    const wasPending = pending.delete(key);
     const wasInMemory = memory.recall(key) !== ABSENT;
-    if (wasPending || wasInMemory) this.#forgetIn(key);
+    if (wasInMemory) this.#forgetIn(key);
     const wasInFile = file?.delete(keys.text(keyed)) ?? false;
-    return wasPending || wasInMemory || wasInFile;
+    return wasInMemory || wasInFile;
   }
 
   force(self: unknown, args: readonly unknown[]): unknown {
@@ -125,19 +122,17 @@ export class SyncMemo {
   }
 
   flush(): Promise<void> {
-    return this.#parts.pending.flush();
+    return this.#parts.memory.flush();
   }
 
   #recall(key: CacheKey, keyed: readonly unknown[]): unknown {
-    const { plan, memory, keys, pending } = this.#parts;
+    const { plan, memory, keys } = this.#parts;
     this.#assertOpen();
-    const fresh = pending.get(key);
-    const value = fresh === ABSENT ? memory.recall(key) : fresh;
+    const value = memory.recall(key);
     if (value === ABSENT) {
       return ABSENT;
     }
     if (plan.validate !== undefined && !plan.validate(value)) {
-      pending.delete(key);
       this.#forgetIn(key);
       return ABSENT;
     }
@@ -173,7 +168,7 @@ export class SyncMemo {
   }
 
   #make(self: unknown, args: readonly unknown[], keyed: readonly unknown[], key: CacheKey): unknown {
-    const { plan, file, keys, name, pending } = this.#parts;
+    const { plan, file, keys, name, memory } = this.#parts;
     if (this.#running.has(key) && !plan.allowsRace) {
       throw reentrantCall(name);
     }
@@ -193,7 +188,7 @@ export class SyncMemo {
       );
     }
     const stored = this.#stored(value);
-    pending.add(key, stored, expiryIn(plan));
+    memory.keep(key, stored, expiryIn(plan));
     try {
       file?.set(keys.text(keyed), this.#recordOf(stored, ownArgs));
     } catch (cause) {
@@ -251,8 +246,8 @@ export class SyncMemo {
   }
 
   #promoted(key: CacheKey, { result, expiresAtMs }: MemoRecord): unknown {
-    const { plan, pending } = this.#parts;
-    pending.add(key, result, expiresAtMs);
+    const { plan, memory } = this.#parts;
+    memory.keep(key, result, expiresAtMs);
     return plan.copy === undefined ? result : plan.copy(result);
   }
 

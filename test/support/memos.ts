@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Cache, openCache } from 'shardstash';
+import { openMemo } from 'shardstash/memo';
 import { afterAll, afterEach, beforeAll } from 'vitest';
 
 interface Closable {
@@ -23,9 +24,12 @@ export function memoFolder(): MemoFolder {
   const home = mkdtempSync(join(tmpdir(), 'shardstash-memo-'));
   const open: Closable[] = [];
   let cache: Cache | undefined;
+  let anchor: Closable | undefined;
   beforeAll(async () => {
     process.env['XDG_CACHE_HOME'] = home;
     cache = await openCache({ shards: 2, maxBytes: '32mb' });
+    // As long as there is one, the others need not open the memory that they have in common.
+    anchor = await openMemo(() => 1, undefined, { filename: false });
   });
   afterEach(async () => {
     await Promise.all(open.splice(0).map((memo) => memo.close()));
@@ -33,6 +37,7 @@ export function memoFolder(): MemoFolder {
     rmSync(join(home, 'shardstash'), { recursive: true, force: true });
   });
   afterAll(async () => {
+    await anchor?.close();
     await cache?.close();
     if (before === undefined) delete process.env['XDG_CACHE_HOME'];
     else process.env['XDG_CACHE_HOME'] = before;
@@ -60,7 +65,9 @@ export function counted<F extends (this: never, ...args: never[]) => unknown>(fn
     counts.runs++;
     return Reflect.apply(fn, this as never, args as never[]);
   }
-  return Object.defineProperty(counting, 'runs', { get: () => counts.runs }) as unknown as F & { readonly runs: number };
+  return Object.defineProperty(counting, 'runs', { get: () => counts.runs }) as unknown as F & {
+    readonly runs: number;
+  };
 }
 
 /** The error of a call that is to fail. */

@@ -20,6 +20,8 @@ import { StoreTier } from './store-tier.ts';
 import type { MemoTier } from './tier.ts';
 import { prefixOf, versionOf, type Work, workOf } from './work.ts';
 
+let memos = 0;
+
 type Result<F extends AnyFunction> = Awaited<ReturnType<F>>;
 
 /** What a memoized function can do beside being called. Arguments are those of a call. */
@@ -114,11 +116,9 @@ export function memoOf(given: unknown, options: MemoOptions): { memo: Memo; path
   const memory = new Memory(cache, { maxEntries, maxBytes }, plan.ttlMs, (what, cause) =>
     plan.log.tellFailure(what, cause),
   );
-  const keys = new CallKeys({
-    name: nameOf(work),
-    prefix: cache === undefined ? '' : prefixOf(work, options.name ?? filename, version),
-    ...plan,
-  });
+  // Nobody else finds what is in a cache of the memos' own, so its keys need mean nothing to anybody else.
+  const prefix = cache === undefined ? `memo ${memos++} ` : prefixOf(work, options.name ?? filename, version);
+  const keys = new CallKeys({ name: nameOf(work), prefix, ...plan });
   const openTier = tierOpener(work, plan, options, path);
   const kept = openTier && new KeptResults({ name: nameOf(work), plan, version, open: openTier });
   const memo: Memo = new Memo({

@@ -1,30 +1,25 @@
 /**
- * The memory of a memo: a cache that is given, whose results all threads share; or one of the memo's own, which opens with the first
- * call, and keeps no process alive.
+ * The memory of a memo: a cache that is given, whose results all threads share; or one of the memos' own (own-cache.ts), which opens with
+ * the first call, and keeps no process alive.
  *
  * Whatever it cannot do, it is not worth a call: what reads answers ABSENT, what writes rejects, and whoever calls tells of it.
  */
 import type { CacheKey } from '../../protocol/cache-key.ts';
 import { CacheError } from '../../protocol/errors.ts';
-import { type Cache, openCache, type SetOptions, type TaskModule } from '../index.ts';
+import type { Cache, SetOptions, TaskModule } from '../index.ts';
 import { EVER } from '../units.ts';
 import { ABSENT, box, unbox } from './boxed.ts';
+import { hasBounds, type Lodging, lodge, type OwnBounds } from './own-cache.ts';
 import { PendingResults } from './pending-results.ts';
 
-const OWN_BYTES = '64mb';
 const TIMER_MAX_MS = 2 ** 31 - 1;
 
-export interface OwnMemory {
-  readonly maxEntries: number | undefined;
-  readonly maxBytes: number | string | undefined;
-}
-
 export class Memory {
-  /** Whether others use the cache as well. */
+  /** Whether other threads may use the cache as well. */
   readonly isShared: boolean;
   #cache: Cache | undefined;
-  #opening: Promise<Cache> | undefined;
-  readonly #own: OwnMemory;
+  #lodging: Promise<Lodging> | undefined;
+  readonly #own: OwnBounds;
   readonly #ttlMs: number | undefined;
   readonly #onFault: (what: string, cause: unknown) => void;
   readonly #pending: PendingResults;
@@ -32,7 +27,7 @@ export class Memory {
 
   constructor(
     given: Cache | undefined,
-    own: OwnMemory,
+    own: OwnBounds,
     ttlMs: number | undefined,
     onFault: (what: string, cause: unknown) => void,
   ) {
@@ -57,14 +52,19 @@ export class Memory {
     if (this.#cache !== undefined) {
       return this.#cache;
     }
-    if (this.#opening === undefined) {
-      this.#opening = this.#openOwn();
+    if (this.#isClosed) {
+      throw new CacheError('CACHE_CLOSED', 'The memory of the memo is closed');
+    }
+    if (this.#lodging === undefined) {
+      this.#lodging = lodge(this.#own);
       // Whoever comes next may be luckier.
-      this.#opening.catch(() => {
-        this.#opening = undefined;
+      this.#lodging.catch(() => {
+        this.#lodging = undefined;
       });
     }
-    return await this.#opening;
+    const { cache } = await this.#lodging;
+    if (!this.#isClosed) this.#cache = cache;
+    return cache;
   }
 
   /** The result of a call, or ABSENT. Counts as a get. */
@@ -164,7 +164,7 @@ export class Memory {
     if (this.#cache === undefined) {
       return;
     }
-    if (!this.isShared) {
+    if (!this.isShared && hasBounds(this.#own)) {
       await this.#cache.clear();
       return;
     }
@@ -173,24 +173,14 @@ export class Memory {
     await this.#cache.deleteMany(keys);
   }
 
-  /** A cache that was given stays open. */
+  /** A cache that was given stays open, and has all results. */
   async close(): Promise<void> {
     if (this.isShared) await this.flush();
     this.#isClosed = true;
-    const cache = this.isShared ? undefined : (this.#cache ?? (await this.#opening?.catch(() => undefined)));
     this.#cache = undefined;
-    await cache?.close();
-  }
-
-  async #openOwn(): Promise<Cache> {
-    if (this.#isClosed) {
-      throw new CacheError('CACHE_CLOSED', 'The memory of the memo is closed');
-    }
-    const { maxEntries, maxBytes = OWN_BYTES } = this.#own;
-    const bounds = maxEntries === undefined ? { maxBytes } : { maxBytes, maxEntries };
-    const cache = await openCache({ shards: 1, ...bounds });
-    if (!this.#isClosed) this.#cache = cache;
-    return cache;
+    const lodging = await this.#lodging?.catch(() => undefined);
+    this.#lodging = undefined;
+    await lodging?.leave();
   }
 
   async #write(key: CacheKey, result: unknown, expiresAtMs: number): Promise<void> {

@@ -35,7 +35,7 @@ export function inspectMemoFile(path: string, { files = diskFiles }: { files?: F
       files.closeSync(fd);
     }
   } catch (cause) {
-    throw engineError('read a memo file', path, cause);
+    throw engineError('read a memo file', path, cause, 'filename');
   }
 }
 

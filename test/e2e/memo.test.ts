@@ -116,6 +116,25 @@ describe('a call', () => {
     expect([await c(1), await d(1)]).toEqual([2, 3]);
   });
 
+  test('of functions of one source is an error in one cache, unless they have names; with memory of their own each has its own', async () => {
+    const times = (factor: number) => (n: number) => n * factor;
+    const { cache } = folder;
+    const first = times(2);
+    closing(memoize(first, { ...NOWHERE, cache }));
+    closing(memoize(first, { ...NOWHERE, cache }));
+    const error = await errorOf(() => memoize(times(3), { ...NOWHERE, cache }));
+    expect(error).toMatchObject({ name: 'TypeError', code: 'INVALID_CONFIG', option: 'name' });
+    const named = [2, 3].map((factor) => closing(memoize(times(factor), { ...NOWHERE, cache, name: `by ${factor}` })));
+    const alone = [2, 3].map((factor) => closing(memoize(times(factor), NOWHERE)));
+    const bound = [2, 3].map((by) => closing(memoize(scaled.bind({ by }), { ...NOWHERE, cache })));
+    function scaled(this: { by: number }, n: number): number {
+      return n * this.by;
+    }
+    for (const memos of [named, alone, bound]) {
+      expect(await Promise.all(memos.map((memo) => memo(5)))).toEqual([10, 15]);
+    }
+  });
+
   test('that fails is kept nowhere, reaches all who wait, and leaves the way free', async () => {
     const gate = held<never>();
     const outcomes = [() => gate.promise, () => 'better'];
@@ -477,7 +496,9 @@ describe('files', () => {
       { value: undefined, status: 'disk' },
       { value: -1, status: 'disk' },
     ]);
-    expect([(await f.store.diskKeys()).length, await f.store.clear(), await g.store.size()]).toEqual([2, 2, 1]);
+    expect((await f.store.diskKeys()).length).toBe(2);
+    expect((await f.store.rawValues())[0]).toMatchObject({ args: [expect.any(Number)], version: undefined });
+    expect([await f.store.clear(), await g.store.size()]).toEqual([2, 1]);
     expect(f.store.filename).toBe('unnamed');
     expect(await errorOf(() => f.store.compact())).toMatchObject({ code: 'INVALID_CONFIG' });
     await f.close();

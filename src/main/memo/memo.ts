@@ -241,10 +241,11 @@ export class Memo {
 
   #missedCall(self: unknown, args: readonly unknown[], { keyed, key }: Aimed): MissedCall {
     this.#assertOpen();
-    const { keys, kept } = this.parts;
+    const { keys, kept, plan } = this.parts;
     const text = keys.text(keyed);
     const ownArgs = kept === undefined ? undefined : snapshotOf(args);
-    return { self, args, ownArgs, text, key, id: `${this.#id} ${text}`, chain: computing.chain() };
+    const id = `${this.#id} ${text}`;
+    return { self, args, ownArgs, text, key, id, chain: computing.chain(), stack: plan.log.stack() };
   }
 
   #forgetInvalid(key: CacheKey): void {

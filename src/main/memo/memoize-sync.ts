@@ -61,8 +61,9 @@ export function memoizeSync<F extends AnyFunction>(fn: F, options: MemoSyncOptio
   const { log } = plan;
   const version = versionOf(work, sourceVersion);
   const path = filename === undefined || plan.isDisabled ? undefined : memoPath(work, filename);
-  const leave = path === undefined ? undefined : occupy(path, work);
   const warn = (message: string) => log.tellFailure('take its file as it is', new Error(message));
+  const keys = new CallKeys({ name, prefix: prefixOf(work, cache, options.name ?? path, version), ...plan });
+  const leave = path === undefined ? undefined : occupy(path, work);
   let file: ReturnType<typeof openFileTierSync> | undefined;
   try {
     file = path === undefined ? undefined : openFileTierSync(path, { name: work.name, serializer, compression, warn });
@@ -73,7 +74,6 @@ export function memoizeSync<F extends AnyFunction>(fn: F, options: MemoSyncOptio
   const memory = new Memory(cache, { maxEntries: undefined, maxBytes: undefined }, plan.ttlMs, (what, cause) =>
     log.tellFailure(what, cause),
   );
-  const keys = new CallKeys({ name, prefix: prefixOf(work, options.name ?? path, version), ...plan });
   return memoized(new SyncMemo({ name, work: fn, plan, keys, memory, file, version }), name, async () => {
     await memory.close();
     file?.close();

@@ -125,7 +125,12 @@ export class Memory {
   }
 
   async has(key: CacheKey): Promise<boolean> {
-    return this.#pending.has(key) || (this.#cache !== undefined && (await this.#cache.has(key)));
+    try {
+      return this.#pending.has(key) || (this.#cache !== undefined && (await this.#cache.has(key)));
+    } catch (cause) {
+      this.#onFault('read its memory', cause);
+      return false;
+    }
   }
 
   async forget(key: CacheKey): Promise<boolean> {

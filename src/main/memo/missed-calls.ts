@@ -26,6 +26,8 @@ export interface MissedCall {
   readonly id: string;
   /** The computations that it is part of. */
   readonly chain: readonly string[];
+  /** Who has made it, where the log is to say so. */
+  readonly stack: string | undefined;
 }
 
 /** Where a result came from: 'miss' for one that was computed. */
@@ -127,7 +129,7 @@ export class MissedCalls {
       if (there !== undefined) {
         return this.#ofRecord(call, there);
       }
-      if (plan.log.diskMiss !== undefined) plan.log.tellDiskMiss(filename ?? '', call.text, name);
+      if (plan.log.diskMiss !== undefined) plan.log.tellDiskMiss(filename ?? '', call.text, name, call.stack);
       const theirs = plan.allowsRace ? undefined : await kept.take(call.text, flight, this.#signal);
       if (theirs !== undefined) {
         return this.#ofRecord(call, theirs);
@@ -191,6 +193,9 @@ export function copyOf(value: unknown): unknown {
 
 /** Arguments as they are now: their owner, or the function, may go on to change them. Undefined for those that cannot be copied. */
 export function snapshotOf(args: readonly unknown[]): readonly unknown[] | undefined {
+  if (args.some((arg) => typeof arg === 'function' || typeof arg === 'symbol')) {
+    return undefined;
+  }
   try {
     return args.map(copyOf);
   } catch {

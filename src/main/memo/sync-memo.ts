@@ -86,15 +86,15 @@ export class SyncMemo {
   }
 
   put(result: unknown, args: readonly unknown[]): void {
-    const { keys, plan, file, memory } = this.#parts;
+    const { keys, plan, file } = this.#parts;
     if (plan.isDisabled) {
       return;
     }
     this.#assertOpen();
     const keyed = keys.keyed(args);
     const stored = this.#stored(result);
-    file?.set(keys.text(keyed), this.#recordOf(stored, args));
-    memory.keep(keys.inMemory(keyed), stored, expiryIn(plan));
+    file?.set(keys.text(keyed), this.#recordOf(stored, snapshotOf(args)));
+    this.#keep(keys.inMemory(keyed), stored, expiryIn(plan));
   }
 
   forget(args: readonly unknown[]): boolean {
@@ -152,7 +152,7 @@ export class SyncMemo {
       plan.log.diskHit?.(`Cache hit (disk: ${file.filename}): ${text}`);
       return { value: this.#promoted(key, record), status: 'disk' };
     }
-    if (plan.log.diskMiss !== undefined) plan.log.tellDiskMiss(file.filename, text, name);
+    if (plan.log.diskMiss !== undefined) plan.log.tellDiskMiss(file.filename, text, name, plan.log.stack());
     if (plan.allowsRace || this.#running.has(key)) {
       return { value: this.#make(self, args, keyed, key), status: 'miss' };
     }
@@ -168,7 +168,7 @@ export class SyncMemo {
   }
 
   #make(self: unknown, args: readonly unknown[], keyed: readonly unknown[], key: CacheKey): unknown {
-    const { plan, file, keys, name, memory } = this.#parts;
+    const { plan, file, keys, name } = this.#parts;
     if (this.#running.has(key) && !plan.allowsRace) {
       throw reentrantCall(name);
     }
@@ -188,16 +188,40 @@ export class SyncMemo {
       );
     }
     const stored = this.#stored(value);
-    memory.keep(key, stored, expiryIn(plan));
+    if (file !== undefined) this.#write(keys.text(keyed), stored, ownArgs);
+    this.#keep(key, stored, expiryIn(plan));
+    return value;
+  }
+
+  /** Throws SERIALIZATION_ERROR; what else goes wrong is told. */
+  #write(text: string, stored: unknown, ownArgs: readonly unknown[] | undefined): void {
+    const { file, plan } = this.#parts;
     try {
-      file?.set(keys.text(keyed), this.#recordOf(stored, ownArgs));
+      file?.set(text, this.#recordOf(stored, ownArgs));
     } catch (cause) {
+      if (isSerializationError(cause) && ownArgs !== undefined) {
+        // Perhaps it is the arguments that cannot be stored: the result is what matters.
+        this.#write(text, stored, undefined);
+        return;
+      }
       if (isSerializationError(cause)) {
         throw cause;
       }
       plan.log.tellFailure(`write to ${file?.filename}`, cause);
     }
-    return value;
+  }
+
+  /** Throws SERIALIZATION_ERROR where the result is kept nowhere else. */
+  #keep(key: CacheKey, stored: unknown, expiresAtMs: number): void {
+    const { memory, file, plan } = this.#parts;
+    try {
+      memory.keep(key, stored, expiresAtMs);
+    } catch (cause) {
+      if (file === undefined) {
+        throw cause;
+      }
+      plan.log.tellFailure('keep a result in its memory', cause);
+    }
   }
 
   /** The claim, or the result that another process has computed meanwhile; undefined where claims cannot be had. Throws TIMEOUT. */
@@ -246,8 +270,8 @@ export class SyncMemo {
   }
 
   #promoted(key: CacheKey, { result, expiresAtMs }: MemoRecord): unknown {
-    const { plan, memory } = this.#parts;
-    memory.keep(key, result, expiresAtMs);
+    const { plan } = this.#parts;
+    this.#keep(key, result, expiresAtMs);
     return plan.copy === undefined ? result : plan.copy(result);
   }
 

@@ -17,6 +17,7 @@ import { CLAIM, frameOf, RELEASE } from './frame.ts';
 /** For how long a claim counts for the other threads of its process when nobody renews it: one that is terminated cannot give it back. */
 export const LEASE_MS = 30_000;
 const RENEW_MS = LEASE_MS / 3;
+const OWN = Buffer.from(OWN_MARK, 'latin1');
 /** Of so many keys it is known that `get` has found nothing; of older ones a result may be computed twice. */
 const MISSED_MAX = 65_536;
 
@@ -126,9 +127,8 @@ export class FileClaims {
 
   #append(key: string, ticket: number): void {
     const nowMs = Date.now();
-    const payload = Buffer.from(OWN_MARK, 'latin1');
     this.#opener.append(
-      frameOf({ kind: CLAIM, key, payload, ticket, createdAtMs: nowMs, expiresAtMs: nowMs + LEASE_MS }),
+      frameOf({ kind: CLAIM, key, payload: OWN, ticket, createdAtMs: nowMs, expiresAtMs: nowMs + LEASE_MS }),
     );
   }
 

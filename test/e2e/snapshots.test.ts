@@ -1,13 +1,24 @@
 /** A cache that is saved and loaded: by whom, into how many shards, while what goes on, and what is left when it fails. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  writeFileSync,
+} from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { attachCache, type CacheError, type CacheOptions, type EvictionName, openCache } from 'shardstash';
 import { crashShard, manualClock } from 'shardstash/testing';
 import { describe, expect, test } from 'vitest';
+import { OWN_MARK } from '../../src/protocol/process-mark.ts';
+import { SnapshotWriter } from '../../src/protocol/snapshot/entry.ts';
 import { cachesOfOneTest, outcomeOf, pairs } from '../support/caches.ts';
 import { foldersOfOneTest } from '../support/folders.ts';
 
@@ -29,14 +40,16 @@ const POLICIES: EvictionName[] = [
   'none',
 ];
 
-const stored = (dir: string, options: CacheOptions = {}) => make({ tier: false, storage: { dir }, ...options });
+/** Of one shard unless told: a thread costs more than most tests. */
+const stored = (dir: string, options: CacheOptions = {}) =>
+  make({ tier: false, shards: 1, storage: { dir }, ...options });
 /** What a directory has but locks, which are made and removed all the time. */
 const filesIn = (dir: string) => readdirSync(dir).filter((name) => !name.startsWith('.lock.'));
 
 describe('save and load', () => {
   test('bring back what was there, under the names that the README says', async () => {
     const dir = join(folder(), 'cache_storage');
-    const cache = await stored(dir);
+    const cache = await stored(dir, { shards: 2 });
     expect(existsSync(dir)).toBe(false);
     await cache.setMany(pairs(1_000));
     const saved = await cache.save('my_cache_file');
@@ -99,7 +112,7 @@ describe('save and load', () => {
 
   test.each(POLICIES)('%s: all of it comes back, and the cache goes on', async (eviction) => {
     const dir = folder();
-    const cache = await stored(dir, { shards: 1, maxEntries: 400, eviction });
+    const cache = await stored(dir, { maxEntries: 400, eviction });
     await cache.setMany(pairs(400));
     for (let i = 0; i < 100; i++) await cache.get(`k${i}`);
     const { entries } = await cache.save();
@@ -117,7 +130,7 @@ describe('save and load', () => {
     await big.setMany(pairs(400));
     for (let i = 0; i < 100; i++) await big.get(`k${i}`);
     await big.save();
-    const small = await stored(dir, { shards: 1, maxEntries: 200, eviction: 'lru' });
+    const small = await stored(dir, { maxEntries: 200, eviction: 'lru' });
     expect(await small.load()).toEqual({ loaded: 200, expired: 0, evicted: 200 });
     const kept = new Set((await small.toMap()).keys());
     // Of two shards, the order of one among the other is a guess.
@@ -130,7 +143,7 @@ describe('save and load', () => {
 
   test('lfu counts on where it was: who was used least goes first, of those who was used longest ago', async () => {
     const dir = folder();
-    const cache = await stored(dir, { shards: 1, maxEntries: 3, eviction: 'lfu' });
+    const cache = await stored(dir, { maxEntries: 3, eviction: 'lfu' });
     await cache.setMany(pairs(3));
     for (const key of ['k0', 'k0', 'k1', 'k2', 'k1', 'k2']) await cache.get(key);
     await cache.get('k0');
@@ -143,7 +156,7 @@ describe('save and load', () => {
 
   test('merge keeps the rest, and what is written while it is loaded is newer', async () => {
     const dir = folder();
-    const cache = await stored(dir);
+    const cache = await stored(dir, { shards: 2 });
     await cache.setMany(pairs(20_000));
     await cache.save();
     await cache.set('mine', 1);
@@ -204,6 +217,28 @@ describe('save and load', () => {
     expect(filesIn(dir)).toHaveLength(4);
   });
 
+  test('a cache of JSON saves text, which an editor may change and any other serializer reads', async () => {
+    const dir = folder();
+    const cache = await stored(dir, { serializer: 'json' });
+    await cache.set('user:1', { name: 'Ann', at: new Date(5) });
+    const { path } = await cache.save();
+    expect(path).toBe(join(dir, 'cache_data.json'));
+    const text = JSON.parse(readFileSync(path, 'utf8'));
+    expect(text.entries).toEqual([
+      { key: 'user:1', value: { name: 'Ann', at: { $date: new Date(5).toISOString() } }, expiresAt: null },
+    ]);
+    text.entries[0].value.name = 'Bob';
+    writeFileSync(path, JSON.stringify(text));
+    const other = await stored(dir, { serializer: 'v8' });
+    expect(await other.load('cache_data.json')).toMatchObject({ loaded: 1 });
+    expect(await other.get('user:1')).toEqual({ name: 'Bob', at: new Date(5) });
+    const named = { name: 'mine', extension: 'mine', encode: () => Buffer.from('x'), decode: () => 'x' };
+    const own = await stored(dir, { serializer: named });
+    await own.set('a', 'x');
+    expect((await own.save()).path).toBe(join(dir, 'cache_data.mine'));
+    expect(await own.load()).toMatchObject({ loaded: 1 });
+  });
+
   test('work from a thread that has attached, which hears of errors as the opener does', async () => {
     const dir = folder();
     const cache = await stored(dir);
@@ -228,7 +263,7 @@ describe('save and load', () => {
 describe('what stands in the way', () => {
   test('a file that cannot be loaded leaves the cache as it was, and says why', async () => {
     const dir = folder();
-    const cache = await stored(dir);
+    const cache = await stored(dir, { shards: 2 });
     await cache.setMany(pairs(5_000, 'saved'));
     const { path } = await cache.save('good');
     const good = readFileSync(path);
@@ -260,8 +295,14 @@ describe('what stands in the way', () => {
     expect(await outcomeOf(cache.load(join(dir, 'missing')))).toBe('CACHE_LOAD_ERROR');
     expect(await outcomeOf(cache.load(`${dir}/`))).toBe('CACHE_LOAD_ERROR');
     expect(await cache.toMap()).toEqual(new Map(pairs(100)));
-    const json = await stored(dir, { shards: 1, serializer: 'json' });
+    const json = await stored(dir, { serializer: 'json' });
     await expect(json.load(path)).rejects.toThrow(/serializer 'msgpack'.*open the cache with `serializer: 'msgpack'`/);
+    const later = join(dir, 'later.snapshot');
+    const fd = openSync(later, 'w');
+    new SnapshotWriter(fd).finish({ serializer: 'v8', v8: '99', eviction: 'lru', savedAtMs: 0 });
+    closeSync(fd);
+    const v8 = await stored(dir, { serializer: 'v8' });
+    await expect(v8.load(later)).rejects.toThrow(/V8 wrote in its format 99.*load it with the Node that saved it/);
     expect(filesIn(dir).filter((name) => name.startsWith('.'))).toEqual([]);
   });
 
@@ -281,7 +322,7 @@ describe('what stands in the way', () => {
 
   test('a save that is aborted or takes too long leaves the old file, and nothing else', async () => {
     const dir = folder();
-    const cache = await stored(dir);
+    const cache = await stored(dir, { shards: 2 });
     await cache.set('generation', 1);
     await cache.save();
     await cache.setMany(pairs(30_000));
@@ -300,7 +341,7 @@ describe('what stands in the way', () => {
 
   test('owners that die over a save or a load are followed by others, and nothing is missing', async () => {
     const dir = folder();
-    const cache = await stored(dir);
+    const cache = await stored(dir, { shards: 2 });
     await cache.setMany(pairs(30_000));
     const saving = cache.save();
     await Promise.all([crashShard(cache, 0), crashShard(cache, 1)]);
@@ -318,7 +359,7 @@ describe('what stands in the way', () => {
 
   test('a shard that has failed is told at once, and nothing has changed', async () => {
     const dir = folder();
-    const cache = await stored(dir, { crashBudget: 0 });
+    const cache = await stored(dir, { shards: 2, crashBudget: 0 });
     await cache.setMany(pairs(100));
     await cache.save();
     await crashShard(cache, 0);
@@ -337,7 +378,7 @@ describe('what stands in the way', () => {
       const error = await cache.save().catch((caught: unknown) => caught);
       expect(error).toMatchObject({ code: 'LOCKED', path: dir });
       expect((error as Error).message).toContain(`process ${holder.pid}`);
-      expect(await outcomeOf(openCache({ shards: 1, storage: { dir }, autosave: true }))).toBe('LOCKED');
+      expect(await outcomeOf(openCache({ storage: { dir }, autosave: true }))).toBe('LOCKED');
       holder.stdin.end();
       await once(holder, 'exit');
       await cache.save();
@@ -369,7 +410,7 @@ describe('by itself', () => {
     expect(await isSaved()).toBe(true);
     await cache.set('b', 2);
     await cache.close();
-    const next = await stored(dir, { ...options, shards: 1 });
+    const next = await stored(dir, { ...options });
     expect(await next.toMap()).toEqual(
       new Map([
         ['a', 1],
@@ -383,9 +424,8 @@ describe('by itself', () => {
     const told: string[] = [];
     const note = (message: string) => void told.push(message);
     const logger = { debug() {}, info() {}, warn: note, error: note };
-    const cache = await stored(dir, { autosave: { everyMs: 100, onClose: false }, logger, shards: 1 });
+    const cache = await stored(dir, { autosave: { everyMs: 100, onClose: false }, logger });
     // A directory lies where the file should be.
-    const { mkdirSync, rmdirSync } = await import('node:fs');
     mkdirSync(join(dir, 'cache_data.snapshot'));
     for (let i = 0; i < 200 && told.length === 0; i++) await sleep(10);
     expect(told[0]).toMatch(/could not save itself/);
@@ -400,7 +440,7 @@ describe('by itself', () => {
     const dir = folder();
     const path = join(dir, 'cache_data.snapshot');
     writeFileSync(path, 'no snapshot at all');
-    const options = { storage: { dir }, autosave: true, restore: true, shards: 1, tier: false } as const;
+    const options = { storage: { dir }, autosave: true, restore: true, tier: false } as const;
     const error = await openCache(options).catch((caught: unknown) => caught);
     expect(error).toMatchObject({ code: 'CACHE_LOAD_ERROR', path });
     expect(readFileSync(path, 'utf8')).toBe('no snapshot at all');
@@ -414,7 +454,6 @@ describe('by itself', () => {
     const cache = await stored(dir, { shards: 1 });
     await cache.save();
     // A mark of this machine and of a process that has ended.
-    const { OWN_MARK } = await import('../../src/protocol/process-mark.ts');
     const left = `.cache_data.snapshot.${OWN_MARK.replace(/-\d+-\d+$/, `-${child.pid}-1`)}-1.tmp`;
     writeFileSync(join(dir, left), 'half');
     await cache.load();

@@ -6,8 +6,8 @@
  * neither a function that calls itself nor a loop of awaited calls ends one; and a get looks through the writes that wait in the lane.
  */
 import type { CacheKey } from '../../protocol/cache-key.ts';
-import { createCodec } from '../codec/index.ts';
 import { ABSENT } from './boxed.ts';
+import { type Copier, copierOf, isCopy } from './copier.ts';
 
 const BATCH_MAX = 512;
 /** Whoever can wait lets no more come together. */
@@ -30,7 +30,7 @@ export interface PendingSink {
 export class PendingResults {
   readonly #sink: PendingSink;
   readonly #waiting = new Map<CacheKey, Pending>();
-  readonly #copy: ((result: unknown) => unknown) | undefined;
+  readonly #copy: Copier | undefined;
   /** Those that only the cache can copy, which are on their way already. */
   #direct = 0;
   #flushing: Promise<void> | undefined;
@@ -55,7 +55,7 @@ export class PendingResults {
 
   /** Throws SERIALIZATION_ERROR for what cannot be kept. */
   add(key: CacheKey, result: unknown, expiresAtMs: number): void {
-    if (this.#copy === undefined && isObject(result)) {
+    if (this.#copy === undefined && !isCopy(result)) {
       this.#waiting.delete(key);
       this.#direct++;
       void this.#writeOne(key, result, expiresAtMs).finally(() => this.#direct--);
@@ -119,21 +119,8 @@ export class PendingResults {
   }
 
   #copied(result: unknown): unknown {
-    return isObject(result) && this.#copy !== undefined ? this.#copy(result) : result;
+    return this.#copy === undefined ? result : this.#copy(result);
   }
-}
-
-/** What copies as the cache does; undefined where the cache has a serializer of somebody's own. */
-function copierOf(serializer: unknown): ((result: unknown) => unknown) | undefined {
-  if (serializer !== 'msgpack' && serializer !== 'json' && serializer !== 'v8' && serializer !== 'raw') {
-    return undefined;
-  }
-  const codec = createCodec({ serializer });
-  return (result) => codec.decode(codec.encode(result));
-}
-
-function isObject(value: unknown): boolean {
-  return (typeof value === 'object' && value !== null) || typeof value === 'function' || typeof value === 'symbol';
 }
 
 function* take<K, V>(map: ReadonlyMap<K, V>, count: number): Generator<[K, V]> {

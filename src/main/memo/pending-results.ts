@@ -6,6 +6,7 @@
  * neither a function that calls itself nor a loop of awaited calls ends one; and a get looks through the writes that wait in the lane.
  */
 import type { CacheKey } from '../../protocol/cache-key.ts';
+import { CacheError } from '../../protocol/errors.ts';
 import { ABSENT } from './boxed.ts';
 import { type Copier, copierOf, isCopy } from './copier.ts';
 
@@ -58,7 +59,7 @@ export class PendingResults {
     if (this.#copy === undefined && !isCopy(result)) {
       this.#waiting.delete(key);
       this.#direct++;
-      void this.#writeOne(key, result, expiresAtMs).finally(() => this.#direct--);
+      void this.#writeOne(key, { result, expiresAtMs }, true).finally(() => this.#direct--);
       return;
     }
     const own = this.#copied(result);
@@ -101,7 +102,11 @@ export class PendingResults {
     await undefined;
     while (this.#waiting.size > 0) {
       const batch = [...take(this.#waiting, BATCH_MAX)];
-      await Promise.all(batch.map(([key, { result, expiresAtMs }]) => this.#writeOne(key, result, expiresAtMs)));
+      const answers = await Promise.all(batch.map(([key, pending]) => this.#writeOne(key, pending)));
+      for (const [i, [key, pending]] of batch.entries()) {
+        // They were too large to travel together.
+        if (answers[i] === 'overloaded') await this.#writeOne(key, pending, true);
+      }
       for (const [key, pending] of batch) {
         // Unless another has taken its place meanwhile.
         if (this.#waiting.get(key) === pending) this.#waiting.delete(key);
@@ -110,12 +115,17 @@ export class PendingResults {
     this.#flushing = undefined;
   }
 
-  async #writeOne(key: CacheKey, result: unknown, expiresAtMs: number): Promise<void> {
+  /** 'overloaded' where more waits for the shard than may, unless it `isLast`. */
+  async #writeOne(key: CacheKey, { result, expiresAtMs }: Pending, isLast = false): Promise<'overloaded' | 'done'> {
     try {
       await this.#sink.write(key, result, expiresAtMs);
     } catch (cause) {
+      if (!isLast && cause instanceof CacheError && cause.code === 'OVERLOADED') {
+        return 'overloaded';
+      }
       this.#sink.failed(cause);
     }
+    return 'done';
   }
 
   #copied(result: unknown): unknown {

@@ -31,8 +31,8 @@ export function openFileTierSync(path: string, options: FileTierOptions): MemoFi
   return open(path, options, recordCodecOf(encoding, encoding.serializer));
 }
 
-function open(path: string, { name, warn }: FileTierOptions, codec: RecordCodec): MemoFile {
-  const file = openMemoFile({ path, name, codec, onDamage: warn });
+function open(path: string, { name, sync, warn }: FileTierOptions, codec: RecordCodec): MemoFile {
+  const file = openMemoFile({ path, name, codec, sync, onDamage: warn });
   const found = file.facts();
   if (found.serializer !== codec.serializerName) {
     file.close();

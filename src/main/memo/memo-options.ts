@@ -56,6 +56,11 @@ export interface FileOptions {
   /** How results become bytes in the file. Default 'msgpack'. */
   readonly serializer?: SerializerOption | undefined;
   readonly compression?: CompressionOption | undefined;
+  /**
+   * Whether a result in the file survives the machine's end when its call settles, not only the process's: the thread then waits for the
+   * disk. Default false.
+   */
+  readonly sync?: boolean | undefined;
 }
 
 export interface MemoOptions<F extends AnyFunction = AnyFunction> extends MemoCallOptions<F>, FileOptions {
@@ -113,6 +118,7 @@ const OF_CALLS = [
   'filename',
   'serializer',
   'compression',
+  'sync',
   'cache',
 ];
 export const MEMO_OPTIONS = [...OF_CALLS, 'store', 'maxEntries', 'maxBytes'];
@@ -127,6 +133,7 @@ export function planOf(options: MemoCallOptions, known: readonly string[], name:
       throw misuse('INVALID_CONFIG', `\`${option}\` to be a function`, value, { option });
     }
   }
+  flag('sync', (options as MemoOptions).sync);
   const { cache, ttl, timeout = DEFAULT_TIMEOUT, disable, allowRace, log } = options as MemoOptions;
   if (cache !== undefined && !isCache(cache)) {
     throw misuse('INVALID_CONFIG', '`cache` to be a cache that `openCache` has opened', cache, { option: 'cache' });

@@ -155,7 +155,7 @@ function tierOpener(
   options: MemoOptions,
   path: string | undefined,
 ): (() => Answer<MemoTier>) | undefined {
-  const { store, serializer, compression } = options;
+  const { store, serializer, compression, sync } = options;
   if (store !== undefined) {
     const tier = new StoreTier(store, work.name);
     return () => tier;
@@ -164,7 +164,7 @@ function tierOpener(
     return undefined;
   }
   const warn = (message: string) => log.tellFailure('take its file as it is', new Error(message));
-  return () => openFileTier(path, { name: work.name, serializer, compression, warn });
+  return () => openFileTier(path, { name: work.name, serializer, compression, sync, warn });
 }
 
 function checkStore(store: Store | undefined, { filename }: MemoOptions, { name }: Work): void {

@@ -553,6 +553,21 @@ describe('files', () => {
   });
 });
 
+test('a file with a serializer of its own is upgraded with that', async () => {
+  const serializer = {
+    name: 'own',
+    binary: false as const,
+    encode: JSON.stringify,
+    decode: (text: string) => JSON.parse(text),
+  };
+  const f = closing(memoize((n: number) => ({ n }), { filename: 'own', serializer }));
+  await f(1);
+  expect(await f.store.upgrade()).toMatchObject({ entries: 1 });
+  await f.close();
+  expect(await errorOf(() => upgrade('own', { hash: String }))).toMatchObject({ code: 'UNKNOWN_PLUGIN' });
+  expect(await upgrade('own', { hash: String, serializer })).toMatchObject({ entries: 1 });
+});
+
 describe('on the pool of a cache', () => {
   const module = new URL('../support/tasks.mjs', import.meta.url);
 

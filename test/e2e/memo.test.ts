@@ -501,9 +501,16 @@ describe('files', () => {
     expect([await f.store.clear(), await g.store.size()]).toEqual([2, 1]);
     expect(f.store.filename).toBe('unnamed');
     expect(await errorOf(() => f.store.compact())).toMatchObject({ code: 'INVALID_CONFIG' });
+    const other = { one: (n: number) => n + 100 };
+    const error = await errorOf(() => memoize(other.one, { store, cache: folder.cache }));
+    expect(error).toMatchObject({ code: 'INVALID_CONFIG', message: expect.stringMatching(/in the store unnamed/) });
     await f.close();
     await g.close();
     expect(await store.size()).toBe(1);
+    const elsewhere = await openStore({ engine: 'memory' });
+    const h = closing(memoize(other.one, { store: elsewhere, cache: folder.cache }));
+    expect(await h(1)).toBe(101);
+    await elsewhere.close();
     await store.close();
   });
 

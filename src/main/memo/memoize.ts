@@ -12,7 +12,7 @@ import { encodingOf, openFileTier } from './file-tier.ts';
 import { KeptResults } from './kept-results.ts';
 import { Memo } from './memo.ts';
 import { type AnyFunction, type CallPlan, MEMO_OPTIONS, type MemoOptions, planOf } from './memo-options.ts';
-import { memoPath, occupy } from './memo-place.ts';
+import { memoPath, occupy, placeIn } from './memo-place.ts';
 import { MemoStore, type StoredFile } from './memo-store.ts';
 import { Memory } from './memory.ts';
 import type { MemoStatus } from './missed-calls.ts';
@@ -116,11 +116,12 @@ export function memoOf(given: unknown, options: MemoOptions): { memo: Memo; file
     plan.log.tellFailure(what, cause),
   );
   // Nobody else finds what is in a cache of the memos' own, so its keys need mean nothing to anybody else.
-  const prefix = cache === undefined ? `memo ${memos++} ` : prefixOf(work, cache, options.name ?? filename, version);
+  const prefix = cache === undefined ? `memo ${memos++} ` : prefixOf(work, cache, options.name ?? path, version);
   const keys = new CallKeys({ name: nameOf(work), prefix, ...plan });
   const openTier = tierOpener(work, plan, options, path);
   const kept = openTier && new KeptResults({ name: nameOf(work), plan, version, open: openTier });
-  const leave = path === undefined ? undefined : occupy(path, work);
+  const place = store === undefined ? path : placeIn(store, work);
+  const leave = place === undefined || plan.isDisabled ? undefined : occupy(place, work);
   const memo: Memo = new Memo({
     name: nameOf(work),
     plan,

@@ -501,10 +501,32 @@ describe('files', () => {
     expect([await f.store.clear(), await g.store.size()]).toEqual([2, 1]);
     expect(f.store.filename).toBe('unnamed');
     expect(await errorOf(() => f.store.compact())).toMatchObject({ code: 'INVALID_CONFIG' });
+    const other = { one: (n: number) => n + 100 };
+    const error = await errorOf(() => memoize(other.one, { store, cache: folder.cache }));
+    expect(error).toMatchObject({ code: 'INVALID_CONFIG', message: expect.stringMatching(/in the store unnamed/) });
     await f.close();
     await g.close();
     expect(await store.size()).toBe(1);
+    const elsewhere = await openStore({ engine: 'memory' });
+    const h = closing(memoize(other.one, { store: elsewhere, cache: folder.cache }));
+    expect(await h(1)).toBe(101);
+    await elsewhere.close();
     await store.close();
+  });
+
+  test('results are written as `serializer`, `compression` and `sync` say, and read as they were written', async () => {
+    const make = counted((n: number) => ({ text: 'x'.repeat(n) }));
+    const options = { filename: 'packed', name: 'packed', serializer: 'v8', compression: 'gzip', sync: true } as const;
+    const f = closing(memoize(make, options));
+    await f(50_000);
+    await f.close();
+    expect(readFileSync(f.store.filename as string).length).toBeLessThan(5_000);
+    const again = closing(memoize(make, { ...options, compression: false }));
+    expect(await again.callWithStatus(50_000)).toMatchObject({ status: 'disk', value: { text: 'x'.repeat(50_000) } });
+    await again.close();
+    const other = closing(memoize(make, { ...options, serializer: 'json' }));
+    expect(await errorOf(() => other(1))).toMatchObject({ code: 'INVALID_CONFIG', option: 'serializer' });
+    expect(make.runs).toBe(1);
   });
 
   test('`compact` gives back what was replaced, while the file is in use and when it is not', async () => {
@@ -536,6 +558,21 @@ describe('files', () => {
     expect(await back.store.upgrade()).toMatchObject({ entries: 3 });
     expect((await back.callWithStatus({ id: 1, seen: 0 })).status).toBe('disk');
   });
+});
+
+test('a file with a serializer of its own is upgraded with that', async () => {
+  const serializer = {
+    name: 'own',
+    binary: false as const,
+    encode: JSON.stringify,
+    decode: (text: string) => JSON.parse(text),
+  };
+  const f = closing(memoize((n: number) => ({ n }), { filename: 'own', serializer }));
+  await f(1);
+  expect(await f.store.upgrade()).toMatchObject({ entries: 1 });
+  await f.close();
+  expect(await errorOf(() => upgrade('own', { hash: String }))).toMatchObject({ code: 'UNKNOWN_PLUGIN' });
+  expect(await upgrade('own', { hash: String, serializer })).toMatchObject({ entries: 1 });
 });
 
 describe('on the pool of a cache', () => {
@@ -584,6 +621,7 @@ test.each<[unknown, object, string]>([
   [() => 1, { name: 'x', copy: 'deep' }, 'copy'],
   [() => 1, { name: 'x', allowRace: 1 }, 'allowRace'],
   [() => 1, { name: 'x', disable: 'yes' }, 'disable'],
+  [() => 1, { name: 'x', sync: 1 }, 'sync'],
   [() => 1, { name: 'x', timeout: 0 }, 'timeout'],
   [() => 1, { name: 'x', sourceVersion: false }, 'sourceVersion'],
   [() => 1, { name: 'x', log: { hits: true } }, 'log'],

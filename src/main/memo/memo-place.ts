@@ -5,6 +5,7 @@
 import { extname, join, resolve } from 'node:path';
 import { misuse } from '../../protocol/errors.ts';
 import { checkRoot, isName } from '../engines/place.ts';
+import type { Store } from '../stores/index.ts';
 import type { Work } from './work.ts';
 
 const EXTENSION = '.log';
@@ -15,7 +16,7 @@ interface Tenant {
   memos: number;
 }
 
-/** By the path of the file. */
+/** By the path of the file, or the name in a store. */
 const tenants = new Map<string, Tenant>();
 
 /** The path of the file; undefined for none. Throws INVALID_CONFIG. */
@@ -42,18 +43,28 @@ export function memoPathOf(filename: unknown): string {
   return /[/\\]/.test(whole) ? resolve(whole) : join(checkRoot(), whole);
 }
 
-/** Takes a file for a function, until the returned function is called. Throws INVALID_CONFIG where another one has it. */
-export function occupy(path: string, { name, source }: Work): () => void {
-  const there = tenants.get(path);
+const stores = new WeakMap<Store, number>();
+let storeCount = 0;
+
+/** Where the results of a function are in a store: under its name. */
+export function placeIn(store: Store, { name }: Work): string {
+  const number = stores.get(store) ?? storeCount++;
+  stores.set(store, number);
+  return `\`${name}\` in the store ${store.config.name} (store ${number} of this thread)`;
+}
+
+/** Takes a file, or a name in a store, for a function, until the returned function is called. Throws INVALID_CONFIG where another one has it. */
+export function occupy(place: string, { name, source }: Work): () => void {
+  const there = tenants.get(place);
   if (there !== undefined && there.source !== source) {
     const message =
-      `The memo file ${path} is that of the function ${shown(there.name)}, and the function ${shown(name)} has another ` +
-      'source: it would be given what the first has returned. Give each a `filename` of its own';
+      `${place} has the results of the function ${shown(there.name)}, and the function ${shown(name)} has another ` +
+      'source: it would be given what the first has returned. Give each a `filename`, or in a store a `name`, of its own';
     throw Object.assign(new TypeError(message), { code: 'INVALID_CONFIG', option: 'filename' });
   }
   const tenant = there ?? { name, source, memos: 0 };
   tenant.memos++;
-  tenants.set(path, tenant);
+  tenants.set(place, tenant);
   let isOver = false;
   return () => {
     if (isOver) {
@@ -61,7 +72,7 @@ export function occupy(path: string, { name, source }: Work): () => void {
     }
     isOver = true;
     tenant.memos--;
-    if (tenant.memos === 0) tenants.delete(path);
+    if (tenant.memos === 0) tenants.delete(place);
   };
 }
 

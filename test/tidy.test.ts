@@ -91,6 +91,7 @@ const CORE = [
   'src/main/roster.ts',
   'src/main/policy-facts.ts',
   'src/main/policy-rehearsal.ts',
+  'src/main/snapshot/',
   'src/main/supervisor.ts',
   'src/main/thrown.ts',
   'src/main/tier/',

@@ -11,6 +11,7 @@ import type { CacheFacts, ToClient, ToOpener } from './handle.ts';
 import type { Notices } from './notices.ts';
 import type { ShardView } from './shard-view.ts';
 import type { CacheHome } from './shards.ts';
+import { RemoteSnapshots } from './snapshot/remote.ts';
 import { type ClientViews, createViews } from './views.ts';
 
 export class Attachment implements CacheHome {
@@ -18,6 +19,7 @@ export class Attachment implements CacheHome {
   readonly views: readonly ShardView[];
   readonly gone: Promise<void>;
   readonly clock: Clock;
+  readonly snapshots: RemoteSnapshots;
   readonly #port: MessagePort;
   readonly #notices: Notices;
   readonly #onLeaving: () => void;
@@ -38,6 +40,11 @@ export class Attachment implements CacheHome {
     this.gone = new Promise((resolve) => {
       this.#leave = resolve;
     });
+    this.snapshots = new RemoteSnapshots(
+      port,
+      () => ++this.#tasks,
+      (message) => this.#tell(message),
+    );
     this.clock = facts.time === undefined ? monotonic : new SharedClock(facts.time);
     const made = createViews(facts, this.clock, (shard) => {
       this.#sayDown(shard);
@@ -110,6 +117,9 @@ export class Attachment implements CacheHome {
       case 'computed':
         this.#computing.get(message.task)?.(message.outcome);
         break;
+      case 'snapshot':
+        this.snapshots.settle(message.task, message.outcome);
+        break;
       case 'closed':
         this.#end('was closed');
     }
@@ -133,6 +143,7 @@ export class Attachment implements CacheHome {
     for (const { lane } of this.views) {
       lane.fail('CACHE_CLOSED', `is closed: the cache ${how}`);
     }
+    this.snapshots.fail(`The cache ${how}`);
     this.#port.close();
     this.#onLeaving();
     this.#leave();

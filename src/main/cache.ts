@@ -83,6 +83,7 @@ import {
 import { type ScanOptions, scanEntries, scanKeys } from './pages.ts';
 import {
   createCodec,
+  extensionOf,
   isSerializerName,
   loadSerializer,
   resolveSerializer,
@@ -90,6 +91,18 @@ import {
 } from './serializers/index.ts';
 import type { ShardView } from './shard-view.ts';
 import { type CacheHome, openShards } from './shards.ts';
+import { SnapshotCounts } from './snapshot/counts.ts';
+import { formatOf, type SavedMetrics, saveMetricsTo } from './snapshot/metrics-file.ts';
+import {
+  askToLoad,
+  askToSave,
+  type LoadedSnapshot,
+  type LoadOptions,
+  limitsOf,
+  type SavedSnapshot,
+  type SaveMetricsOptions,
+  type SaveOptions,
+} from './snapshot/requests.ts';
 import { resetTierMetrics, tierMetricsOf } from './tier/metrics.ts';
 import { openTier } from './tier/open.ts';
 import { resolveTier } from './tier/options.ts';
@@ -117,6 +130,7 @@ const MISSED: Promise<undefined> = Promise.resolve(undefined);
  *
  * Rejects with INVALID_CONFIG (see `.option`), UNKNOWN_PLUGIN (see `.available`) or INVALID_TTL; where an eviction policy
  * of your own is to be loaded, with POLICY_ERROR when its factory throws, and TIMEOUT when it takes longer than `timeout`.
+ * With `restore` or `autosave`, CACHE_LOAD_ERROR for what was saved and cannot be loaded, and LOCKED.
  * Where there is to be a `tier`, also with what its medium does: LOCKED, ENGINE_ERROR, STORE_CORRUPT, STORE_FOREIGN and
  * MISSING_DEPENDENCY.
  *
@@ -132,7 +146,9 @@ export async function openCache<V = unknown, K extends CacheKey = CacheKey>(
   const memory = resolveOptions(options);
   const notices = new Notices(resolveLogger(options.logger), nameOf(memory));
   const clock = resolveClock(options.clock);
-  const codec = createCodec(await loadSerializer(resolveSerializer(options.serializer)));
+  const serializer = await loadSerializer(resolveSerializer(options.serializer));
+  const codec = createCodec(serializer);
+  const values = { codec, extension: extensionOf(serializer) };
   const resolved = await resolveTier(options.tier);
   for (const warning of warningsOf(memory)) {
     notices.tell('warning', warning);
@@ -141,7 +157,7 @@ export async function openCache<V = unknown, K extends CacheKey = CacheKey>(
   const tier = resolved && (await openTier(resolved, purpose, memory, diskFiles, notices));
   const config = tier === undefined ? memory : Object.freeze({ ...memory, tier: tier.config });
   try {
-    const home = await openShards(config, clock, notices, tier);
+    const home = await openShards(config, clock, values, notices, tier);
     notices.tell('open', `Opened ${nameOf(config)}`, { config });
     return new Cache<V, K>(home, codec, clock ?? monotonic, notices);
   } catch (error) {
@@ -525,7 +541,63 @@ export class Cache<V = unknown, K extends CacheKey = CacheKey> {
       return noMetrics(this.config.shards);
     }
     const told = this.#client.views.map((view) => this.#countsOf(view, limits));
-    return sumMetrics(await Promise.all(told), tierMetricsOf(this.#home.facts.tierCounts));
+    const { tierCounts, snapshotCounts } = this.#home.facts;
+    return sumMetrics(await Promise.all(told), tierMetricsOf(tierCounts), new SnapshotCounts(snapshotCounts).metrics());
+  }
+
+  /**
+   * Writes `metrics()` into a file, as JSON, CSV or text for Prometheus; replaces it as a whole. Without a path, to the place that
+   * `metricsStorage` names; a bare name is put there, too. Rejects with CACHE_METRICS_SAVE_ERROR.
+   *
+   * @example
+   * await cache.saveMetrics('/var/lib/node_exporter/cache.prom');
+   */
+  async saveMetrics(path?: string, options?: SaveMetricsOptions): Promise<SavedMetrics> {
+    const { signal, timeoutMs } = limitsOf(options, ['useTimestamp', 'format']);
+    const { metricsStorage } = this.config;
+    const useTimestamp = flagOr('useTimestamp', options?.useTimestamp, metricsStorage.timestamps);
+    const format = formatOf(options?.format);
+    const limits = { ...(signal && { signal }), ...(timeoutMs > 0 && { timeout: timeoutMs }) };
+    return saveMetricsTo(diskFiles, metricsStorage, await this.metrics(limits), { path, useTimestamp, format });
+  }
+
+  /**
+   * Writes all entries into one file, which `load` reads, also with another number of shards; the cache goes on meanwhile. What is
+   * written to a key while the file is being written is in it, or is not. Without a path, to the place that `storage` names; a bare name
+   * is put there, too, and a missing extension is appended. A path that ends in .json makes text of it. The file that was there is replaced
+   * when the new one is whole and on the disk; a save that fails, or is aborted, leaves it as it was. It takes as long as it takes,
+   * unless there is a `timeout`.
+   *
+   * Rejects with CACHE_SAVE_ERROR (see `.path` and `.cause`), LOCKED where another process saves into that directory, SHARD_DOWN,
+   * SHARD_FAILED, OVERLOADED, TIMEOUT and CACHE_CLOSED.
+   *
+   * @example
+   * await cache.save(); // { path: '/srv/app/cache_storage/cache_data.snapshot', entries: 10000, bytes: 1234567 }
+   * await cache.save('nightly', { useTimestamp: true });
+   */
+  async save(path?: string, options?: SaveOptions): Promise<SavedSnapshot> {
+    this.#client.assertOpen();
+    return await askToSave(this.#home.snapshots, path, options);
+  }
+
+  /**
+   * Replaces what is in the cache with what was saved, or, with `merge`, adds it; what is written meanwhile is newer, and stays.
+   * The file may be binary or text, whatever it is called. Nothing changes before all of it has been checked. Entries that have
+   * expired are left out, and so are the coldest where there is no room for all; whoever comes first is evicted first, as before, where the
+   * policy is the same. Without a path it reads what `save()` has written, the newest of them where names have the time in them.
+   * `signal` and `timeout` count until the cache begins to change.
+   *
+   * Rejects with CACHE_LOAD_ERROR (see `.path` and `.cause`), INVALID_CONFIG for a cache with a `tier`, which keeps its entries by itself,
+   * SHARD_DOWN, SHARD_FAILED, OVERLOADED, TIMEOUT and CACHE_CLOSED.
+   *
+   * @example
+   * await cache.save('my_cache_file');
+   * await cache.clear();
+   * await cache.load('my_cache_file'); // { loaded: 10000, expired: 0, evicted: 0 }
+   */
+  async load(path?: string, options?: LoadOptions): Promise<LoadedSnapshot> {
+    this.#client.assertOpen();
+    return await askToLoad(this.#home.snapshots, path, options);
   }
 
   /**
@@ -553,6 +625,7 @@ export class Cache<V = unknown, K extends CacheKey = CacheKey> {
   async resetMetrics(options?: CallOptions): Promise<void> {
     await this.#client.askAll(OP_RESET_METRICS, callLimits(options));
     resetTierMetrics(this.#home.facts.tierCounts);
+    new SnapshotCounts(this.#home.facts.snapshotCounts).reset();
   }
 
   /**
@@ -599,8 +672,9 @@ export class Cache<V = unknown, K extends CacheKey = CacheKey> {
   }
 
   /**
-   * Waits up to `timeout` (default 5 s) for calls in flight, rejects those that are left with CACHE_CLOSED, and ends the
-   * threads. In a thread that has attached it leaves the cache, which goes on for all others. Repeated calls return the
+   * Waits up to `timeout` (default 5 s) for calls in flight, saves and loads among them, rejects those that are left with
+   * CACHE_CLOSED, and ends the threads. With `autosave` it saves before it ends them, which has no limit, and rejects as `save` does
+   * where that fails. In a thread that has attached it leaves the cache, which goes on for all others. Repeated calls return the
    * same promise.
    */
   close(options?: Pick<CallOptions, 'timeout'>): Promise<void> {
@@ -748,7 +822,8 @@ export class Cache<V = unknown, K extends CacheKey = CacheKey> {
     this.#client.close();
     this.#events.close();
     this.#home.beginClose();
-    const idle = Promise.all([...this.#client.views.map(({ lane }) => lane.drained()), this.#flights.drained()]);
+    const lanes = this.#client.views.map(({ lane }) => lane.drained());
+    const idle = Promise.all([...lanes, this.#flights.drained(), this.#home.snapshots.drained()]);
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise((resolve) => {
       timer = setTimeout(resolve, timeoutMs);

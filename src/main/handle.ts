@@ -9,6 +9,7 @@ import type { ShardLimits, ShardRegions } from '../protocol/memory.ts';
 import type { HitMode } from '../protocol/policy.ts';
 import type { ComputeOutcome, ComputeTask } from './compute.ts';
 import type { CacheConfig } from './options.ts';
+import type { SnapshotCall, SnapshotOutcome } from './snapshot/requests.ts';
 
 /** All that is the same for every client of a cache. */
 export interface CacheFacts {
@@ -25,6 +26,8 @@ export interface CacheFacts {
   readonly state: SharedArrayBuffer;
   /** What the keeper of the tier counts, where there is one. */
   readonly tierCounts: SharedArrayBuffer | undefined;
+  /** What is counted of snapshots. */
+  readonly snapshotCounts: SharedArrayBuffer;
 }
 
 /** The memory that a client brings for one shard. */
@@ -44,6 +47,8 @@ export type ToClient =
   | { readonly is: 'failed'; readonly shard: number; readonly how: string }
   /** The end of a task that this client has sent. */
   | { readonly is: 'computed'; readonly task: number; readonly outcome: ComputeOutcome }
+  /** The end of a save or a load that this client has asked for. */
+  | { readonly is: 'snapshot'; readonly task: number; readonly outcome: SnapshotOutcome }
   | { readonly is: 'closed' };
 
 /** To the thread that opened the cache. */
@@ -56,6 +61,8 @@ export type ToOpener =
   | { readonly is: 'introduce'; readonly port: MessagePort }
   /** A task for the cache's threads, by a number of the client's own. */
   | { readonly is: 'compute'; readonly task: number; readonly work: ComputeTask }
+  /** A save or a load, by a number of the same kind. */
+  | { readonly is: 'snapshot'; readonly task: number; readonly call: SnapshotCall }
   /** Nobody wants it any more. */
   | { readonly is: 'abort'; readonly task: number };
 

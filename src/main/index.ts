@@ -42,5 +42,23 @@ export type { AdviseConfig, CacheConfig, CacheOptions, ComputeConfig, FilterConf
 export type { ScanOptions } from './pages.ts';
 export type { PluginModule, ResolvedModule } from './plugin.ts';
 export type { BinarySerializer, Serializer, SerializerModule, TextSerializer } from './serializers/index.ts';
+export type { SnapshotMetrics } from './snapshot/counts.ts';
+export type { SavedMetrics } from './snapshot/metrics-file.ts';
+export type {
+  LoadedSnapshot,
+  LoadOptions,
+  SavedSnapshot,
+  SaveMetricsOptions,
+  SaveOptions,
+} from './snapshot/requests.ts';
+export type {
+  AutosaveConfig,
+  AutosaveOptions,
+  MetricsFormat,
+  MetricsStorageConfig,
+  MetricsStorageOptions,
+  StorageConfig,
+  StorageOptions,
+} from './snapshot/storage-options.ts';
 export type { TierMetrics } from './tier/metrics.ts';
 export type { TierConfig, TierOptions } from './tier/options.ts';

@@ -1,5 +1,6 @@
 /** What `cache.metrics()` tells: the counts of every shard, and their sum. */
 import type { ShardCounts } from '../protocol/operations.ts';
+import { SnapshotCounts, type SnapshotMetrics } from './snapshot/counts.ts';
 import type { TierMetrics } from './tier/metrics.ts';
 
 export interface ShardMetrics {
@@ -64,6 +65,8 @@ export interface CacheMetrics extends Omit<ShardMetrics, 'shard'> {
   /** False for a cache that was opened with `metrics: false`: then everything is 0. */
   readonly enabled: boolean;
   readonly perShard: readonly ShardMetrics[];
+  /** Of `save` and `load`. */
+  readonly snapshots: SnapshotMetrics;
   /** Of the tier under all shards; undefined where there is none, and for a cache without `metrics`. */
   readonly tier: TierMetrics | undefined;
 }
@@ -98,6 +101,7 @@ const NOTHING: ShardCounts = {
 export function sumMetrics(
   told: readonly (ShardCounts | undefined)[],
   tier: TierMetrics | undefined = undefined,
+  snapshots: SnapshotMetrics = new SnapshotCounts().metrics(),
 ): CacheMetrics {
   const counts = told.map((each) => each ?? NOTHING);
   const total = { ...NOTHING };
@@ -112,13 +116,14 @@ export function sumMetrics(
     failed: told[shard] === undefined ? 1 : 0,
   }));
   const failed = told.filter((each) => each === undefined).length;
-  return { enabled: true, ...metricsOf(total), failed, perShard, tier };
+  return { enabled: true, ...metricsOf(total), failed, perShard, snapshots, tier };
 }
 
 /** What a cache without metrics says. */
 export function noMetrics(shards: number): CacheMetrics {
   const perShard = Array.from({ length: shards }, (_, shard) => ({ shard, ...metricsOf(NOTHING) }));
-  return { enabled: false, ...metricsOf(NOTHING), perShard, tier: undefined };
+  const snapshots = new SnapshotCounts().metrics();
+  return { enabled: false, ...metricsOf(NOTHING), perShard, snapshots, tier: undefined };
 }
 
 function metricsOf(counts: ShardCounts): Omit<ShardMetrics, 'shard'> {

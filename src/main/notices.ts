@@ -11,6 +11,7 @@
  *     shardstash:shard:failed   { cache, shard }               error, there will be none any more
  *     shardstash:tier:down      { cache, message }             warn, the tier fails, and is not asked for a while
  *     shardstash:tier:up        { cache, message }             info, it works again
+ *     shardstash:autosave:failed  { cache, message, cause }    warn, the next one tries again
  *
  * What becomes of shards is told once a thread, however many clients that has. Entries that leave have channels, too, but no
  * logger: see events.ts.
@@ -32,6 +33,7 @@ const levels = {
   'shard:failed': 'error',
   'tier:down': 'warn',
   'tier:up': 'info',
+  'autosave:failed': 'warn',
 } as const satisfies Record<string, (typeof LEVELS)[number]>;
 
 type NoticeName = keyof typeof levels;

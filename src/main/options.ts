@@ -14,6 +14,17 @@ import { type NearCacheConfig, type NearCacheOptions, resolveNearCache } from '.
 import { type CacheLogger, LEVELS } from './notices.ts';
 import type { ResolvedModule } from './plugin.ts';
 import { type ResolvedSerializer, resolveSerializer, type SerializerOption } from './serializers/index.ts';
+import {
+  type AutosaveConfig,
+  type AutosaveOptions,
+  type MetricsStorageConfig,
+  type MetricsStorageOptions,
+  resolveAutosave,
+  resolveMetricsStorage,
+  resolveStorage,
+  type StorageConfig,
+  type StorageOptions,
+} from './snapshot/storage-options.ts';
 import type { TierConfig, TierOptions } from './tier/options.ts';
 import { EVER, parseDuration, parseSize } from './units.ts';
 
@@ -119,6 +130,21 @@ export interface CacheOptions {
    * '10s'). None is started before the first task.
    */
   compute?: { threads?: number; queue?: number; idleTimeout?: number | string };
+  /** Where `save` and `load` find their files. Default `{ dir: 'cache_storage', filename: 'cache_data', timestamps: false }`. */
+  storage?: StorageOptions;
+  /** The same of `saveMetrics`. Default `{ dir: 'cache_storage', filename: 'cache_metrics', timestamps: false, serializer: 'json' }`. */
+  metricsStorage?: MetricsStorageOptions;
+  /**
+   * Whether the cache saves itself to its `storage`, every 5 minutes and when it is closed, or as `{ everyMs, onClose }` says. A
+   * save that fails is told to the `logger`, and the next one tries again. From open to close no other process may save there,
+   * and the directory is made when the cache opens, since the lock lies in it. Default false.
+   */
+  autosave?: boolean | AutosaveOptions;
+  /**
+   * Whether the cache begins with what was saved to its `storage`, if anything was. What is there and cannot be loaded is an
+   * error, CACHE_LOAD_ERROR, and nothing is opened nor overwritten. Default false.
+   */
+  restore?: boolean;
   /** Whether a process that has nothing else to do may end while the cache is open. Default true. */
   unref?: boolean;
 }
@@ -154,6 +180,10 @@ export interface CacheConfig {
   readonly maxPendingCalls: number;
   readonly maxPendingBytes: number;
   readonly compute: ComputeConfig;
+  readonly storage: StorageConfig;
+  readonly metricsStorage: MetricsStorageConfig;
+  readonly autosave: AutosaveConfig | false;
+  readonly restore: boolean;
   readonly unref: boolean;
 }
 
@@ -217,6 +247,10 @@ const KNOWN = [
   'maxPendingCalls',
   'maxPendingBytes',
   'compute',
+  'storage',
+  'metricsStorage',
+  'autosave',
+  'restore',
   'unref',
 ];
 
@@ -271,6 +305,10 @@ export function resolveOptions(options: CacheOptions = {}): CacheConfig {
     maxPendingCalls: count('maxPendingCalls', options.maxPendingCalls ?? DEFAULT_PENDING_CALLS),
     maxPendingBytes: size('maxPendingBytes', options.maxPendingBytes ?? DEFAULT_PENDING_BYTES),
     compute: compute(options.compute ?? {}),
+    storage: resolveStorage(options.storage ?? {}),
+    metricsStorage: resolveMetricsStorage(options.metricsStorage ?? {}),
+    autosave: resolveAutosave(options.autosave ?? false),
+    restore: restore(options.restore ?? false, (options.tier ?? false) !== false),
     unref: flag('unref', options.unref ?? true),
   });
 }
@@ -478,6 +516,14 @@ function frozenFilter(type: keyof typeof FROZEN_FILTERS): TypeError {
 
 function nameOf(serializer: ResolvedSerializer): string | ResolvedModule {
   return typeof serializer === 'string' || 'module' in serializer ? serializer : serializer.name;
+}
+
+function restore(value: unknown, hasTier: boolean): boolean {
+  const wanted = flag('restore', value);
+  if (wanted && hasTier) {
+    throw optionError('restore', 'false over a `tier`, which keeps its entries by itself', value);
+  }
+  return wanted;
 }
 
 function cleanupInterval(value: unknown): number | false {

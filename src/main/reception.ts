@@ -6,6 +6,8 @@ import type { MessagePort } from 'node:worker_threads';
 import type { ComputePool, ComputeTask } from './compute.ts';
 import type { ClientBuffers, ToClient, ToOpener } from './handle.ts';
 import type { Member, Roster } from './roster.ts';
+import type { SnapshotCall, SnapshotCaller, SnapshotOutcome } from './snapshot/requests.ts';
+import { thrownOf } from './thrown.ts';
 
 /** Handles that may be out without a client behind them. */
 export const HANDLES_MAX = 16_384;
@@ -13,14 +15,16 @@ export const HANDLES_MAX = 16_384;
 export class Reception {
   readonly #roster: Roster;
   readonly #pool: ComputePool;
+  readonly #snapshots: SnapshotCaller;
   readonly #ports = new Set<MessagePort>();
   /** Those of them that nobody has attached by yet. */
   readonly #unused = new Set<MessagePort>();
 
-  /** `pool` runs the tasks of all clients. */
-  constructor(roster: Roster, pool: ComputePool) {
+  /** `pool` runs the tasks of all clients, and `snapshots` saves and loads for them. */
+  constructor(roster: Roster, pool: ComputePool, snapshots: SnapshotCaller) {
     this.#roster = roster;
     this.#pool = pool;
+    this.#snapshots = snapshots;
   }
 
   /** Whoever has the other end of this port may attach; false, and closed, when too many handles wait to be used. */
@@ -49,6 +53,9 @@ export class Reception {
           break;
         case 'compute':
           void this.#compute(message.task, message.work, tasks, port);
+          break;
+        case 'snapshot':
+          void this.#callSnapshots(message.task, message.call, tasks, port);
           break;
         case 'abort':
           tasks.get(message.task)?.abort();
@@ -87,6 +94,23 @@ export class Reception {
     const message: ToClient = { is: 'computed', task, outcome };
     // The bytes came from the pool's thread to be handed on: nobody else has them.
     port.postMessage(message, 'bytes' in outcome ? [outcome.bytes.buffer] : []);
+  }
+
+  async #callSnapshots(
+    task: number,
+    call: SnapshotCall,
+    tasks: Map<number, AbortController>,
+    port: MessagePort,
+  ): Promise<void> {
+    const controller = new AbortController();
+    tasks.set(task, controller);
+    const outcome: SnapshotOutcome = await this.#snapshots.call(call, controller).then(
+      (done) => ({ done }),
+      (error: unknown) => ({ thrown: thrownOf(error) }),
+    );
+    tasks.delete(task);
+    const message: ToClient = { is: 'snapshot', task, outcome };
+    port.postMessage(message);
   }
 }
 

@@ -6,6 +6,7 @@ import { type MessagePort, Worker } from 'node:worker_threads';
 import { CacheError } from '../protocol/errors.ts';
 import type { ShardRegions } from '../protocol/memory.ts';
 import type { HitMode } from '../protocol/policy.ts';
+import type { SnapshotAnswer, SnapshotReply, SnapshotRequest, SnapshotTask } from '../protocol/snapshot/tasks.ts';
 import type {
   ConnectMessage,
   HailMessage,
@@ -35,6 +36,12 @@ export interface ShardBody {
   readonly keeper: Keeper | undefined;
 }
 
+/** Who waits for the answer to a task. */
+interface Asking {
+  resolve(answer: SnapshotAnswer): void;
+  reject(error: CacheError): void;
+}
+
 export class ShardThread {
   /** Never rejects. */
   readonly death: Promise<Death>;
@@ -45,6 +52,9 @@ export class ShardThread {
   readonly #worker: Worker;
   #isDead = false;
   readonly #hailing: (() => void)[] = [];
+  #tasks = 0;
+  readonly #asking = new Map<number, Asking>();
+  #holdsProcess = true;
 
   constructor(body: ShardBody, role: ShardBirth['role'] = 'owner') {
     const { spec, regions, clock } = body;
@@ -71,6 +81,17 @@ export class ShardThread {
     });
     this.ready = this.#whenReady();
     this.ready.catch(() => {});
+    void this.death.then(({ code, cause }) => {
+      const message = `Shard ${spec.shard} ended with code ${code} before it had answered`;
+      const error = new CacheError('SHARD_DOWN', message, { shard: spec.shard, cause });
+      for (const asking of this.#asking.values()) asking.reject(error);
+      this.#asking.clear();
+    });
+  }
+
+  /** Whether it has been asked what it has not answered. */
+  get isAsked(): boolean {
+    return this.#asking.size > 0;
   }
 
   /** Lets a client in: it calls through the other end of this port, and this is its memory. */
@@ -97,13 +118,41 @@ export class ShardThread {
     return new Promise((resolve) => this.#hailing.push(resolve));
   }
 
-  /** From now on it does not keep the process alive. */
+  /**
+   * Gives it a task of a snapshot; the process lives until it has answered. Rejects with SHARD_DOWN when it ends before, and with
+   * CACHE_SAVE_ERROR or CACHE_LOAD_ERROR when it says that the file is in the way.
+   */
+  ask(snapshot: SnapshotTask): Promise<SnapshotAnswer> {
+    const { shard } = this.#body.spec;
+    if (this.#isDead) {
+      return Promise.reject(new CacheError('SHARD_DOWN', `Shard ${shard} has ended`, { shard, outcome: 'not-sent' }));
+    }
+    const message: SnapshotRequest = { task: ++this.#tasks, snapshot };
+    this.#worker.ref();
+    this.#worker.postMessage(message);
+    return new Promise((resolve, reject) => this.#asking.set(message.task, { resolve, reject }));
+  }
+
+  /** From now on it does not keep the process alive, but for what it is asked. */
   unref(): void {
-    this.#worker.unref();
+    this.#holdsProcess = false;
+    if (!this.isAsked) this.#worker.unref();
   }
 
   async terminate(): Promise<void> {
     await this.#worker.terminate();
+  }
+
+  #settle(reply: SnapshotReply): void {
+    const asking = this.#asking.get(reply.task);
+    this.#asking.delete(reply.task);
+    if (!this.#holdsProcess && !this.isAsked) this.#worker.unref();
+    if ('done' in reply) {
+      asking?.resolve(reply.done);
+    } else {
+      const { code, message, cause } = reply.failed;
+      asking?.reject(new CacheError(code, message, { shard: this.#body.spec.shard, cause: errorOf(cause) }));
+    }
   }
 
   /**
@@ -126,6 +175,9 @@ export class ShardThread {
             break;
           case 'here':
             for (const resolve of this.#hailing.splice(0)) resolve();
+            break;
+          case 'task':
+            this.#settle(message);
             break;
           case 'refusal':
             reject(policyRefusal(message, shard));

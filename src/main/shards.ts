@@ -6,6 +6,7 @@ import { randomBytes } from 'node:crypto';
 import type { MessagePort } from 'node:worker_threads';
 import { monotonic } from '../protocol/clock.ts';
 import { CacheError, misuse } from '../protocol/errors.ts';
+import { diskFiles } from '../protocol/files.ts';
 import { reserveShard, type ShardLimits, type ShardRegions } from '../protocol/memory.ts';
 import type { StoredValue } from '../protocol/operations.ts';
 import type { ShardSpec, TierSpec } from '../protocol/spec.ts';
@@ -17,7 +18,12 @@ import type { Notices } from './notices.ts';
 import { type CacheConfig, hashSeedOf, shareLimits } from './options.ts';
 import { HANDLES_MAX, Reception } from './reception.ts';
 import { type Member, Roster } from './roster.ts';
+import type { ValueCodec } from './serializers/index.ts';
 import type { ShardView } from './shard-view.ts';
+import { SnapshotCounts } from './snapshot/counts.ts';
+import { Owners } from './snapshot/owners.ts';
+import type { SnapshotCaller } from './snapshot/requests.ts';
+import { Snapshots } from './snapshot/snapshots.ts';
 import { Supervisor } from './supervisor.ts';
 import type { OpenedTier } from './tier/open.ts';
 import { EVER } from './units.ts';
@@ -28,6 +34,8 @@ import { Watchdog } from './watchdog.ts';
 export interface CacheHome {
   readonly facts: CacheFacts;
   readonly views: readonly ShardView[];
+  /** Saves and loads. */
+  readonly snapshots: SnapshotCaller;
   /** Resolves when the cache was closed by somebody else. */
   readonly gone: Promise<void>;
   /** Whoever has the other end of this port may attach. Throws OVERLOADED. */
@@ -40,9 +48,16 @@ export interface CacheHome {
   beginClose(): void;
   /**
    * Leaves; where the cache was opened, closes it for all. Calls in flight reject with CACHE_CLOSED. Rejects with ENGINE_ERROR
-   * where a tier could not be written what was acknowledged, for which it has `timeoutMs` and some seconds.
+   * where a tier could not be written what was acknowledged, for which it has `timeoutMs` and some seconds, and as `save` does where
+   * the cache was to save itself.
    */
   close(timeoutMs: number): Promise<void>;
+}
+
+/** How the opener's thread reads values, for snapshots that are text, and what files of them are called. */
+export interface CacheValues {
+  readonly codec: ValueCodec;
+  readonly extension: string | undefined;
 }
 
 /** Caches that were opened in this thread. */
@@ -53,10 +68,11 @@ export function isOpenedHere(id: string): boolean {
   return opened.has(id);
 }
 
-/** Opens all shards or none. Of the tier it closes nothing when it rejects. */
+/** Opens all shards or none, and restores what was saved. Of the tier it closes nothing when it rejects. */
 export async function openShards(
   config: CacheConfig,
   clock: ManualClock | undefined,
+  values: CacheValues,
   notices: Notices,
   tier: OpenedTier | undefined,
 ): Promise<CacheHome> {
@@ -97,8 +113,11 @@ export async function openShards(
       time,
       state,
       tierCounts: tier?.counts,
+      snapshotCounts: new SnapshotCounts().buffer,
     };
-    return new OpenedCache(facts, supervisors, roster, clock, notices, tier);
+    const cache = new OpenedCache(facts, supervisors, roster, clock, values, notices, tier);
+    await cache.begin();
+    return cache;
   } catch (cause) {
     await Promise.all(supervisors.map((supervisor) => supervisor.close()));
     throw cause;
@@ -115,12 +134,14 @@ class OpenedCache implements CacheHome {
   readonly #watchdog: Watchdog;
   readonly #pool: ComputePool;
   readonly #tier: OpenedTier | undefined;
+  readonly snapshots: Snapshots;
 
   constructor(
     facts: CacheFacts,
     supervisors: readonly Supervisor[],
     roster: Roster,
     clock: ManualClock | undefined,
+    values: CacheValues,
     notices: Notices,
     tier: OpenedTier | undefined,
   ) {
@@ -131,7 +152,19 @@ class OpenedCache implements CacheHome {
     this.#pool = new ComputePool(compute, serializer, (cause) => {
       notices.tell('warning', 'An idle thread of the compute pool failed', { cause });
     });
-    this.#reception = new Reception(roster, this.#pool);
+    const { config, hashSeed, limits, snapshotCounts } = facts;
+    this.snapshots = new Snapshots(new Owners(supervisors), {
+      config,
+      ...values,
+      clock: clock ?? monotonic,
+      wallOriginMs: clock && Date.now() - clock.now(),
+      hashSeed,
+      limits,
+      files: diskFiles,
+      notices,
+      counts: new SnapshotCounts(snapshotCounts),
+    });
+    this.#reception = new Reception(roster, this.#pool, this.snapshots);
     this.#watchdog = new Watchdog(supervisors, roster, facts.config.stallTimeout);
     const { views, buffers } = createViews(facts, clock ?? monotonic, (shard) => void roster.lost(own, shard));
     this.views = views;
@@ -148,6 +181,16 @@ class OpenedCache implements CacheHome {
       };
     }
     opened.add(facts.id);
+  }
+
+  /** What the options want of it before anybody has it. Where that fails, it is closed. */
+  async begin(): Promise<void> {
+    try {
+      await this.snapshots.open();
+    } catch (error) {
+      await this.#end();
+      throw error;
+    }
   }
 
   expect(port: MessagePort): void {
@@ -170,15 +213,26 @@ class OpenedCache implements CacheHome {
   }
 
   async close(timeoutMs: number): Promise<void> {
+    const [saved] = await Promise.allSettled([this.#end()]);
+    // What owners have sent it still does, though they are gone.
+    await this.#tier?.close(timeoutMs);
+    if (saved.status === 'rejected') throw saved.reason;
+  }
+
+  /** All but the tier. Rejects as the last save does, when all has ended. */
+  async #end(): Promise<void> {
     opened.delete(this.facts.id);
-    this.#watchdog.close();
     for (const { lane } of this.views) {
       lane.fail('CACHE_CLOSED', 'is closed: the cache was closed');
     }
-    this.#reception.close();
-    await Promise.all([this.#pool.close(), ...this.#supervisors.map((supervisor) => supervisor.close())]);
-    // What owners have sent it still does, though they are gone.
-    await this.#tier?.close(timeoutMs);
+    try {
+      // While owners live, and are watched.
+      await this.snapshots.close();
+    } finally {
+      this.#watchdog.close();
+      this.#reception.close();
+      await Promise.all([this.#pool.close(), ...this.#supervisors.map((supervisor) => supervisor.close())]);
+    }
   }
 }
 

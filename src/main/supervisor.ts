@@ -8,8 +8,10 @@
  * A new owner starts only when the old thread has ended, since two would write one memory. Of a shard that has failed the
  * memory is mended one last time, so that readers meet no lock that nobody will open.
  */
+import { CacheError } from '../protocol/errors.ts';
 import { HEADER_BEAT } from '../protocol/memory.ts';
 import type { HitMode } from '../protocol/policy.ts';
+import type { SnapshotAnswer, SnapshotTask } from '../protocol/snapshot/tasks.ts';
 import { type ShardBody, ShardThread } from './shard-thread.ts';
 import { CrashBudget, type Death } from './worker-death.ts';
 
@@ -18,6 +20,10 @@ const YOUNG_MS = 100;
 /** The pause before the owner after the first that died young, doubled by each of the next, up to the longest. */
 const PAUSE_MS = 10;
 const PAUSE_MAX_MS = 5_000;
+/** Owners that are given one task, each after the one before has died over it. */
+const ASKS_MAX = 5;
+/** How long a task waits for an owner, which may have to load a user's policy first: more than the longest pause. */
+const OWNER_WAIT_MS = 30_000;
 /** A thread that only mends has nothing to wait for. */
 const MEND_MAX_MS = 10_000;
 
@@ -37,7 +43,11 @@ export class Supervisor {
   #thread: ShardThread | undefined;
   /** The one that takes clients in, while there is one. */
   #owner: ShardThread | undefined;
+  /** Tasks that wait for an owner. */
+  readonly #waiting = new Set<{ serve(owner: ShardThread): void; fail(error: CacheError): void }>();
   #closed = false;
+  /** Why there will be no owner any more. */
+  #failed: string | undefined;
   readonly #budget: CrashBudget;
   #diedYoung = 0;
   #pause: NodeJS.Timeout | undefined;
@@ -69,6 +79,29 @@ export class Supervisor {
     }
   }
 
+  /**
+   * Gives the owner a task of a snapshot, or the next one, where it dies over it. Rejects as `ShardThread.ask` does, with SHARD_DOWN
+   * where too many die or none comes, at once with SHARD_FAILED where none will, and with CACHE_CLOSED.
+   */
+  async ask(task: SnapshotTask): Promise<SnapshotAnswer> {
+    for (let asked = 1; ; asked++) {
+      const owner = this.#owner ?? (await this.#nextOwner());
+      try {
+        return await owner.ask(task);
+      } catch (error) {
+        const isDown = error instanceof CacheError && error.code === 'SHARD_DOWN';
+        if (!isDown || asked === ASKS_MAX) {
+          throw error;
+        }
+      }
+    }
+  }
+
+  /** Resolves when there is an owner. Rejects as `ask` does. */
+  async present(): Promise<void> {
+    if (this.#owner === undefined) await this.#nextOwner();
+  }
+
   /** The tier has a keeper again: the owner there is, ready or not, gets a port to it. The next gets one at birth. */
   reconnectTier(): void {
     this.#thread?.reconnectTier();
@@ -86,19 +119,56 @@ export class Supervisor {
     this.#closed = true;
     clearTimeout(this.#pause);
     this.#owner = undefined;
+    this.#failAll('CACHE_CLOSED', 'is closed: the cache was closed');
     await this.#thread?.terminate();
   }
 
   /** `ms` have passed in which calls `waited`, or did not. Ends an owner that has not moved for too long. */
   watch(waited: boolean, ms: number): void {
     const beat = Atomics.load(this.#header, HEADER_BEAT);
-    this.#silentMs = waited && beat === this.#beat && this.#owner !== undefined ? this.#silentMs + ms : 0;
+    const isAwaited = waited || this.#owner?.isAsked === true;
+    this.#silentMs = isAwaited && beat === this.#beat && this.#owner !== undefined ? this.#silentMs + ms : 0;
     this.#beat = beat;
     if (this.#silentMs >= this.#body.config.stallTimeout) {
       this.#silentMs = 0;
       this.#stalled = true;
       void this.crash();
     }
+  }
+
+  #nextOwner(): Promise<ShardThread> {
+    const { shard } = this.#body.spec;
+    if (this.#closed || this.#failed !== undefined) {
+      const end = this.#closed ? 'is closed: the cache was closed' : (this.#failed as string);
+      return Promise.reject(this.#ended(this.#closed ? 'CACHE_CLOSED' : 'SHARD_FAILED', end));
+    }
+    return new Promise((resolve, reject) => {
+      const late = setTimeout(() => {
+        this.#waiting.delete(waiting);
+        reject(new CacheError('SHARD_DOWN', `Shard ${shard} had no owner for ${OWNER_WAIT_MS} ms`, { shard }));
+      }, OWNER_WAIT_MS);
+      const waiting = {
+        serve: (owner: ShardThread) => {
+          clearTimeout(late);
+          resolve(owner);
+        },
+        fail: (error: CacheError) => {
+          clearTimeout(late);
+          reject(error);
+        },
+      };
+      this.#waiting.add(waiting);
+    });
+  }
+
+  #failAll(code: 'CACHE_CLOSED' | 'SHARD_FAILED', how: string): void {
+    for (const waiting of this.#waiting) waiting.fail(this.#ended(code, how));
+    this.#waiting.clear();
+  }
+
+  #ended(code: 'CACHE_CLOSED' | 'SHARD_FAILED', how: string): CacheError {
+    const { shard } = this.#body.spec;
+    return new CacheError(code, `Shard ${shard} ${how}`, { shard, outcome: 'not-sent' });
   }
 
   #serve(thread: ShardThread, isFirst: boolean): void {
@@ -109,6 +179,8 @@ export class Supervisor {
     const sinceMs = performance.now();
     void thread.death.then((death) => this.#onDeath(death, performance.now() - sinceMs));
     this.#events.serving(thread, isFirst);
+    for (const waiting of this.#waiting) waiting.serve(thread);
+    this.#waiting.clear();
   }
 
   #onDeath(death: Death, livedMs: number): void {
@@ -158,7 +230,9 @@ export class Supervisor {
     clearTimeout(late);
     if (!this.#closed) {
       const { crashBudget } = this.#body.config;
-      this.#events.failed(`died more than ${crashBudget} times within a minute and is not replaced any more`);
+      this.#failed = `died more than ${crashBudget} times within a minute and is not replaced any more`;
+      this.#failAll('SHARD_FAILED', this.#failed);
+      this.#events.failed(this.#failed);
     }
   }
 }

@@ -52,7 +52,7 @@ export interface CacheErrorDetails {
   readonly key?: CacheKey | undefined;
   readonly shard?: number | undefined;
   readonly outcome?: Outcome | undefined;
-  /** Of the file, folder or server that a store's error is about. */
+  /** Of the file, folder or server that the error of a store or of a snapshot is about. */
   readonly path?: string | undefined;
   readonly cause?: unknown;
 }
@@ -75,6 +75,11 @@ export class CacheError extends Error {
     if (details.shard !== undefined) this.shard = details.shard;
     if (details.outcome !== undefined) this.outcome = details.outcome;
     if (details.path !== undefined) this.path = details.path;
+  }
+
+  /** The same as `path`. */
+  get filepath(): string | undefined {
+    return this.path;
   }
 
   static {

@@ -51,6 +51,10 @@ const config: CacheConfig = {
   maxPendingCalls: 65_536,
   maxPendingBytes: 65_536,
   compute: { threads: 1, queue: 1_024, idleTimeout: 10_000 },
+  storage: { dir: 'cache_storage', filename: 'cache_data', timestamps: false },
+  metricsStorage: { dir: 'cache_storage', filename: 'cache_metrics', timestamps: false, serializer: 'json' },
+  autosave: false,
+  restore: false,
   unref: true,
 };
 const settings: ReportSettings = {

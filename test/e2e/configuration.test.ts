@@ -50,6 +50,10 @@ describe('cache.config', () => {
       maxPendingCalls: 65_536,
       maxPendingBytes: 67_108_864,
       compute: { threads: expect.any(Number), queue: 1_024, idleTimeout: 10_000 },
+      storage: { dir: 'cache_storage', filename: 'cache_data', timestamps: false },
+      metricsStorage: { dir: 'cache_storage', filename: 'cache_metrics', timestamps: false, serializer: 'json' },
+      autosave: false,
+      restore: false,
       unref: true,
     });
   });
@@ -103,6 +107,10 @@ describe('cache.config', () => {
       maxPendingCalls: 100,
       maxPendingBytes: 1_048_576,
       compute: { threads: 2, queue: 1_024, idleTimeout: 1_000 },
+      storage: { dir: 'cache_storage', filename: 'cache_data', timestamps: false },
+      metricsStorage: { dir: 'cache_storage', filename: 'cache_metrics', timestamps: false, serializer: 'json' },
+      autosave: false,
+      restore: false,
       unref: false,
     });
   });

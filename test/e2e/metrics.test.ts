@@ -5,6 +5,8 @@ import { describe, expect, test } from 'vitest';
 import { cachesOfOneTest, outcomeOf, pairs, READS, sharedCache } from '../support/caches.ts';
 import { SEED, seededRandom } from '../support/random.ts';
 
+const NO_SNAPSHOTS = { saves: 0, loads: 0, failures: 0, lastSavedAt: undefined, lastEntries: 0, lastBytes: 0 };
+
 /** Holds at every moment, for the sum and for each shard. */
 function expectSound(metrics: CacheMetrics): void {
   for (const each of [metrics, ...metrics.perShard]) {
@@ -96,9 +98,10 @@ describe.each(READS)('reads: %s', (reads) => {
     const cache = await make({ reads });
     const metrics = await cache.metrics();
     expectSound(metrics);
-    const { perShard, enabled, messages, calls, clients, tier, ...rest } = metrics;
+    const { perShard, enabled, messages, calls, clients, tier, snapshots, ...rest } = metrics;
     expect(new Set(Object.values(rest))).toEqual(new Set([0]));
     expect([enabled, messages, calls, clients, tier]).toEqual([true, 2, 2, 1, undefined]);
+    expect(snapshots).toEqual(NO_SNAPSHOTS);
   });
 
   test('has, peek, touch, ttl, size, iteration and metrics count nothing', async () => {
@@ -260,13 +263,14 @@ describe.each(READS)('reads: %s', (reads) => {
     }
     const metrics = await off.metrics();
     expect(shapeOf(metrics)).toEqual(shapeOf(await on.metrics()));
-    const { enabled, perShard, tier: ___, ...rest } = metrics;
+    const { enabled, perShard, tier: ___, snapshots, ...rest } = metrics;
     expect(enabled).toBe(false);
     expect(perShard).toHaveLength(2);
     for (const { shard: _, failed: __, ...each } of perShard) {
       expect(new Set(Object.values(each))).toEqual(new Set([0]));
     }
     expect(new Set(Object.values(rest))).toEqual(new Set([0]));
+    expect(snapshots).toEqual(NO_SNAPSHOTS);
     expect(await off.size()).toBe(10);
   });
 });

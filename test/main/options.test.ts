@@ -35,6 +35,10 @@ describe('options', () => {
       leaseTimeout: 30_000,
       stallTimeout: 10_000,
       crashBudget: 10,
+      storage: { dir: 'cache_storage', filename: 'cache_data', timestamps: false },
+      metricsStorage: { dir: 'cache_storage', filename: 'cache_metrics', timestamps: false, serializer: 'json' },
+      autosave: false,
+      restore: false,
       unref: true,
     });
     expect(config.shards).toBeGreaterThanOrEqual(1);
@@ -104,6 +108,22 @@ describe('options', () => {
     ['compute', { idleTimeout: 'soon' }],
     ['compute', { idleTimeout: 2 ** 31 }],
     ['compute', { workers: 1 }],
+    ['storage', 'here'],
+    ['storage', { dir: '' }],
+    ['storage', { dir: 5 }],
+    ['storage', { filename: '' }],
+    ['storage', { filename: 'a/b' }],
+    ['storage', { filename: '..' }],
+    ['storage', { timestamps: 1 }],
+    ['storage', { serializer: 'json' }],
+    ['metricsStorage', 5],
+    ['metricsStorage', { serializer: 'xml' }],
+    ['autosave', '5m'],
+    ['autosave', { everyMs: 99 }],
+    ['autosave', { everyMs: '25d' }],
+    ['autosave', { onClose: 1 }],
+    ['autosave', { every: 1_000 }],
+    ['restore', 1],
     ['unref', 1],
     ['unref', 'yes'],
     ['sliding', 1],
@@ -166,7 +186,7 @@ describe('options', () => {
     const message = String(errorOf(() => resolveOptions(hostile({ typo: 1 })))['message']);
     expect(message).toBe(
       'Unknown option `typo`. Known: shards, maxBytes, maxEntries, ttl, sliding, eviction, serializer, filter, ' +
-        'reads, tier, nearCache, lane, cleanupInterval, metrics, advise, logger, seed, clock, timeout, leaseTimeout, stallTimeout, crashBudget, maxPendingCalls, maxPendingBytes, compute, unref',
+        'reads, tier, nearCache, lane, cleanupInterval, metrics, advise, logger, seed, clock, timeout, leaseTimeout, stallTimeout, crashBudget, maxPendingCalls, maxPendingBytes, compute, storage, metricsStorage, autosave, restore, unref',
     );
   });
 

@@ -4,6 +4,7 @@ import type { ComputePool } from '../../src/main/compute.ts';
 import type { ToOpener } from '../../src/main/handle.ts';
 import { Reception } from '../../src/main/reception.ts';
 import type { Member, Roster } from '../../src/main/roster.ts';
+import type { SnapshotCaller } from '../../src/main/snapshot/requests.ts';
 
 test('a client that says late that a port has ended, and has had another since, keeps that', async () => {
   const lost: number[] = [];
@@ -15,7 +16,7 @@ test('a client that says late that a port has ended, and has had another since, 
     lost: (_member: Member, shard: number) => lost.push(shard),
     dismiss: () => {},
   };
-  const reception = new Reception(roster as unknown as Roster, {} as ComputePool);
+  const reception = new Reception(roster as unknown as Roster, {} as ComputePool, {} as SnapshotCaller);
   const { port1: client, port2: opener } = new MessageChannel();
   reception.expect(opener);
   const tell = async (message: ToOpener) => {

@@ -14,7 +14,7 @@ import { failed, unknownTag, type ValueCodec } from './codec.ts';
 interface Named {
   /** Shown in `cache.config`. Not the name of a built-in serializer. */
   readonly name: string;
-  /** Of files that hold its values, without the dot. Default: the name. */
+  /** Of snapshots that hold its values, without the dot. Default 'snapshot'. With 'json' they are text. */
   readonly extension?: string | undefined;
 }
 

@@ -78,6 +78,11 @@ export function isSerializerName(name: string): name is SerializerName {
   return Object.hasOwn(serializers, name);
 }
 
+/** Of the files that hold its values, without the dot; undefined where it has none of its own. */
+export function extensionOf(serializer: SerializerName | Serializer): string | undefined {
+  return serializer === 'json' ? 'json' : typeof serializer === 'string' ? undefined : serializer.extension;
+}
+
 /** `strict` is a setting of JSON, for which see json.ts; the others have none. */
 export function createCodec(serializer: SerializerName | Serializer, { strict = false } = {}): ValueCodec {
   if (strict && serializer === 'json') {

@@ -1,0 +1,140 @@
+/**
+ * Loads a snapshot, in two phases. In the first every block is read and checked, by all owners at once, and nothing changes. Only a
+ * file that is whole comes to the second, in which blocks are read again, coldest first, sorted by shard and stored:
+ *
+ *     block    route by any owner     shared memory     install by every owner that it has entries for
+ *       1      ---------------------> [ 0 | 1 | 2 ] --> 0, 1, 2
+ *       2      --------------> [ 0 | 2 ] waits until block 1 is on its way: the order of installs is that of the file
+ *       3      ...
+ *
+ * This thread only passes messages. An owner that dies is followed by another, which is asked the same again; what a dead one had
+ * stored without saying so is then counted as not loaded, but it is there.
+ */
+import type { HashSeed } from '../../protocol/key.ts';
+import type { ShardLimits } from '../../protocol/memory.ts';
+import { coldestFirst, type SnapshotIndex } from '../../protocol/snapshot/block-index.ts';
+import type { BlockPlace, CheckedBlock, RoutedBlock } from '../../protocol/snapshot/tasks.ts';
+import type { Owners } from './owners.ts';
+import { skipsOf } from './room.ts';
+import { orAborted } from './turns.ts';
+
+/** Blocks that are under way for each owner: one that it reads, and the next. */
+const BLOCKS_PER_OWNER = 2;
+/** Bytes of blocks that are under way in all, but for one that is larger by itself. */
+const BYTES_MAX = 64 * 1024 * 1024;
+
+export interface LoadWork {
+  readonly owners: Owners;
+  readonly limits: readonly ShardLimits[];
+  readonly hashSeed: HashSeed;
+  /** Whether the policy of the cache is of the name of that in the snapshot. */
+  readonly standings: boolean;
+  readonly merge: boolean;
+  /** Above 0, and unlike that of any other load of the cache. */
+  readonly load: number;
+  readonly wallOriginMs: number;
+  readonly nowWallMs: number;
+}
+
+export interface LoadedEntries {
+  /** Entries of the snapshot that are in the cache now. */
+  readonly loaded: number;
+  /** Entries that had expired. */
+  readonly expired: number;
+  /** Entries that there was no room for, and entries that had to go for others. */
+  readonly evicted: number;
+}
+
+/** The signal is heard until the first shard is touched; from then on it ends as it ends. */
+export async function loadSnapshot(
+  { owners, limits, hashSeed, standings, merge, load, wallOriginMs, nowWallMs }: LoadWork,
+  path: string,
+  index: SnapshotIndex,
+  signal: AbortSignal,
+): Promise<LoadedEntries> {
+  const { count } = owners;
+  const blocks = coldestFirst(index);
+  const about = (block: BlockPlace) => ({ path, block, nowWallMs, hashSeed, shards: count }) as const;
+  const checked: CheckedBlock[] = [];
+  await orAborted(
+    inOrder(
+      blocks,
+      count,
+      signal,
+      (block, owner) => owners.ask(owner, { do: 'check', ...about(block) }),
+      async (block) => void checked.push(block),
+    ),
+    signal,
+  );
+  // A shard that will have no owner any more is told before another has been emptied.
+  await orAborted(owners.present(), signal);
+  const skips = skipsOf(checked, limits);
+  const sum = (numbers: readonly number[]) => numbers.reduce((total, each) => total + each, 0);
+  const expired = sum(checked.map((block) => block.expired));
+  let evicted = sum(skips.flat());
+  let loaded = 0;
+
+  const begun = await Promise.all(
+    Array.from({ length: count }, (_, shard) => owners.ask(shard, { do: 'begin', load, merge })),
+  );
+  const install = async ({ memory, sections }: RoutedBlock, i: number) => {
+    const stored = sections.map(async (section, shard) => {
+      const skip = skips[i]?.[shard] as number;
+      const { since } = begun[shard] as (typeof begun)[number];
+      if (section.entries > skip) {
+        const task = { do: 'install', memory, section, skip, since, standings, wallOriginMs } as const;
+        const answer = await owners.ask(shard, task);
+        loaded += answer.installed;
+        evicted += answer.evicted;
+      }
+    });
+    await Promise.all(stored);
+  };
+  const never = new AbortController().signal;
+  await inOrder(blocks, count, never, (block, owner) => owners.ask(owner, { do: 'route', ...about(block) }), install);
+  return { loaded, expired, evicted };
+}
+
+/**
+ * Asks for every block, owners taking turns, and hands the answers on in the order of the blocks, whichever comes first; the next is
+ * handed on without waiting for what became of the one before. A block is under way until that has settled. After the first failure
+ * nothing more is asked, and what was is waited for.
+ */
+async function inOrder<T>(
+  blocks: readonly BlockPlace[],
+  owners: number,
+  signal: AbortSignal,
+  ask: (block: BlockPlace, owner: number) => Promise<T>,
+  hand: (answer: T, index: number) => Promise<void>,
+): Promise<void> {
+  const underWay = new Set<Promise<void>>();
+  let bytes = 0;
+  let before: Promise<unknown> = Promise.resolve();
+  let failure: { readonly error: unknown } | undefined;
+  for (const [i, block] of blocks.entries()) {
+    while (underWay.size >= owners * BLOCKS_PER_OWNER || (bytes > 0 && bytes + block.bytes > BYTES_MAX)) {
+      await Promise.race(underWay);
+    }
+    if (failure !== undefined || signal.aborted) {
+      break;
+    }
+    bytes += block.bytes;
+    const answer = ask(block, i % owners);
+    // Handed on: that is, its messages are sent.
+    const handed = Promise.all([answer, before]).then(([answered]) => ({ settled: hand(answered, i) }));
+    before = handed;
+    const done = handed
+      .then(({ settled }) => settled)
+      .catch((error: unknown) => {
+        failure ??= { error };
+      })
+      .finally(() => {
+        bytes -= block.bytes;
+        underWay.delete(done);
+      });
+    underWay.add(done);
+  }
+  await Promise.all(underWay);
+  if (failure !== undefined) throw failure.error;
+  signal.throwIfAborted();
+}

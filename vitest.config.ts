@@ -39,6 +39,7 @@ export default defineConfig({
     alias: {
       'shardstash/codec': fileURLToPath(new URL('dist/main/codec/index.js', import.meta.url)),
       'shardstash/filters': fileURLToPath(new URL('dist/main/filters/index.js', import.meta.url)),
+      'shardstash/memo': fileURLToPath(new URL('dist/main/memo/index.js', import.meta.url)),
       'shardstash/simulation': fileURLToPath(new URL('dist/main/simulation.js', import.meta.url)),
       'shardstash/store': fileURLToPath(new URL('dist/main/stores/index.js', import.meta.url)),
       'shardstash/testing': fileURLToPath(new URL('dist/main/testing.js', import.meta.url)),

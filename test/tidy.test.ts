@@ -89,6 +89,7 @@ const CORE = [
   'src/main/reception.ts',
   'src/main/refusals.ts',
   'src/main/roster.ts',
+  'src/main/runs.ts',
   'src/main/policy-facts.ts',
   'src/main/policy-rehearsal.ts',
   'src/main/snapshot/',
@@ -120,6 +121,18 @@ const LIBRARIES: Record<string, readonly string[]> = {
   'src/main/filters/': [],
   'src/main/memo/file/': ['src/main/codec/', 'src/main/memo/tier.ts', 'src/main/serializers/'],
   'src/main/memo/tier.ts': [],
+  // Clients of the public cache and of stores. Beside that they make files, which take what stores are made of, and tell who
+  // computes what, so that a function that waits for itself is told.
+  'src/main/memo/': [
+    'src/main/index.ts',
+    'src/main/stores/index.ts',
+    'src/main/codec/',
+    'src/main/serializers/',
+    'src/main/computing.ts',
+    'src/main/engines/place.ts',
+    'src/main/options.ts',
+    'src/main/units.ts',
+  ],
   'src/main/stores/': [
     'src/main/codec/',
     'src/main/computing.ts',

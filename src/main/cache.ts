@@ -49,7 +49,7 @@ import { type CacheAdvice, combineAdvice, noAdvice } from './advice.ts';
 import { deleteMany, getMany, setMany } from './batch.ts';
 import { bodyOf, type CallLimits, type CallOptions, callLimits, type ExtentOptions, NO_BODY } from './call.ts';
 import { Client } from './client.ts';
-import { resolveTask } from './compute.ts';
+import { resolveTask, type TaskModule } from './compute.ts';
 import { computing } from './computing.ts';
 import {
   type ComputeOptions,
@@ -81,6 +81,7 @@ import {
   warningsOf,
 } from './options.ts';
 import { type ScanOptions, scanEntries, scanKeys } from './pages.ts';
+import { Runs } from './runs.ts';
 import {
   createCodec,
   extensionOf,
@@ -194,6 +195,7 @@ export class Cache<V = unknown, K extends CacheKey = CacheKey> {
   readonly #client: Client;
   readonly #home: CacheHome;
   readonly #flights: Flights;
+  readonly #runs: Runs;
   readonly #events: Events;
   readonly #notices: Notices;
   /** The shard that the next popItem asks first. */
@@ -207,6 +209,7 @@ export class Cache<V = unknown, K extends CacheKey = CacheKey> {
     this.#home = home;
     this.#client = new Client(hashSeed, home.views, codec, clock, config.nearCache);
     this.#flights = new Flights(this.#client, notices, id);
+    this.#runs = new Runs(home);
     this.#events = new Events(home.facts, home.views, notices);
     this.#notices = notices;
     void home.gone.then(() => this.#abandon());
@@ -376,6 +379,20 @@ export class Cache<V = unknown, K extends CacheKey = CacheKey> {
     } catch (error) {
       return Promise.reject(error);
     }
+  }
+
+  /**
+   * Runs a task in a thread of the cache's `compute` pool and resolves to what it makes; nothing is stored, nor looked for.
+   * Rejects as `getOrSet` with a `task` does; TIMEOUT (default: the cache's `timeout`) and `signal` end its thread.
+   *
+   * @example
+   * const page = await cache.run({ module: new URL('./report.js', import.meta.url), export: 'render', args: [2026] });
+   */
+  async run(task: TaskModule, options?: CallOptions): Promise<unknown> {
+    const { signal, timeoutMs } = callLimits(options);
+    this.#client.assertOpen();
+    const limits = { signal, timeoutMs: timeoutMs === 0 ? this.config.timeout : timeoutMs };
+    return this.#client.valueOf(await this.#runs.run(resolveTask(task), limits));
   }
 
   /**
@@ -823,14 +840,15 @@ export class Cache<V = unknown, K extends CacheKey = CacheKey> {
     this.#events.close();
     this.#home.beginClose();
     const lanes = this.#client.views.map(({ lane }) => lane.drained());
-    const idle = Promise.all([...lanes, this.#flights.drained(), this.#home.snapshots.drained()]);
+    const snapshots = this.#home.snapshots.drained();
+    const idle = Promise.all([...lanes, this.#flights.drained(), this.#runs.drained(), snapshots]);
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise((resolve) => {
       timer = setTimeout(resolve, timeoutMs);
     });
     await Promise.race([idle, late]);
     clearTimeout(timer);
-    this.#flights.fail(new CacheError('CACHE_CLOSED', 'The cache was closed before the value was computed'));
+    this.#failComputations();
     try {
       await this.#home.close(timeoutMs);
     } finally {
@@ -843,7 +861,13 @@ export class Cache<V = unknown, K extends CacheKey = CacheKey> {
     this.#client.close();
     this.#events.close();
     this.#closing ??= Promise.resolve();
-    this.#flights.fail(new CacheError('CACHE_CLOSED', 'The cache was closed before the value was computed'));
+    this.#failComputations();
+  }
+
+  #failComputations(): void {
+    const error = new CacheError('CACHE_CLOSED', 'The cache was closed before the value was computed');
+    this.#flights.fail(error);
+    this.#runs.fail(error);
   }
 
   #makerBy(factory: Factory<V, K>, key: K): Maker {

@@ -1,0 +1,88 @@
+/**
+ * `@memoized()`: a method that remembers, by the decorators of the language (not TypeScript's `experimentalDecorators`). Each instance
+ * has results of its own, and they are forgotten with it; all of them lie in one memory, behind a number for each instance.
+ *
+ * A number means nothing to another process, nor to another thread. So for results that outlive the process, or that threads share, the
+ * instance has to say itself who it is: that is the option `self`.
+ */
+import { randomUUID } from 'node:crypto';
+import { misuse } from '../../protocol/errors.ts';
+import type { AnyFunction, MemoOptions } from './memo-options.ts';
+import { memoOf } from './memoize.ts';
+
+export interface MemoizedOptions<This = unknown, F extends AnyFunction = AnyFunction> extends MemoOptions<F> {
+  /** What tells an instance from others, as part of the key of each call. Required with `filename` and with `store`. */
+  readonly self?: ((instance: This) => unknown) | undefined;
+}
+
+/** A method as its decorator takes it and gives it back. */
+type AsyncMethod<This, Args extends unknown[], R> = (this: This, ...args: Args) => Promise<R>;
+
+/**
+ * Memoizes a method, which must return promises: its type stays. (In JavaScript a method that returns its result may be decorated, too,
+ * and returns a promise from then on.) Without `filename` or `store` results are in memory alone. Throws INVALID_CONFIG for options that
+ * are none, and for a getter, a field or a class.
+ *
+ * @example
+ * class Users {
+ *   @memoized({ ttl: '10m' })
+ *   async load(id: number) {
+ *     return await this.db.user(id);
+ *   }
+ * }
+ */
+export function memoized<This = unknown>(options: MemoizedOptions<NoInfer<This>> = {}) {
+  return <T extends This, Args extends unknown[], R>(
+    method: AsyncMethod<T, Args, R>,
+    context: ClassMethodDecoratorContext<T, AsyncMethod<T, Args, R>>,
+  ): AsyncMethod<T, Args, R> => {
+    checkPlace(method, context);
+    const { self, ...rest } = options as MemoizedOptions;
+    const isKept = (rest.filename !== undefined && rest.filename !== false) || rest.store !== undefined;
+    if (self !== undefined && typeof self !== 'function') {
+      throw misuse('INVALID_CONFIG', '`self` to be a function of the instance', self, { option: 'self' });
+    }
+    if (isKept && self === undefined && !rest.disable) {
+      const expected = '`self`, which tells an instance from others, for results that outlive the process';
+      throw misuse('INVALID_CONFIG', expected, self, { option: 'self' });
+    }
+    // Numbers of instances begin anew in each thread: nobody else may take them for its own.
+    const name = rest.name ?? (self === undefined ? `${String(context.name)} ${randomUUID()}` : String(context.name));
+    const { memo } = memoOf(method, { ...rest, name, filename: rest.filename ?? false });
+    const partOf = self ?? numbering();
+    return function remembered(this: T, ...args: Args): Promise<R> {
+      try {
+        return memo.call(this, args, [partOf(this)]) as Promise<R>;
+      } catch (error) {
+        return Promise.reject(error);
+      }
+    };
+  };
+}
+
+/** A number for each object, for as long as there is one. */
+function numbering(): (instance: unknown) => number {
+  const numbers = new WeakMap<object, number>();
+  let next = 0;
+  return (instance) => {
+    if ((typeof instance !== 'object' && typeof instance !== 'function') || instance === null) {
+      throw misuse('INVALID_CONFIG', 'a memoized method to be called on an object', instance, { option: 'self' });
+    }
+    let number = numbers.get(instance);
+    if (number === undefined) {
+      number = next++;
+      numbers.set(instance, number);
+    }
+    return number;
+  };
+}
+
+function checkPlace(method: unknown, context: unknown): void {
+  const kind = (context as { kind?: unknown } | undefined)?.kind;
+  if (typeof method !== 'function' || kind !== 'method') {
+    const told = typeof context === 'object' ? kind : "a decorator of TypeScript's `experimentalDecorators`";
+    throw misuse('INVALID_CONFIG', '`@memoized()` before a method, which alone has arguments to remember by', told, {
+      option: 'memoized',
+    });
+  }
+}

@@ -1,0 +1,209 @@
+/**
+ * The way of a call that memory has not answered, and that nobody in this thread is on already: through what outlives the process to
+ * the function, and back. See memo.ts for the drawing.
+ */
+import type { CacheKey } from '../../protocol/cache-key.ts';
+import { createCodec } from '../codec/index.ts';
+import { computing } from '../computing.ts';
+import { EVER } from '../units.ts';
+import type { MemoFlight } from './flights.ts';
+import { expiryIn, isSerializationError } from './kept-results.ts';
+import type { MemoParts } from './memo.ts';
+import type { MemoRecord } from './tier.ts';
+
+/** What a cache says when it is the cache that fails, and not what another thread has computed. */
+const MEMORY_FAULTS = ['CACHE_CLOSED', 'OVERLOADED', 'SHARD_DOWN', 'SHARD_FAILED', 'BUSY', 'TIMEOUT', 'PROTOCOL_ERROR'];
+
+export interface MissedCall {
+  readonly self: unknown;
+  readonly args: readonly unknown[];
+  /** As they were when the call came; undefined where there is no copy, or nobody to keep one. */
+  readonly ownArgs: readonly unknown[] | undefined;
+  /** What it is kept under, and in memory. */
+  readonly text: string;
+  readonly key: CacheKey;
+  /** What tells it from all calls of all memos of this thread. */
+  readonly id: string;
+  /** The computations that it is part of. */
+  readonly chain: readonly string[];
+}
+
+/** Where a result came from: 'miss' for one that was computed. */
+export type MemoStatus = 'memory' | 'disk' | 'miss';
+
+/** What has come of a call. */
+export interface Found {
+  /** What the caller gets. */
+  readonly value: unknown;
+  readonly status: MemoStatus;
+  /** What is kept. */
+  readonly stored: unknown;
+  readonly expiresAtMs: number;
+}
+
+export class MissedCalls {
+  readonly #parts: MemoParts;
+  readonly #signal: AbortSignal;
+
+  /** `signal` ends all waiting. */
+  constructor(parts: MemoParts, signal: AbortSignal) {
+    this.#parts = parts;
+    this.#signal = signal;
+  }
+
+  async fly(call: MissedCall, flight: MemoFlight): Promise<Found> {
+    const { memory, plan } = this.#parts;
+    if (memory.isShared && !plan.allowsRace) {
+      return await this.#share(call, flight);
+    }
+    const opening = memory.isOpen ? undefined : memory.open();
+    // Its failure is told below, if the call comes so far.
+    opening?.catch(ignore);
+    const found = await this.#find(call, flight);
+    await opening;
+    if (flight.isWanted) await this.keep(call.key, found);
+    return found;
+  }
+
+  /** Calls the function whatever is kept. */
+  async force(call: MissedCall, flight: MemoFlight): Promise<Found> {
+    const found = await this.#make(call, flight);
+    if (flight.isWanted) await this.keep(call.key, found);
+    return found;
+  }
+
+  /**
+   * Keeps a result in memory. Rejects with SERIALIZATION_ERROR where it is kept nowhere else; all other failures are told, and nobody
+   * waits for an acknowledgement.
+   */
+  async keep(key: CacheKey, { stored, expiresAtMs }: Pick<Found, 'stored' | 'expiresAtMs'>): Promise<void> {
+    const { memory, kept, plan } = this.#parts;
+    const keeping = memory.keep(key, stored, expiresAtMs);
+    const told = keeping.catch((cause: unknown) => {
+      if (kept === undefined && isSerializationError(cause)) {
+        throw cause;
+      }
+      plan.log.tellFailure('keep a result in its memory', cause);
+    });
+    // What cannot become bytes is refused at once, and so comes first; of the rest nobody waits to hear.
+    await Promise.race([told, Promise.resolve().then(ignore).then(ignore)]);
+  }
+
+  /** One of all threads goes on; the others wait for what it brings. */
+  async #share(call: MissedCall, flight: MemoFlight): Promise<Found> {
+    const { memory, kept, plan } = this.#parts;
+    let own: Promise<Found> | undefined;
+    const make = async () => {
+      own = this.#find(call, flight);
+      return (await own).stored;
+    };
+    let stored: unknown;
+    try {
+      stored = await memory.share(call.key, make, plan.timeoutMs);
+    } catch (cause) {
+      if (own === undefined && !isMemoryFault(cause)) {
+        throw cause;
+      }
+      const found = await (own ?? this.#find(call, flight));
+      if (kept === undefined && isSerializationError(cause)) {
+        throw cause;
+      }
+      plan.log.tellFailure('keep a result in its memory', cause);
+      return found;
+    }
+    if (own === undefined) {
+      return { value: this.#given(stored), status: 'memory', stored, expiresAtMs: EVER };
+    }
+    const found = await (own as Promise<Found>);
+    if (found.status === 'disk' && found.expiresAtMs !== EVER) {
+      memory.shorten(call.key, found.expiresAtMs).catch((cause: unknown) => {
+        plan.log.tellFailure('let a result end in its memory', cause);
+      });
+    }
+    return found;
+  }
+
+  async #find(call: MissedCall, flight: MemoFlight): Promise<Found> {
+    const { kept, plan, name, filename } = this.#parts;
+    if (kept !== undefined) {
+      const there = await kept.look(call.text);
+      if (there !== undefined) {
+        return this.#ofRecord(call, there);
+      }
+      if (plan.log.diskMiss !== undefined) plan.log.tellDiskMiss(filename ?? '', call.text, name);
+      const theirs = plan.allowsRace ? undefined : await kept.take(call.text, flight, this.#signal);
+      if (theirs !== undefined) {
+        return this.#ofRecord(call, theirs);
+      }
+    }
+    return await this.#make(call, flight);
+  }
+
+  async #make(call: MissedCall, flight: MemoFlight): Promise<Found> {
+    const { kept } = this.#parts;
+    try {
+      const value = await this.#run(call);
+      const stored = this.stored(value);
+      if (flight.isWanted) await kept?.write(call.text, call.ownArgs, stored);
+      return { value, status: 'miss', stored, expiresAtMs: this.expiryOfNew };
+    } finally {
+      flight.claim?.release();
+      flight.claim = undefined;
+    }
+  }
+
+  async #run({ self, args, chain, id }: MissedCall): Promise<unknown> {
+    const { work, plan } = this.#parts;
+    return plan.allowsRace ? await work(self, args) : await computing.run([...chain, id], () => work(self, args));
+  }
+
+  #ofRecord({ text }: MissedCall, { result, expiresAtMs }: MemoRecord): Found {
+    const { plan, filename } = this.#parts;
+    plan.log.diskHit?.(`Cache hit (disk: ${filename}): ${text}`);
+    return { value: this.#given(result), status: 'disk', stored: result, expiresAtMs };
+  }
+
+  /** When a result ends that is made now. */
+  get expiryOfNew(): number {
+    return expiryIn(this.#parts.plan);
+  }
+
+  /** What is kept of a result. */
+  stored(value: unknown): unknown {
+    const { copy } = this.#parts.plan;
+    return copy === undefined ? value : copy(value);
+  }
+
+  /** What a caller gets of what is kept, which nobody else has. */
+  #given(stored: unknown): unknown {
+    const { copy } = this.#parts.plan;
+    return copy === undefined ? stored : copy(stored);
+  }
+}
+
+let codec: ReturnType<typeof createCodec> | undefined;
+
+/** What another caller gets of a result that the first has already got: a copy of his own, as if it had been decoded. */
+export function copyOf(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) {
+    return value;
+  }
+  codec ??= createCodec();
+  return codec.decode(codec.encode(value));
+}
+
+/** Arguments as they are now: their owner, or the function, may go on to change them. Undefined for those that cannot be copied. */
+export function snapshotOf(args: readonly unknown[]): readonly unknown[] | undefined {
+  try {
+    return args.map(copyOf);
+  } catch {
+    // They are for `upgrade` alone: a result without arguments is as good for everything else.
+    return undefined;
+  }
+}
+
+function isMemoryFault(error: unknown): boolean {
+  return MEMORY_FAULTS.includes(String((error as { code?: unknown } | null)?.code));
+}
+
+function ignore(): void {}

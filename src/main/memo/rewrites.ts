@@ -3,7 +3,7 @@ import { assertOptions } from '../codec/known-options.ts';
 import { compact as compactFile } from './file/compact.ts';
 import type { Rewritten } from './file/rewriting.ts';
 import { upgrade as upgradeFile } from './file/upgrade.ts';
-import { memoPathOf } from './memo-place.ts';
+import { memoFileAt } from './looks.ts';
 
 export type { Rewritten };
 
@@ -28,7 +28,7 @@ export interface UpgradeOptions extends CompactOptions {
  */
 export async function compact(filename: string, options: CompactOptions = {}): Promise<Rewritten> {
   assertOptions(options, ['backup']);
-  return await compactFile(memoPathOf(filename), options);
+  return await compactFile(memoFileAt(filename), options);
 }
 
 /**
@@ -40,5 +40,5 @@ export async function compact(filename: string, options: CompactOptions = {}): P
  */
 export async function upgrade(filename: string, options: UpgradeOptions): Promise<Rewritten> {
   assertOptions(options, ['hash', 'backup', 'removeBackupOnFailure']);
-  return await upgradeFile(memoPathOf(filename), options);
+  return await upgradeFile(memoFileAt(filename), options);
 }

@@ -4,7 +4,6 @@
  */
 import { misuse } from '../../protocol/errors.ts';
 import type { SnapshotEntry } from '../../protocol/snapshot/entry.ts';
-import { TAG_NUMBER } from '../../protocol/value-tags.ts';
 import {
   createCodec,
   isSerializerName,
@@ -13,6 +12,7 @@ import {
   type SerializerOption,
   type ValueCodec,
 } from '../serializers/index.ts';
+import { encodeValue } from './json-entry.ts';
 import { type MadeSnapshot, makeSnapshot } from './make.ts';
 import { codecOf, hasExpired, type OpenedSnapshot, openSnapshot, type SnapshotFormat } from './snapshot-at.ts';
 import { v8FormatOf } from './v8-format.ts';
@@ -75,7 +75,7 @@ export async function convertSnapshot(
 }
 
 /** The serializer that the source has, as far as it has been read. Undefined for one of somebody's own: its bytes are copied. */
-function sameAs(source: OpenedSnapshot): ValueCodec | undefined {
+export function sameAs(source: OpenedSnapshot): ValueCodec | undefined {
   if (source.format === 'binary') {
     return source.codec;
   }
@@ -89,10 +89,5 @@ function sameAs(source: OpenedSnapshot): ValueCodec | undefined {
 
 function encodedAnew(entry: SnapshotEntry, source: OpenedSnapshot, target: ValueCodec): SnapshotEntry {
   const { tag, value } = entry;
-  // What was counted stands alike in all.
-  if (tag === TAG_NUMBER) {
-    return entry;
-  }
-  target.encode(codecOf(source).decode(tag, value, value.length));
-  return { ...entry, tag: target.tag, value: Buffer.from(target.bytes.subarray(0, target.byteLength)) };
+  return { ...entry, ...encodeValue(codecOf(source).decode(tag, value, value.length), target) };
 }

@@ -7,6 +7,8 @@ import { printable } from './line.ts';
 /** Of an entry on one line. */
 const KEY_WIDTH = 40;
 const VALUE_WIDTH = 80;
+/** The last moment that a Date can be. */
+const DATE_MAX_MS = 8.64e15;
 
 export interface ShownEntry {
   readonly key: unknown;
@@ -38,7 +40,7 @@ export function plainValue(value: unknown): unknown {
 
 /** Null for what no clock shows. */
 export function timeOf(ms: number | undefined): string | null {
-  return ms !== undefined && Math.abs(ms) <= 8.64e15 ? new Date(ms).toISOString() : null;
+  return ms !== undefined && Math.abs(ms) <= DATE_MAX_MS ? new Date(ms).toISOString() : null;
 }
 
 export function oneLine(value: unknown, width: number): string {

@@ -41,9 +41,12 @@ export interface SnapshotInspection {
  * @example
  * const { entries, expired, savedAt } = await inspectSnapshot('cache_storage/cache_data.snapshot');
  */
-export async function inspectSnapshot(path: string, options: SnapshotInspectOptions = {}): Promise<SnapshotInspection> {
+export async function inspectSnapshot(
+  place: string,
+  options: SnapshotInspectOptions = {},
+): Promise<SnapshotInspection> {
   const wanted = options.entries ?? 0;
-  const snapshot = await openSnapshot(path, options);
+  const snapshot = await openSnapshot(place, options);
   const damage: string[] = [];
   const tell = (finding: string) => {
     if (damage.length < DAMAGE_MAX) damage.push(finding);
@@ -66,6 +69,6 @@ export async function inspectSnapshot(path: string, options: SnapshotInspectOpti
     }
   }
   const { version, serializer, eviction, shards, savedAtMs: savedAt } = snapshot.told();
-  const { format, bytes } = snapshot;
+  const { path, format, bytes } = snapshot;
   return { path, format, version, savedAt, shards, serializer, eviction, entries, expired, bytes, sample, damage };
 }

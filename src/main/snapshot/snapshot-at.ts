@@ -7,6 +7,7 @@
  *
  * Somebody may save a new snapshot over one that is being read: that is told as what it is, and not as damage.
  */
+import { resolve } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { CacheError, misuse } from '../../protocol/errors.ts';
 import { diskFiles, type Files } from '../../protocol/files.ts';
@@ -53,6 +54,7 @@ export interface ToldBySnapshot {
 }
 
 export interface OpenedSnapshot {
+  /** Absolute. */
   readonly path: string;
   readonly format: SnapshotFormat;
   readonly bytes: number;
@@ -61,8 +63,8 @@ export interface OpenedSnapshot {
   /** Of a text all is known when the last batch has been read. */
   told(): ToldBySnapshot;
   /**
-   * Rejects with CACHE_LOAD_ERROR at what is damaged; with `onDamage` that is told, and what can be read behind it is read. Those that
-   * have expired are among them.
+   * Those that have expired are among them. Rejects with CACHE_LOAD_ERROR at what is damaged; with `onDamage` a block that is damaged is
+   * told, and those behind it are read. In a text nothing can be read behind what is no JSON.
    */
   batches(onDamage?: (finding: string) => void): AsyncGenerator<readonly SnapshotEntry[]>;
 }
@@ -79,10 +81,11 @@ export function isSnapshot(path: string): boolean {
 }
 
 /** Rejects with CACHE_LOAD_ERROR, INVALID_CONFIG and UNKNOWN_PLUGIN. */
-export async function openSnapshot(path: string, { serializer }: SnapshotPlaceOptions = {}): Promise<OpenedSnapshot> {
-  if (typeof path !== 'string' || path === '' || path.includes('\0')) {
-    throw misuse('INVALID_CONFIG', '`path` to be the path of a file', path, { option: 'path' });
+export async function openSnapshot(place: string, { serializer }: SnapshotPlaceOptions = {}): Promise<OpenedSnapshot> {
+  if (typeof place !== 'string' || place === '' || place.includes('\0')) {
+    throw misuse('INVALID_CONFIG', '`path` to be the path of a file', place, { option: 'path' });
   }
+  const path = resolve(place);
   const given = serializer === undefined ? undefined : createCodec(await loadSerializer(resolveSerializer(serializer)));
   const bytes = withSource(diskFiles, path, (source) => source.bytes);
   return isText(diskFiles, path) ? openText(path, bytes) : openBinary(path, bytes, given);
@@ -112,14 +115,11 @@ function openText(path: string, bytes: number): OpenedSnapshot {
     bytes,
     codec,
     told: () => ({ version: JSON_VERSION, v8: undefined, shards: undefined, ...toldByText(cutter) }),
-    async *batches(onDamage) {
+    async *batches() {
       try {
         yield* entriesInText(diskFiles, path, cutter, codec, new AbortController().signal);
       } catch (error) {
-        // Behind the place where it is no JSON nothing can be read.
-        if (onDamage === undefined || !isDamage(error))
-          throw diskError('CACHE_LOAD_ERROR', 'read the snapshot', path, error);
-        onDamage(error.message);
+        throw diskError('CACHE_LOAD_ERROR', 'read the snapshot', path, error);
       }
     },
   };

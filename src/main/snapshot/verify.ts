@@ -20,7 +20,7 @@ export async function* verifySnapshot(path: string, options: SnapshotPlaceOption
         try {
           readEntry(entry, snapshot.codec);
         } catch (error) {
-          yield `${(error as Error).message}, in ${path}`;
+          yield `${(error as Error).message}, in ${snapshot.path}`;
         }
       }
     }

@@ -840,8 +840,8 @@ export class Cache<V = unknown, K extends CacheKey = CacheKey> {
     this.#events.close();
     this.#home.beginClose();
     const lanes = this.#client.views.map(({ lane }) => lane.drained());
-    const snapshots = this.#home.snapshots.drained();
-    const idle = Promise.all([...lanes, this.#flights.drained(), this.#runs.drained(), snapshots]);
+    const { snapshots } = this.#home;
+    const idle = Promise.all([...lanes, this.#flights.drained(), this.#runs.drained(), snapshots.drained()]);
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise((resolve) => {
       timer = setTimeout(resolve, timeoutMs);

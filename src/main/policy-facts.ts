@@ -22,8 +22,11 @@ export interface PolicyCheckOptions {
 }
 
 const WALK_STEPS = 50_000;
+/** Orders that are asked for in a walk. */
+const ORDERS = 20;
 const METHODS = ['add', 'hit', 'update', 'remove', 'clear', 'victim'] as const;
-const OPTIONAL_METHODS = ['arrive', 'ahead', 'check'] as const;
+const OPTIONAL_METHODS = ['arrive', 'ahead', 'order', 'restore', 'check'] as const;
+const WORDS = 2 ** 32;
 
 /**
  * Checks every fact and returns their names. Throws an AggregateError that names all that do not hold, with the error of
@@ -66,6 +69,10 @@ function failureOf({ name, run }: PolicyFact): Error[] {
   } catch (cause) {
     return [new Error(`${name}: ${describeThrown(cause)}`, { cause })];
   }
+}
+
+function ascending(slots: number[]): number[] {
+  return slots.sort((a, b) => a - b);
 }
 
 function walk(shard: Rehearsal, seed: number): void {
@@ -220,6 +227,60 @@ const FACTS: Record<string, (factory: PolicyMaker, seed: number) => void> = {
         );
       }
     }
+  },
+
+  'its order names every entry once, as it was when the policy was asked for it'(factory, seed) {
+    const shard = new Rehearsal(factory, seed);
+    const chance = new Chance(seed);
+    for (let round = 0; round < ORDERS; round++) {
+      const expected = shard.liveSlots();
+      const order = shard.policy.order?.(SLOTS);
+      if (order === undefined) return;
+      const named: number[] = [];
+      // What happens meanwhile changes nothing in it.
+      for (let slot = order.next(); slot !== -1 && named.length < SLOTS; slot = order.next()) {
+        named.push(slot);
+        const standing = shard.isLive(slot) ? order.standing : 0;
+        assert(Number.isInteger(standing) && standing >= 0 && standing < WORDS, `its standing is ${standing}`);
+        shard.walk(chance);
+      }
+      assert.deepEqual(ascending(named), ascending(expected), 'the slots of its order are not those of the entries');
+      for (let step = 0; step < SLOTS; step++) {
+        shard.walk(chance);
+      }
+    }
+  },
+
+  'restored in its order, a policy of another size holds what it was told of'(factory, seed) {
+    for (const entriesMax of [SLOTS - 1, SLOTS / 4, Number.POSITIVE_INFINITY]) {
+      const [from, to] = [new Rehearsal(factory, seed), new Rehearsal(factory, seed, entriesMax)];
+      if (from.policy.order === undefined) return;
+      const chance = new Chance(seed);
+      for (let step = 0; step < WALK_STEPS / 50; step++) {
+        from.walk(chance);
+      }
+      from.restoreInto(to, from.policy.order(SLOTS));
+      to.policy.check?.();
+      const entries = to.liveSlots();
+      assert.deepEqual(
+        ascending(to.drain()),
+        ascending(entries),
+        'not every entry that it took becomes the victim once',
+      );
+    }
+  },
+
+  'whatever a snapshot says of an entry, restored it is an entry like any other'(factory, seed) {
+    const shard = new Rehearsal(factory, seed);
+    if (shard.policy.restore === undefined) return;
+    const chance = new Chance(seed);
+    for (let hash = 0; hash < 4_000; hash++) {
+      shard.store(hash, WEIGHT, chance.oneIn(2) ? chance.below(WORDS) : chance.below(64));
+      if (chance.oneIn(2)) {
+        shard.walk(chance);
+      }
+    }
+    shard.policy.check?.();
   },
 
   'whatever happens, it names a live entry while there is one'(factory, seed) {

@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { types } from 'node:util';
 import { describe } from '../protocol/describe.ts';
 import { TOUCHED_MAX } from '../protocol/memory.ts';
-import type { EvictionPolicy, PolicyContext, RemovalCause } from '../protocol/policy.ts';
+import type { EvictionPolicy, PolicyContext, RemovalCause, SlotOrder } from '../protocol/policy.ts';
 
 export const SLOTS = 64;
 /** Of an entry, where nobody cares. */
@@ -51,12 +51,16 @@ export class Rehearsal {
     this.policy = policy as EvictionPolicy;
   }
 
+  liveSlots(): number[] {
+    return [...this.#live.keys()];
+  }
+
   isLive(slot: number): boolean {
     return this.#live.has(slot);
   }
 
   slotOf(hash: number): number | undefined {
-    return this.#slots().find((slot) => this.#live.get(slot)?.hash === hash);
+    return this.liveSlots().find((slot) => this.#live.get(slot)?.hash === hash);
   }
 
   /** The policy's victim, which must be a live entry where there is one, and -1 where there is none. */
@@ -84,8 +88,11 @@ export class Rehearsal {
     }
   }
 
-  /** A new entry, room made for it. False when the policy gives too little up; a refusal is none. */
-  store(hash: number, weight: number): boolean {
+  /**
+   * A new entry, room made for it. False when the policy gives too little up; a refusal is none. One of a snapshot
+   * comes with its standing, to a policy that has `restore`.
+   */
+  store(hash: number, weight: number, standing?: number): boolean {
     this.policy.arrive?.(hash);
     while (this.#live.size >= Math.min(this.#entriesMax, SLOTS - 1) || this.#bytes + weight > this.#bytesMax) {
       const victim = this.policy.victim();
@@ -94,8 +101,20 @@ export class Rehearsal {
       }
       this.remove(victim, 'evict');
     }
-    this.#insert(this.#free(), hash, weight);
+    this.#insert(this.#free(), hash, weight, standing);
     return true;
+  }
+
+  /**
+   * Stores what an order of this policy, just asked for, names in another rehearsal, in its slots and with what is said
+   * of it.
+   */
+  restoreInto(other: Rehearsal, order: SlotOrder): void {
+    for (let slot = order.next(); slot !== -1; slot = order.next()) {
+      const entry = this.#live.get(slot);
+      assert(entry !== undefined, `its order names slot ${slot}, which holds no entry`);
+      other.store(entry.hash, entry.weight, order.standing);
+    }
   }
 
   /** A reader uses an entry. */
@@ -144,7 +163,7 @@ export class Rehearsal {
 
   /** Does one thing of all that can happen. */
   walk(chance: Chance): void {
-    const slots = this.#slots();
+    const slots = this.liveSlots();
     const any = slots[chance.below(slots.length)];
     switch (chance.below(6)) {
       case 0:
@@ -189,21 +208,18 @@ export class Rehearsal {
     }
   }
 
-  #insert(slot: number, hash: number, weight: number): boolean {
+  #insert(slot: number, hash: number, weight: number, standing?: number): boolean {
     this.#touched[slot] = 0;
     this.#live.set(slot, { hash, weight });
-    const admitted = this.policy.add(slot, hash);
-    assert.equal(typeof admitted, 'boolean', `\`add\` returns ${String(admitted)}`);
+    const isRestored = standing !== undefined && this.policy.restore !== undefined;
+    const admitted = isRestored ? this.policy.restore?.(slot, hash, standing) : this.policy.add(slot, hash);
+    assert(typeof admitted === 'boolean', `\`${isRestored ? 'restore' : 'add'}\` returns ${String(admitted)}`);
     if (admitted) {
       this.#bytes += weight;
     } else {
       this.#live.delete(slot);
     }
     return admitted;
-  }
-
-  #slots(): number[] {
-    return [...this.#live.keys()];
   }
 
   #free(): number {

@@ -87,16 +87,18 @@ export interface EvictionPolicy {
    */
   ahead?(into: Int32Array): number;
   /**
-   * Optional. The slots of all entries as they would leave if nothing more happened, soonest first: for a snapshot, which keeps them
-   * in that order. Where marks give entries another round, their queue will do, with the marks in `standing`. All entries are in slots
-   * below `used`. Copies what it needs at once, in well under 10 ns for each of these slots, since it is walked in pieces while the policy
-   * goes on. Without it a snapshot has the order in which entries were written.
+   * Optional. The slots of all entries as they would leave if nothing more happened, soonest first: for a snapshot,
+   * which keeps them in that order. Where marks give entries another round, their queue will do, with the marks in
+   * `standing`. All entries are in slots below `used`. Copies what it needs at once, in well under 10 ns for each of
+   * these slots, since it is walked in pieces while the policy goes on. Without it a snapshot has the order in which
+   * entries were written.
    */
   order?(used: number): SlotOrder;
   /**
-   * Optional. As `add`, of an entry of a snapshot that a policy of the same name has made: `standing` is what its `order` said of it,
-   * but any uint32 must do, since files can be made up. Entries come in that order; where several shards had them, a stretch of one
-   * and a stretch of another. Some may be left out, and others may be there already. Without it they are added.
+   * Optional. As `add`, of an entry of a snapshot that a policy of the same name has made: `standing` is what its
+   * `order` said of it, but any uint32 must do, since files can be made up. Entries come in that order; where several
+   * shards had them, a stretch of one and a stretch of another. Some may be left out, and others may be there already.
+   * Without it they are added.
    */
   restore?(slot: number, hash: number, standing: number): boolean;
   /** Optional. Throws on the first broken invariant. For tests and fuzzers. */
@@ -108,8 +110,8 @@ export interface SlotOrder {
   /** The next slot, -1 at the end. */
   next(): number;
   /**
-   * What the policy knows of the slot that `next` has just named, beside its place: a uint32 that means something to `restore` only.
-   * Asked before the next one is, and only while the slot holds an entry.
+   * What the policy knows of the slot that `next` has just named, beside its place: a uint32 that means something to
+   * `restore` only. Asked before the next one is, and only while the slot holds an entry.
    */
   readonly standing: number;
 }

@@ -1,7 +1,7 @@
 /**
- * The order of entries that a user's policy gives for a snapshot, behind the boundary of guarded-policy.ts. Whatever the policy
- * names, every entry comes once: an order that throws, names what is no slot, or the same slot again, is not asked on. What it has not
- * named by then follows in the order of slots, and so does what it has left out.
+ * The order of entries that a user's policy gives for a snapshot, behind the boundary of guarded-policy.ts. Whatever
+ * the policy names, every entry comes once: an order that throws, names what is no slot, or the same slot again, is not
+ * asked on. What it has not named by then follows in the order of slots, and so does what it has left out.
  *
  * That takes a byte for each slot, for as long as the snapshot is written.
  */
@@ -56,18 +56,18 @@ export class GuardedOrder implements SlotOrder {
     let slot: unknown;
     try {
       slot = this.#order.next();
+      if (types.isPromise(slot)) {
+        // Nobody awaits it: if it rejects, that would end the thread. Its own `then` is the user's, too.
+        Promise.prototype.then.call(slot, undefined, (cause: unknown) => {
+          this.#fault(`rejected in \`order\`: ${describeThrown(cause)}`, cause);
+        });
+      }
     } catch (cause) {
       this.#fault(`threw in \`order\`: ${describeThrown(cause)}`, cause);
       return NONE;
     }
     if (slot === NONE) {
       return NONE;
-    }
-    if (types.isPromise(slot)) {
-      // Nobody awaits it: if it rejects, that would end the thread. Its own `then` is the user's, too.
-      Promise.prototype.then.call(slot, undefined, (cause: unknown) => {
-        this.#fault(`rejected in \`order\`: ${describeThrown(cause)}`, cause);
-      });
     }
     if (typeof slot !== 'number' || this.#isNamed[slot] === undefined) {
       const expected = `a slot below ${this.#isNamed.length}, or -1 at the end, is expected`;

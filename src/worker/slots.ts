@@ -11,6 +11,8 @@
 import { HEADER_SLOTS_USED, type ShardMemory } from '../protocol/memory.ts';
 
 export const NO_SLOT = -1;
+/** Slots that one search for what a save has left looks at, at most. */
+const LEFT_LOOKS_MAX = 32;
 
 export class Slots {
   readonly #words: Int32Array;
@@ -19,6 +21,8 @@ export class Slots {
   #used: number;
   /** Undefined while no snapshot is saved. */
   #passed: Int32Array | undefined;
+  /** No slot below it holds an entry that the save has yet to write, when the save has come to what is left. */
+  #leftAt = 0;
 
   constructor({ slots, header }: ShardMemory) {
     this.#words = slots;
@@ -63,6 +67,7 @@ export class Slots {
   /** From now until `endSave`, slots that are taken are passed over. */
   beginSave(): void {
     this.#passed = new Int32Array(Math.ceil(this.#words.length / 32));
+    this.#leftAt = 0;
   }
 
   endSave(): void {
@@ -76,6 +81,17 @@ export class Slots {
 
   pass(slot: number): void {
     this.#mark(slot, true);
+  }
+
+  /** A slot that may hold an entry which nobody has passed; NO_SLOT when none does. */
+  nextLeft(): number {
+    for (let looks = 0; looks < LEFT_LOOKS_MAX && this.#leftAt < this.#used; looks++) {
+      const slot = this.#leftAt++;
+      if (this.blockOf(slot) !== 0 && !this.isPassed(slot)) {
+        return slot;
+      }
+    }
+    return this.#leftAt < this.#used ? this.#leftAt : NO_SLOT;
   }
 
   clear(): void {
@@ -101,5 +117,6 @@ export class Slots {
     const bit = 1 << (slot & 31);
     const bits = passed[slot >>> 5] as number;
     passed[slot >>> 5] = isPassed ? bits | bit : bits & ~bit;
+    if (!isPassed) this.#leftAt = Math.min(this.#leftAt, slot);
   }
 }

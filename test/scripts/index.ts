@@ -20,6 +20,8 @@ import { model } from './model.ts';
 import { near } from './near.ts';
 import { occupancy } from './occupancy.ts';
 import { sharedTier } from './shared-tier.ts';
+import { snapshotFlips } from './snapshot-flips.ts';
+import { snapshotKills } from './snapshot-kills.ts';
 import { storeKills } from './store-kills.ts';
 import { tiers } from './tiers.ts';
 import { torture } from './torture.ts';
@@ -46,6 +48,8 @@ const SCRIPTS = {
   near,
   occupancy,
   'shared-tier': sharedTier,
+  'snapshot-kills': snapshotKills,
+  'snapshot-flips': snapshotFlips,
   'store-kills': storeKills,
   tiers,
   torture,

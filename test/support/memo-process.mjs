@@ -1,13 +1,16 @@
 /**
  * A process that computes what is missing in memo files, as often as it is told, until it is killed. Each message is a round:
  *
- *     { path, seed, mode, process }     mode has 'claims' or 'race', and 'compact' for who rewrites the file meanwhile
+ *     { path, seed, mode, process }     mode has 'claims' or 'race', 'compact' for who rewrites the file meanwhile, and
+ *                                       'threads' for a thread beside each process that does the same
  *
  * What it computes it notes in PATH.computed, and what was acknowledged in PATH.acknowledged, by calls that survive a kill as the
  * file itself has to. It answers with what it has seen of every key.
  */
+import { once } from 'node:events';
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import { compact } from '../../dist/main/memo/file/compact.js';
 import { openMemoFile } from '../../dist/main/memo/file/memo-file.js';
 
@@ -107,11 +110,32 @@ async function round({ path, seed, mode, process: number }) {
   return { seen, entries, damaged, damage };
 }
 
-process.on('message', (task) => {
-  round(task).then(
-    (done) => process.send({ done }),
-    (error) => process.send({ failed: String(error?.stack ?? error) }),
-  );
-});
-process.on('disconnect', () => process.exit());
-process.send({ ready: true });
+/** The same round in a thread of this process. */
+async function besides(task) {
+  const worker = new Worker(new URL(import.meta.url), { workerData: { ...task, process: task.process + 10 } });
+  const [done] = await once(worker, 'message');
+  return done;
+}
+
+async function rounds(task) {
+  if (!task.mode.includes('threads')) return round(task);
+  const [own, other] = await Promise.all([round(task), besides(task)]);
+  for (const [key, by] of Object.entries(other.seen)) {
+    if (own.seen[key] !== by)
+      throw new Error(`${key} is that of ${by} in one thread, that of ${own.seen[key]} in the other`);
+  }
+  return own;
+}
+
+if (isMainThread) {
+  process.on('message', (task) => {
+    rounds(task).then(
+      (done) => process.send({ done }),
+      (error) => process.send({ failed: String(error?.stack ?? error) }),
+    );
+  });
+  process.on('disconnect', () => process.exit());
+  process.send({ ready: true });
+} else {
+  parentPort.postMessage(await round(workerData));
+}

@@ -26,6 +26,7 @@ export const MODES = [
   'claims kill',
   'claims compact',
   'claims sync',
+  'claims threads',
   'race compact',
   'claims compact kill',
 ] as const;

@@ -21,6 +21,25 @@ export function lru() {
   };
 }
 
+/** LRU that tells its order, and says of each entry what it was told when it was restored. */
+export function orderly() {
+  const policy = lru();
+  const told = new Map();
+  return {
+    ...policy,
+    restore: (slot, hash, standing) => told.set(slot, hash + standing) && policy.add(slot),
+    order(used) {
+      const order = { left: [...told.keys()].filter((slot) => slot < used), standing: 0 };
+      order.next = () => {
+        const slot = order.left.shift() ?? -1;
+        order.standing = told.get(slot) ?? 0;
+        return slot;
+      };
+      return order;
+    },
+  };
+}
+
 /** What a switch in shared memory can make a policy do, by its number. */
 const DEEDS = [
   () => {},

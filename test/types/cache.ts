@@ -13,6 +13,7 @@ import {
   type PolicyFactory,
   type RemovalCause,
   registerEvictionPolicy,
+  type SlotOrder,
 } from 'shardstash';
 import { checkPolicy, manualClock, type PolicyFact, policyFacts } from 'shardstash/testing';
 
@@ -115,6 +116,8 @@ const createMine: PolicyFactory<{ patience?: number }> = (context: PolicyContext
   clear: () => {},
   victim: () => (context.touched[0] as number) - 1,
   ahead: (into) => into.length,
+  order: (used) => ({ next: () => used - 1, standing: 0 }) satisfies SlotOrder,
+  restore: (slot, hash, standing) => slot < hash && standing > 0,
 });
 
 /** A policy may leave out what it has no use for, arguments and all. */

@@ -4,11 +4,11 @@
  *
  * In memory it is the same, with two shortcuts for functions of one argument, where that digest would be most of a hit:
  *
- *     a number                              itself; behind a prefix  #n7
+ *     a number                              #n and its digits
  *     a text of up to 1,024 characters      itself, unless it begins with #
  *     anything else                         # and the digest
  *
- * In a cache that others use as well each of these begins with a prefix of the memo's own.
+ * Each of these begins with a prefix of the memo's own, since others use the cache as well.
  */
 import { hash as digestOf } from 'node:crypto';
 import type { CacheKey } from '../../protocol/cache-key.ts';
@@ -33,7 +33,7 @@ export type Hash = (args: readonly unknown[]) => string;
 export interface CallKeysParts {
   /** The memo's, for messages. */
   readonly name: string;
-  /** Empty in a cache of the memo's own. */
+  /** Of all keys in memory. */
   readonly prefix: string;
   readonly keyed?: KeyedArgs | undefined;
   readonly hash?: Hash | undefined;
@@ -61,7 +61,7 @@ export class CallKeys {
   }
 
   /** Throws INVALID_KEY. */
-  inMemory(keyed: readonly unknown[]): CacheKey {
+  inMemory(keyed: readonly unknown[]): string {
     const prefix = this.#prefix;
     if (this.#hashMemory !== undefined) {
       const text = this.#hashed(this.#hashMemory, keyed);
@@ -70,10 +70,10 @@ export class CallKeys {
     if (keyed.length === 1) {
       const [arg] = keyed;
       if (typeof arg === 'number') {
-        return prefix === '' ? arg : `${prefix}${NUMBER}${arg}`;
+        return `${prefix}${NUMBER}${arg}`;
       }
       if (typeof arg === 'string' && isShort(arg) && arg.isWellFormed()) {
-        return prefix === '' ? arg : prefix + arg;
+        return prefix + arg;
       }
     }
     return prefix + ESCAPE + this.#digest(keyed);
@@ -86,9 +86,6 @@ export class CallKeys {
 
   /** That of a key in memory, as far as it can be told; undefined for a key that is none of this memo's. */
   textOf(key: CacheKey): string | undefined {
-    if (typeof key === 'number') {
-      return this.#prefix === '' ? this.#digest([key]) : undefined;
-    }
     if (typeof key !== 'string' || !key.startsWith(this.#prefix)) {
       return undefined;
     }

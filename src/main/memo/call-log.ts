@@ -39,7 +39,7 @@ export class CallLog {
   readonly memoryMiss: Tell | undefined;
   readonly diskHit: Tell | undefined;
   readonly diskMiss: Tell | undefined;
-  readonly hasStack: boolean;
+  readonly #hasStack: boolean;
   failures = 0;
   readonly #failure: Tell | undefined;
   readonly #isUsual: boolean;
@@ -64,15 +64,19 @@ export class CallLog {
     this.memoryMiss = tellerOf(options.memoryMiss ?? miss);
     this.diskHit = tellerOf(options.diskHit ?? hit);
     this.diskMiss = tellerOf(options.diskMiss ?? miss);
-    this.hasStack = options.stack === true;
+    this.#hasStack = options.stack === true;
     this.#failure = tellerOf(failure);
     this.#isUsual = failure === undefined;
     this.#name = name;
   }
 
-  tellDiskMiss(filename: string, key: string, name: string): void {
-    const stack = this.hasStack ? `\n${new Error('called').stack?.split('\n').slice(2).join('\n')}` : '';
-    this.diskMiss?.(`Cache miss (disk: ${filename}): ${key} (${name})${stack}`);
+  /** For `tellDiskMiss`, at the moment of the call; undefined where nobody wants to know. */
+  stack(): string | undefined {
+    return this.#hasStack && this.diskMiss !== undefined ? new Error('called').stack?.replace(/^.*\n/, '') : undefined;
+  }
+
+  tellDiskMiss(filename: string, key: string, name: string, stack: string | undefined): void {
+    this.diskMiss?.(`Cache miss (disk: ${filename}): ${key} (${name})${stack === undefined ? '' : `\n${stack}`}`);
   }
 
   /** Counts it, too. `what` could not be done, and nobody waits for it any more. */

@@ -7,12 +7,12 @@
  */
 import { randomUUID } from 'node:crypto';
 import { misuse } from '../../protocol/errors.ts';
-import type { AnyFunction, MemoOptions } from './memo-options.ts';
+import type { MemoOptions } from './memo-options.ts';
 import { memoOf } from './memoize.ts';
 
-export interface MemoizedOptions<This = unknown, F extends AnyFunction = AnyFunction> extends MemoOptions<F> {
+export interface MemoizedOptions extends MemoOptions {
   /** What tells an instance from others, as part of the key of each call. Required with `filename` and with `store`. */
-  readonly self?: ((instance: This) => unknown) | undefined;
+  readonly self?: ((instance: never) => unknown) | undefined;
 }
 
 /** A method as its decorator takes it and gives it back. */
@@ -31,13 +31,13 @@ type AsyncMethod<This, Args extends unknown[], R> = (this: This, ...args: Args) 
  *   }
  * }
  */
-export function memoized<This = unknown>(options: MemoizedOptions<NoInfer<This>> = {}) {
-  return <T extends This, Args extends unknown[], R>(
-    method: AsyncMethod<T, Args, R>,
-    context: ClassMethodDecoratorContext<T, AsyncMethod<T, Args, R>>,
-  ): AsyncMethod<T, Args, R> => {
+export function memoized(options: MemoizedOptions = {}) {
+  return <This, Args extends unknown[], R>(
+    method: AsyncMethod<This, Args, R>,
+    context: ClassMethodDecoratorContext<This, AsyncMethod<This, Args, R>>,
+  ): AsyncMethod<This, Args, R> => {
     checkPlace(method, context);
-    const { self, ...rest } = options as MemoizedOptions;
+    const { self, ...rest } = options;
     const isKept = (rest.filename !== undefined && rest.filename !== false) || rest.store !== undefined;
     if (self !== undefined && typeof self !== 'function') {
       throw misuse('INVALID_CONFIG', '`self` to be a function of the instance', self, { option: 'self' });
@@ -49,14 +49,15 @@ export function memoized<This = unknown>(options: MemoizedOptions<NoInfer<This>>
     // Numbers of instances begin anew in each thread: nobody else may take them for its own.
     const name = rest.name ?? (self === undefined ? `${String(context.name)} ${randomUUID()}` : String(context.name));
     const { memo } = memoOf(method, { ...rest, name, filename: rest.filename ?? false });
-    const partOf = self ?? numbering();
-    return function remembered(this: T, ...args: Args): Promise<R> {
+    const partOf = (self as ((instance: This) => unknown) | undefined) ?? numbering();
+    function remembered(this: This, ...args: Args): Promise<R> {
       try {
         return memo.call(this, args, [partOf(this)]) as Promise<R>;
       } catch (error) {
         return Promise.reject(error);
       }
-    };
+    }
+    return Object.defineProperty(remembered, 'name', { value: method.name });
   };
 }
 
@@ -79,10 +80,11 @@ function numbering(): (instance: unknown) => number {
 
 function checkPlace(method: unknown, context: unknown): void {
   const kind = (context as { kind?: unknown } | undefined)?.kind;
-  if (typeof method !== 'function' || kind !== 'method') {
-    const told = typeof context === 'object' ? kind : "a decorator of TypeScript's `experimentalDecorators`";
-    throw misuse('INVALID_CONFIG', '`@memoized()` before a method, which alone has arguments to remember by', told, {
-      option: 'memoized',
-    });
+  if (typeof method === 'function' && kind === 'method') {
+    return;
   }
+  const isOld = typeof context !== 'object';
+  const next = isOld ? " by the decorators of the language (without TypeScript's `experimentalDecorators`)" : '';
+  const expected = `\`@memoized()\` before a method, which alone has arguments to remember by${next}`;
+  throw misuse('INVALID_CONFIG', expected, isOld ? method : kind, { option: 'memoized' });
 }

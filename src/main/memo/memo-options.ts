@@ -60,15 +60,15 @@ export interface FileOptions {
 
 export interface MemoOptions<F extends AnyFunction = AnyFunction> extends CallOptions<F>, FileOptions {
   /**
-   * The cache in whose memory results are kept, for all threads that use it: it stays the caller's to close. Default: one of the
-   * memo's own, in this thread, of one shard, which opens with the first call.
+   * The cache in whose memory results are kept, for all threads that use it: it stays the caller's to close. Default: one of 64 MiB and
+   * one shard, which the memos of this thread have in common; it opens with the first call of any of them.
    */
   readonly cache?: Cache | undefined;
   /** A store in the place of the file: it stays the caller's to close. */
   readonly store?: Store | undefined;
-  /** Of the memo's own cache. Default: `maxBytes` alone decides. */
+  /** Entries of a cache of the memo's own, which then has one. Default: `maxBytes` alone decides. */
   readonly maxEntries?: number | undefined;
-  /** Of the memo's own cache. Default '64mb'. */
+  /** The same of bytes. Default '64mb'. */
   readonly maxBytes?: number | string | undefined;
 }
 

@@ -126,7 +126,7 @@ export class Memo {
 
   /** Keeps a result that was not computed here. */
   async put(result: unknown, args: readonly unknown[]): Promise<void> {
-    const { keys, plan, kept, memory } = this.parts;
+    const { keys, plan, kept } = this.parts;
     if (plan.isDisabled) {
       return;
     }
@@ -136,11 +136,7 @@ export class Memo {
     const ownArgs = snapshotOf(args);
     const stored = this.#missed.stored(result);
     this.#flights.drop(text);
-    if (kept === undefined) {
-      await memory.keep(key, stored, this.#missed.expiryOfNew);
-      return;
-    }
-    await kept.put(text, ownArgs, stored);
+    await kept?.put(text, ownArgs, stored);
     await this.#missed.keep(key, { stored, expiresAtMs: this.#missed.expiryOfNew });
   }
 
@@ -219,15 +215,18 @@ export class Memo {
     this.#assertNotWithin(call);
     const there = this.#flights.get(call.text);
     if (there !== undefined && !there.hasTaken(plan.timeoutMs)) {
-      return this.#limited(there.outcome, call).then((found) => this.#joined(found));
+      return this.#limited(there.outcome, call).then((found) => this.#joined(found, call.key));
     }
     return this.#limited(this.#flights.launch(call.text, (own) => this.#missed.fly(call, own)).outcome, call);
   }
 
   /** The first who asked has the value itself. */
-  #joined(found: Found): Found {
-    const { copy } = this.parts.plan;
-    return { ...found, value: copy === undefined ? copyOf(found.value) : copy(found.value) };
+  #joined(found: Found, key: CacheKey): Found {
+    const { plan, memory } = this.parts;
+    // Memory has its own serializer, and mostly the result.
+    const kept = memory.recall(key);
+    const value = kept === ABSENT ? copyOf(found.stored) : kept;
+    return { ...found, value: plan.copy === undefined ? value : plan.copy(value) };
   }
 
   async #passed(self: unknown, args: readonly unknown[]): Promise<unknown> {
@@ -242,10 +241,11 @@ export class Memo {
 
   #missedCall(self: unknown, args: readonly unknown[], { keyed, key }: Aimed): MissedCall {
     this.#assertOpen();
-    const { keys, kept } = this.parts;
+    const { keys, kept, plan } = this.parts;
     const text = keys.text(keyed);
     const ownArgs = kept === undefined ? undefined : snapshotOf(args);
-    return { self, args, ownArgs, text, key, id: `${this.#id} ${text}`, chain: computing.chain() };
+    const id = `${this.#id} ${text}`;
+    return { self, args, ownArgs, text, key, id, chain: computing.chain(), stack: plan.log.stack() };
   }
 
   #forgetInvalid(key: CacheKey): void {

@@ -11,7 +11,6 @@ import { MEMO_SYNC_OPTIONS, planOf } from './memo-options.ts';
 import { memoPath, occupy } from './memo-place.ts';
 import { Memory } from './memory.ts';
 import type { MemoStatus } from './missed-calls.ts';
-import { PendingResults } from './pending-results.ts';
 import { SyncMemo } from './sync-memo.ts';
 import { prefixOf, versionOf, workOf } from './work.ts';
 
@@ -62,8 +61,9 @@ export function memoizeSync<F extends AnyFunction>(fn: F, options: MemoSyncOptio
   const { log } = plan;
   const version = versionOf(work, sourceVersion);
   const path = filename === undefined || plan.isDisabled ? undefined : memoPath(work, filename);
-  const leave = path === undefined ? undefined : occupy(path, work);
   const warn = (message: string) => log.tellFailure('take its file as it is', new Error(message));
+  const keys = new CallKeys({ name, prefix: prefixOf(work, cache, options.name ?? path, version), ...plan });
+  const leave = path === undefined ? undefined : occupy(path, work);
   let file: ReturnType<typeof openFileTierSync> | undefined;
   try {
     file = path === undefined ? undefined : openFileTierSync(path, { name: work.name, serializer, compression, warn });
@@ -74,10 +74,8 @@ export function memoizeSync<F extends AnyFunction>(fn: F, options: MemoSyncOptio
   const memory = new Memory(cache, { maxEntries: undefined, maxBytes: undefined }, plan.ttlMs, (what, cause) =>
     log.tellFailure(what, cause),
   );
-  const keys = new CallKeys({ name, prefix: prefixOf(work, options.name ?? path, version), ...plan });
-  const pending = new PendingResults(memory, cache, (what, cause) => log.tellFailure(what, cause));
-  return memoized(new SyncMemo({ name, work: fn, plan, keys, memory, pending, file, version }), name, async () => {
-    await pending.flush();
+  return memoized(new SyncMemo({ name, work: fn, plan, keys, memory, file, version }), name, async () => {
+    await memory.close();
     file?.close();
     leave?.();
   }) as MemoizedSyncFn<F>;

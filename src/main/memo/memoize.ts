@@ -20,6 +20,8 @@ import { StoreTier } from './store-tier.ts';
 import type { MemoTier } from './tier.ts';
 import { prefixOf, versionOf, type Work, workOf } from './work.ts';
 
+let memos = 0;
+
 type Result<F extends AnyFunction> = Awaited<ReturnType<F>>;
 
 /** What a memoized function can do beside being called. Arguments are those of a call. */
@@ -109,18 +111,16 @@ export function memoOf(given: unknown, options: MemoOptions): { memo: Memo; path
   const version = versionOf(work, options.sourceVersion);
   checkStore(store, options, work);
   const path = store !== undefined || plan.isDisabled ? undefined : memoPath(work, options.filename);
-  const leave = path === undefined ? undefined : occupy(path, work);
   const filename = store === undefined ? path : store.config.name;
   const memory = new Memory(cache, { maxEntries, maxBytes }, plan.ttlMs, (what, cause) =>
     plan.log.tellFailure(what, cause),
   );
-  const keys = new CallKeys({
-    name: nameOf(work),
-    prefix: cache === undefined ? '' : prefixOf(work, options.name ?? filename, version),
-    ...plan,
-  });
+  // Nobody else finds what is in a cache of the memos' own, so its keys need mean nothing to anybody else.
+  const prefix = cache === undefined ? `memo ${memos++} ` : prefixOf(work, cache, options.name ?? filename, version);
+  const keys = new CallKeys({ name: nameOf(work), prefix, ...plan });
   const openTier = tierOpener(work, plan, options, path);
   const kept = openTier && new KeptResults({ name: nameOf(work), plan, version, open: openTier });
+  const leave = path === undefined ? undefined : occupy(path, work);
   const memo: Memo = new Memo({
     name: nameOf(work),
     plan,

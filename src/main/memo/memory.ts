@@ -1,36 +1,33 @@
 /**
- * The memory of a memo: a cache that is given, whose results all threads share; or one of the memo's own, which opens with the first
- * call, and keeps no process alive.
+ * The memory of a memo: a cache that is given, whose results all threads share; or one of the memos' own (own-cache.ts), which opens with
+ * the first call, and keeps no process alive.
  *
  * Whatever it cannot do, it is not worth a call: what reads answers ABSENT, what writes rejects, and whoever calls tells of it.
  */
 import type { CacheKey } from '../../protocol/cache-key.ts';
 import { CacheError } from '../../protocol/errors.ts';
-import { type Cache, openCache, type SetOptions, type TaskModule } from '../index.ts';
+import type { Cache, SetOptions, TaskModule } from '../index.ts';
 import { EVER } from '../units.ts';
 import { ABSENT, box, unbox } from './boxed.ts';
+import { hasBounds, type Lodging, lodge, type OwnBounds } from './own-cache.ts';
+import { PendingResults } from './pending-results.ts';
 
-const OWN_BYTES = '64mb';
 const TIMER_MAX_MS = 2 ** 31 - 1;
 
-export interface OwnMemory {
-  readonly maxEntries: number | undefined;
-  readonly maxBytes: number | string | undefined;
-}
-
 export class Memory {
-  /** Whether others use the cache as well. */
+  /** Whether other threads may use the cache as well. */
   readonly isShared: boolean;
   #cache: Cache | undefined;
-  #opening: Promise<Cache> | undefined;
-  readonly #own: OwnMemory;
+  #lodging: Promise<Lodging> | undefined;
+  readonly #own: OwnBounds;
   readonly #ttlMs: number | undefined;
   readonly #onFault: (what: string, cause: unknown) => void;
+  readonly #pending: PendingResults;
   #isClosed = false;
 
   constructor(
     given: Cache | undefined,
-    own: OwnMemory,
+    own: OwnBounds,
     ttlMs: number | undefined,
     onFault: (what: string, cause: unknown) => void,
   ) {
@@ -39,6 +36,11 @@ export class Memory {
     this.#own = own;
     this.#ttlMs = ttlMs;
     this.#onFault = onFault;
+    const sink = {
+      write: (key: CacheKey, result: unknown, expiresAtMs: number) => this.#write(key, result, expiresAtMs),
+      failed: (cause: unknown) => onFault('keep a result in its memory', cause),
+    };
+    this.#pending = new PendingResults(sink, given === undefined ? 'msgpack' : given.config.serializer);
   }
 
   get isOpen(): boolean {
@@ -50,20 +52,26 @@ export class Memory {
     if (this.#cache !== undefined) {
       return this.#cache;
     }
-    if (this.#opening === undefined) {
-      this.#opening = this.#openOwn();
+    if (this.#isClosed) {
+      throw new CacheError('CACHE_CLOSED', 'The memory of the memo is closed');
+    }
+    if (this.#lodging === undefined) {
+      this.#lodging = lodge(this.#own);
       // Whoever comes next may be luckier.
-      this.#opening.catch(() => {
-        this.#opening = undefined;
+      this.#lodging.catch(() => {
+        this.#lodging = undefined;
       });
     }
-    return await this.#opening;
+    const { cache } = await this.#lodging;
+    if (!this.#isClosed) this.#cache = cache;
+    return cache;
   }
 
   /** The result of a call, or ABSENT. Counts as a get. */
   recall(key: CacheKey): unknown {
-    if (this.#cache === undefined) {
-      return ABSENT;
+    const fresh = this.#pending.get(key);
+    if (fresh !== ABSENT || this.#cache === undefined) {
+      return fresh;
     }
     try {
       return unbox(this.#cache.getSync(key));
@@ -73,22 +81,22 @@ export class Memory {
     }
   }
 
-  /** Keeps a result until `expiresAtMs`. What cannot become bytes is rejected at once. */
-  keep(key: CacheKey, result: unknown, expiresAtMs: number): Promise<void> {
-    const life = this.#lifeUntil(expiresAtMs);
-    return this.#cache === undefined
-      ? this.open().then((cache) => cache.set(key, box(result), life))
-      : this.#cache.set(key, box(result), life);
+  /**
+   * Keeps a result until `expiresAtMs`, from now on for this thread, and soon for others. Throws SERIALIZATION_ERROR for one that cannot be
+   * kept; what else goes wrong is told.
+   */
+  keep(key: CacheKey, result: unknown, expiresAtMs: number): void {
+    this.#pending.add(key, result, expiresAtMs);
   }
 
-  /** Keeps many, of which nobody says when they end: each lives for the memo's ttl. */
-  async keepAll(results: ReadonlyMap<CacheKey, unknown>): Promise<void> {
-    const cache = await this.open();
-    const ttl = this.#ttlMs;
-    await cache.setMany(
-      Array.from(results, ([key, result]) => [key, box(result)] as const),
-      ttl === undefined ? {} : { ttl },
-    );
+  /** Who keeps many results waits for this where it is a promise, so that they come no faster than they go. */
+  room(): Promise<void> | undefined {
+    return this.#pending.room();
+  }
+
+  /** Resolves when the cache has all that is kept. */
+  flush(): Promise<void> {
+    return this.#pending.flush();
   }
 
   /**
@@ -117,15 +125,23 @@ export class Memory {
   }
 
   async has(key: CacheKey): Promise<boolean> {
-    return this.#cache === undefined ? false : await this.#cache.has(key);
+    try {
+      return this.#pending.has(key) || (this.#cache !== undefined && (await this.#cache.has(key)));
+    } catch (cause) {
+      this.#onFault('read its memory', cause);
+      return false;
+    }
   }
 
   async forget(key: CacheKey): Promise<boolean> {
-    return this.#cache === undefined ? false : await this.#cache.delete(key);
+    const wasPending = this.#pending.delete(key);
+    const wasThere = this.#cache !== undefined && (await this.#cache.delete(key));
+    return wasPending || wasThere;
   }
 
   /** All results of those keys of which `textOf` says that they are this memo's, with what it says. */
   async *entries(textOf: (key: CacheKey) => string | undefined): AsyncGenerator<[text: string, result: unknown]> {
+    await this.flush();
     if (this.#cache === undefined) {
       return;
     }
@@ -138,6 +154,7 @@ export class Memory {
   }
 
   async *keys(textOf: (key: CacheKey) => string | undefined): AsyncGenerator<[text: string, key: CacheKey]> {
+    await this.flush();
     if (this.#cache === undefined) {
       return;
     }
@@ -148,10 +165,11 @@ export class Memory {
   }
 
   async forgetAll(textOf: (key: CacheKey) => string | undefined): Promise<void> {
+    this.#pending.clear();
     if (this.#cache === undefined) {
       return;
     }
-    if (!this.isShared) {
+    if (!this.isShared && hasBounds(this.#own)) {
       await this.#cache.clear();
       return;
     }
@@ -160,23 +178,22 @@ export class Memory {
     await this.#cache.deleteMany(keys);
   }
 
-  /** A cache that was given stays open. */
+  /** A cache that was given stays open, and has all results. */
   async close(): Promise<void> {
+    if (this.isShared) await this.flush();
     this.#isClosed = true;
-    const cache = this.isShared ? undefined : (this.#cache ?? (await this.#opening?.catch(() => undefined)));
     this.#cache = undefined;
-    await cache?.close();
+    const lodging = await this.#lodging?.catch(() => undefined);
+    this.#lodging = undefined;
+    await lodging?.leave();
   }
 
-  async #openOwn(): Promise<Cache> {
+  async #write(key: CacheKey, result: unknown, expiresAtMs: number): Promise<void> {
     if (this.#isClosed) {
-      throw new CacheError('CACHE_CLOSED', 'The memory of the memo is closed');
+      return;
     }
-    const { maxEntries, maxBytes = OWN_BYTES } = this.#own;
-    const bounds = maxEntries === undefined ? { maxBytes } : { maxBytes, maxEntries };
-    const cache = await openCache({ shards: 1, ...bounds });
-    if (!this.#isClosed) this.#cache = cache;
-    return cache;
+    const cache = this.#cache ?? (await this.open());
+    await cache.set(key, box(result), this.#lifeUntil(expiresAtMs));
   }
 
   #lifeUntil(expiresAtMs: number): SetOptions {

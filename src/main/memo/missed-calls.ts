@@ -26,6 +26,8 @@ export interface MissedCall {
   readonly id: string;
   /** The computations that it is part of. */
   readonly chain: readonly string[];
+  /** Who has made it, where the log is to say so. */
+  readonly stack: string | undefined;
 }
 
 /** Where a result came from: 'miss' for one that was computed. */
@@ -72,21 +74,18 @@ export class MissedCalls {
     return found;
   }
 
-  /**
-   * Keeps a result in memory. Rejects with SERIALIZATION_ERROR where it is kept nowhere else; all other failures are told, and nobody
-   * waits for an acknowledgement.
-   */
+  /** Keeps a result in memory. Rejects with SERIALIZATION_ERROR where it is kept nowhere else; all other failures are told. */
   async keep(key: CacheKey, { stored, expiresAtMs }: Pick<Found, 'stored' | 'expiresAtMs'>): Promise<void> {
     const { memory, kept, plan } = this.#parts;
-    const keeping = memory.keep(key, stored, expiresAtMs);
-    const told = keeping.catch((cause: unknown) => {
+    try {
+      memory.keep(key, stored, expiresAtMs);
+      await memory.room();
+    } catch (cause) {
       if (kept === undefined && isSerializationError(cause)) {
         throw cause;
       }
       plan.log.tellFailure('keep a result in its memory', cause);
-    });
-    // What cannot become bytes is refused at once, and so comes first; of the rest nobody waits to hear.
-    await Promise.race([told, Promise.resolve().then(ignore).then(ignore)]);
+    }
   }
 
   /** One of all threads goes on; the others wait for what it brings. */
@@ -130,7 +129,7 @@ export class MissedCalls {
       if (there !== undefined) {
         return this.#ofRecord(call, there);
       }
-      if (plan.log.diskMiss !== undefined) plan.log.tellDiskMiss(filename ?? '', call.text, name);
+      if (plan.log.diskMiss !== undefined) plan.log.tellDiskMiss(filename ?? '', call.text, name, call.stack);
       const theirs = plan.allowsRace ? undefined : await kept.take(call.text, flight, this.#signal);
       if (theirs !== undefined) {
         return this.#ofRecord(call, theirs);
@@ -194,6 +193,9 @@ export function copyOf(value: unknown): unknown {
 
 /** Arguments as they are now: their owner, or the function, may go on to change them. Undefined for those that cannot be copied. */
 export function snapshotOf(args: readonly unknown[]): readonly unknown[] | undefined {
+  if (args.some((arg) => typeof arg === 'function' || typeof arg === 'symbol')) {
+    return undefined;
+  }
   try {
     return args.map(copyOf);
   } catch {

@@ -5,7 +5,17 @@
  * A store cannot tell who computes what: two processes that miss the same call at the same time both compute it.
  */
 import type { Store } from '../stores/index.ts';
+import { EVER } from '../units.ts';
 import type { MemoRecord, MemoTier } from './tier.ts';
+
+/** A record without what is not known of it. */
+interface StoredRecord {
+  readonly result: unknown;
+  readonly args?: readonly unknown[];
+  readonly version?: string;
+  readonly createdAtMs: number;
+  readonly expiresAtMs?: number;
+}
 
 export class StoreTier implements MemoTier {
   readonly filename: string;
@@ -20,20 +30,32 @@ export class StoreTier implements MemoTier {
   }
 
   async get(key: string): Promise<MemoRecord | undefined> {
-    const record = await this.#store.get(this.#prefix + key);
-    return isRecord(record) ? record : undefined;
+    const stored = await this.#store.get(this.#prefix + key);
+    if (!isStored(stored)) {
+      return undefined;
+    }
+    const { result, args, version, createdAtMs, expiresAtMs = EVER } = stored;
+    return { result, args, version, createdAtMs, expiresAtMs };
   }
 
   has(key: string): Promise<boolean> {
     return this.#store.has(this.#prefix + key);
   }
 
-  async set(key: string, record: MemoRecord): Promise<void> {
-    const leftMs = record.expiresAtMs - Date.now();
+  async set(key: string, { result, args, version, createdAtMs, expiresAtMs }: MemoRecord): Promise<void> {
+    const leftMs = expiresAtMs - Date.now();
     if (leftMs <= 0) {
       return;
     }
-    await this.#store.set(this.#prefix + key, record, { ttl: leftMs === Number.POSITIVE_INFINITY ? null : leftMs });
+    // Nothing that a serializer as strict as plain JSON would refuse, but for the result itself.
+    const stored: StoredRecord = {
+      result,
+      createdAtMs,
+      ...(args === undefined ? {} : { args }),
+      ...(version === undefined ? {} : { version }),
+      ...(expiresAtMs === EVER ? {} : { expiresAtMs }),
+    };
+    await this.#store.set(this.#prefix + key, stored, { ttl: leftMs === EVER ? null : leftMs });
   }
 
   delete(key: string): Promise<boolean> {
@@ -61,6 +83,6 @@ export class StoreTier implements MemoTier {
   close(): void {}
 }
 
-function isRecord(value: unknown): value is MemoRecord {
+function isStored(value: unknown): value is StoredRecord {
   return typeof value === 'object' && value !== null && 'result' in value && 'createdAtMs' in value;
 }

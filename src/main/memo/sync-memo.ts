@@ -16,7 +16,6 @@ import { reentrantCall } from './memo.ts';
 import type { AnyFunction, CallPlan } from './memo-options.ts';
 import type { Memory } from './memory.ts';
 import { type MemoStatus, snapshotOf } from './missed-calls.ts';
-import type { PendingResults } from './pending-results.ts';
 import type { Claim, MemoRecord } from './tier.ts';
 
 export interface SyncMemoParts {
@@ -25,7 +24,6 @@ export interface SyncMemoParts {
   readonly plan: CallPlan;
   readonly keys: CallKeys;
   readonly memory: Memory;
-  readonly pending: PendingResults;
   readonly file: MemoFile | undefined;
   readonly version: string | undefined;
 }
@@ -88,30 +86,29 @@ export class SyncMemo {
   }
 
   put(result: unknown, args: readonly unknown[]): void {
-    const { keys, plan, file, pending } = this.#parts;
+    const { keys, plan, file } = this.#parts;
     if (plan.isDisabled) {
       return;
     }
     this.#assertOpen();
     const keyed = keys.keyed(args);
     const stored = this.#stored(result);
-    file?.set(keys.text(keyed), this.#recordOf(stored, args));
-    pending.add(keys.inMemory(keyed), stored, expiryIn(plan));
+    file?.set(keys.text(keyed), this.#recordOf(stored, snapshotOf(args)));
+    this.#keep(keys.inMemory(keyed), stored, expiryIn(plan));
   }
 
   forget(args: readonly unknown[]): boolean {
-    const { keys, plan, file, pending, memory } = this.#parts;
+    const { keys, plan, file, memory } = this.#parts;
     if (plan.isDisabled) {
       return false;
     }
     this.#assertOpen();
     const keyed = keys.keyed(args);
     const key = keys.inMemory(keyed);
-    const wasPending = pending.delete(key);
     const wasInMemory = memory.recall(key) !== ABSENT;
-    if (wasPending || wasInMemory) this.#forgetIn(key);
+    if (wasInMemory) this.#forgetIn(key);
     const wasInFile = file?.delete(keys.text(keyed)) ?? false;
-    return wasPending || wasInMemory || wasInFile;
+    return wasInMemory || wasInFile;
   }
 
   force(self: unknown, args: readonly unknown[]): unknown {
@@ -125,19 +122,17 @@ export class SyncMemo {
   }
 
   flush(): Promise<void> {
-    return this.#parts.pending.flush();
+    return this.#parts.memory.flush();
   }
 
   #recall(key: CacheKey, keyed: readonly unknown[]): unknown {
-    const { plan, memory, keys, pending } = this.#parts;
+    const { plan, memory, keys } = this.#parts;
     this.#assertOpen();
-    const fresh = pending.get(key);
-    const value = fresh === ABSENT ? memory.recall(key) : fresh;
+    const value = memory.recall(key);
     if (value === ABSENT) {
       return ABSENT;
     }
     if (plan.validate !== undefined && !plan.validate(value)) {
-      pending.delete(key);
       this.#forgetIn(key);
       return ABSENT;
     }
@@ -157,7 +152,7 @@ export class SyncMemo {
       plan.log.diskHit?.(`Cache hit (disk: ${file.filename}): ${text}`);
       return { value: this.#promoted(key, record), status: 'disk' };
     }
-    if (plan.log.diskMiss !== undefined) plan.log.tellDiskMiss(file.filename, text, name);
+    if (plan.log.diskMiss !== undefined) plan.log.tellDiskMiss(file.filename, text, name, plan.log.stack());
     if (plan.allowsRace || this.#running.has(key)) {
       return { value: this.#make(self, args, keyed, key), status: 'miss' };
     }
@@ -173,7 +168,7 @@ export class SyncMemo {
   }
 
   #make(self: unknown, args: readonly unknown[], keyed: readonly unknown[], key: CacheKey): unknown {
-    const { plan, file, keys, name, pending } = this.#parts;
+    const { plan, file, keys, name } = this.#parts;
     if (this.#running.has(key) && !plan.allowsRace) {
       throw reentrantCall(name);
     }
@@ -193,16 +188,40 @@ export class SyncMemo {
       );
     }
     const stored = this.#stored(value);
-    pending.add(key, stored, expiryIn(plan));
+    if (file !== undefined) this.#write(keys.text(keyed), stored, ownArgs);
+    this.#keep(key, stored, expiryIn(plan));
+    return value;
+  }
+
+  /** Throws SERIALIZATION_ERROR; what else goes wrong is told. */
+  #write(text: string, stored: unknown, ownArgs: readonly unknown[] | undefined): void {
+    const { file, plan } = this.#parts;
     try {
-      file?.set(keys.text(keyed), this.#recordOf(stored, ownArgs));
+      file?.set(text, this.#recordOf(stored, ownArgs));
     } catch (cause) {
+      if (isSerializationError(cause) && ownArgs !== undefined) {
+        // Perhaps it is the arguments that cannot be stored: the result is what matters.
+        this.#write(text, stored, undefined);
+        return;
+      }
       if (isSerializationError(cause)) {
         throw cause;
       }
       plan.log.tellFailure(`write to ${file?.filename}`, cause);
     }
-    return value;
+  }
+
+  /** Throws SERIALIZATION_ERROR where the result is kept nowhere else. */
+  #keep(key: CacheKey, stored: unknown, expiresAtMs: number): void {
+    const { memory, file, plan } = this.#parts;
+    try {
+      memory.keep(key, stored, expiresAtMs);
+    } catch (cause) {
+      if (file === undefined) {
+        throw cause;
+      }
+      plan.log.tellFailure('keep a result in its memory', cause);
+    }
   }
 
   /** The claim, or the result that another process has computed meanwhile; undefined where claims cannot be had. Throws TIMEOUT. */
@@ -251,8 +270,8 @@ export class SyncMemo {
   }
 
   #promoted(key: CacheKey, { result, expiresAtMs }: MemoRecord): unknown {
-    const { plan, pending } = this.#parts;
-    pending.add(key, result, expiresAtMs);
+    const { plan } = this.#parts;
+    this.#keep(key, result, expiresAtMs);
     return plan.copy === undefined ? result : plan.copy(result);
   }
 

@@ -6,7 +6,7 @@ import { hash as digestOf, randomUUID } from 'node:crypto';
 import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { misuse } from '../../protocol/errors.ts';
-import type { PluginModule } from '../index.ts';
+import type { Cache, PluginModule } from '../index.ts';
 import type { AnyFunction } from './memo-options.ts';
 
 /** Of the digest of a source, in hex. */
@@ -60,13 +60,28 @@ export function digestOfSource({ source }: Work): string {
   return digestOf('sha256', source, 'hex').slice(0, DIGEST_CHARACTERS);
 }
 
+/** By cache and prefix, the functions that are told by their source. For good: what one has left in the cache stays there. */
+const told = new WeakMap<Cache, Map<string, AnyFunction | undefined>>();
+
 /**
- * What the keys of a memo begin with in a cache that others use as well. `identity` is what it was named, or the file it has; without
- * one it is told by its source. Functions that cannot be told apart by that have something of their own.
+ * What the keys of a memo begin with in a cache that others use as well. `identity` is what it was named, or the file it has. Without
+ * one it is told by its source: throws INVALID_CONFIG where another function of this thread has the same, since the two may differ in
+ * what they close over.
  */
-export function prefixOf(work: Work, identity: string | undefined, version: string | undefined): string {
-  const told = identity ?? `${work.name} ${digestOfSource(work)}`;
-  return `memo ${JSON.stringify(version === undefined ? [told] : [told, version])} `;
+export function prefixOf(work: Work, cache: Cache, identity: string | undefined, version: string | undefined): string {
+  const own = identity ?? `${work.name} ${digestOfSource(work)}`;
+  const prefix = `memo ${JSON.stringify(version === undefined ? [own] : [own, version])} `;
+  if (identity !== undefined) {
+    return prefix;
+  }
+  const known = told.get(cache) ?? new Map<string, AnyFunction | undefined>();
+  if (known.has(prefix) && known.get(prefix) !== work.fn) {
+    const expected =
+      '`name` for each of several functions of one source in one cache, which would be given the results of each other';
+    throw misuse('INVALID_CONFIG', expected, undefined, { option: 'name' });
+  }
+  told.set(cache, known.set(prefix, work.fn));
+  return prefix;
 }
 
 /** The version that results are kept with; undefined for none. Throws INVALID_CONFIG. */

@@ -5,7 +5,7 @@
  * thread or process holds is LOCKED.
  */
 import { join } from 'node:path';
-import { holderOf, lockDirectory } from '../../protocol/engines/lock.ts';
+import { holderOf, isDeadLock, lockDirectory } from '../../protocol/engines/lock.ts';
 import { CacheError } from '../../protocol/errors.ts';
 import { type Files, isLeftover } from '../../protocol/files.ts';
 
@@ -36,7 +36,7 @@ export async function useDirectory(files: Files, directory: string): Promise<() 
 /** Removes what nobody will finish. */
 export function sweepDirectory(files: Files, directory: string): void {
   for (const name of files.readdirSync(directory) as string[]) {
-    if (isLeftover(name)) {
+    if (isLeftover(name) || isDeadLock(name)) {
       try {
         files.unlinkSync(join(directory, name));
       } catch {

@@ -15,7 +15,7 @@ import type { ShardLimits } from '../../protocol/memory.ts';
 import { coldestFirst, type SnapshotIndex } from '../../protocol/snapshot/block-index.ts';
 import type { BlockPlace, CheckedBlock, RoutedBlock } from '../../protocol/snapshot/tasks.ts';
 import type { Owners } from './owners.ts';
-import { skipsOf } from './room.ts';
+import { type Span, skipsOf, spansOf } from './room.ts';
 import { orAborted } from './turns.ts';
 
 /** Blocks that are under way for each owner: one that it reads, and the next. */
@@ -68,7 +68,9 @@ export async function loadSnapshot(
   );
   // A shard that will have no owner any more is told before another has been emptied.
   await orAborted(owners.present(), signal);
-  const skips = skipsOf(checked, limits);
+  const spans = spansOf(index.shards);
+  const ordered = blocks.map((block) => spans.get(block) as Span);
+  const skips = skipsOf(checked, ordered, limits);
   const sum = (numbers: readonly number[]) => numbers.reduce((total, each) => total + each, 0);
   const expired = sum(checked.map((block) => block.expired));
   let evicted = sum(skips.flat());

@@ -79,6 +79,9 @@ export class Snapshots implements SnapshotCaller {
           throw fileError('CACHE_SAVE_ERROR', path, error);
         });
       }
+      if (restore && world.isDirectory(dirname(path))) {
+        sweepDirectory(files, dirname(path));
+      }
       if (restore && this.#isThere(path)) {
         await this.call({ do: 'load', path: undefined, merge: false }, new AbortController());
       }
@@ -178,7 +181,7 @@ export class Snapshots implements SnapshotCaller {
             : { entries, bytes, path: await publish(files, fd, temporary, nameOf, signal) },
         );
         counts.saved(saved.entries, saved.bytes);
-        return saved;
+        return { path: saved.path, entries: saved.entries, bytes: saved.bytes };
       } finally {
         release();
       }

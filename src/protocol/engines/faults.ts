@@ -22,14 +22,15 @@ const ANYTHING_ELSE = 'see the cause, and open the store again when it is mended
 
 /**
  * What stopped an engine, as users meet it: ENGINE_ERROR with the medium's own error as its cause. A CacheError or a misuse
- * passes through as it is, so that nothing is wrapped twice.
+ * passes through as it is, so that nothing is wrapped twice. `option` is the one that says where it is.
  */
-export function engineError(doing: string, path: string, cause: unknown): Error {
+export function engineError(doing: string, path: string, cause: unknown, option = 'root'): Error {
   if (isTyped(cause)) {
     return cause;
   }
   const code = String((cause as { code?: unknown } | null)?.code ?? '');
-  const message = `Cannot ${doing} at ${path}: ${describeThrown(cause)}. Next: ${NEXT_STEPS[code] ?? ANYTHING_ELSE}`;
+  const next = (NEXT_STEPS[code] ?? ANYTHING_ELSE).replaceAll('`root`', `\`${option}\``);
+  const message = `Cannot ${doing} at ${path}: ${describeThrown(cause)}. Next: ${next}`;
   return new CacheError('ENGINE_ERROR', message, { path, cause });
 }
 

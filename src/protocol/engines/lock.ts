@@ -28,6 +28,12 @@ export function isLockName(name: string): boolean {
   return PATTERN.test(name);
 }
 
+/** Whether it is the lock of a process that has ended: whoever sees it may remove it. */
+export function isDeadLock(name: string): boolean {
+  const mark = PATTERN.exec(name)?.[1];
+  return mark !== undefined && !isAlive(mark);
+}
+
 /** The lock of an engine's directory, unless the caller has taken it: then there is nothing to give back. */
 export async function lockPlace({ files, directory, isLocked }: Place): Promise<() => void> {
   return isLocked === true ? () => {} : lockDirectory(files, directory);

@@ -141,8 +141,8 @@ export interface InstallTask {
 }
 
 export interface InstalledEntries {
-  /** Stored. What the key's writer was faster with, or the policy refused, is not. */
+  /** Stored, be it by an owner that died. What the key's writer was faster with, or the policy refused, is not. */
   readonly installed: number;
-  /** Entries that had to go for them, or were refused. */
+  /** Entries that had to go for them, or were refused. Those that were skipped are not counted. */
   readonly evicted: number;
 }

@@ -3,7 +3,8 @@
  * says whether it was used: the oldest entry goes, unless it was used, then it loses the bit and is newest again.
  *
  * A hit is one byte that readers store themselves, in `touched`: any count but zero is the bit. An overwrite keeps its
- * place and counts as a use. Close to LRU wherever that is good or bad, at a cheaper hit. A snapshot has the queue and the bits.
+ * place and counts as a use. Close to LRU wherever that is good or bad, at a cheaper hit. A snapshot has the queue and
+ * the bits.
  */
 import { TOUCHED_MAX } from '../../protocol/memory.ts';
 import type { EvictionPolicy, PolicyContext } from '../../protocol/policy.ts';

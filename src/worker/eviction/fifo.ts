@@ -1,6 +1,6 @@
 /**
- * First in, first out. An overwrite keeps its place; hits change nothing and cost nothing. The order of entries is all there is to
- * know: those of a snapshot are added in it.
+ * First in, first out. An overwrite keeps its place; hits change nothing and cost nothing. The order of entries is all
+ * there is to know: those of a snapshot are added in it.
  */
 
 import type { EvictionPolicy, PolicyContext } from '../../protocol/policy.ts';

@@ -11,9 +11,9 @@
  * halved; then its class may be gone, so it remembers its count and the halving that was last right for, and what it is now
  * follows. That takes a lookup by count, so it is only done where there is a half-life.
  *
- * A snapshot has the entries class by class, and the count of each: it is put together of the old ends of the classes, so that
- * takes a step a class, too. They come back in such an order, so that the class of one is that of the last one or next to it. How many
- * uses there were since counts were halved is not told: the next halving comes later.
+ * A snapshot has the entries class by class, and the count of each: it is put together of the old ends of the classes,
+ * so that takes a step a class, too. They come back in such an order, so that the class of one is that of the last one
+ * or next to it. How many uses there were since counts were halved is not told: the next halving comes later.
  */
 import type { EvictionPolicy, SlotOrder } from '../../protocol/policy.ts';
 import { ListOrder, type Stretch } from './list-order.ts';
@@ -22,7 +22,10 @@ import { SlotLists } from './lists.ts';
 const NONE = -1;
 /** More halvings than any count survives. */
 const HALVINGS_MAX = 53;
-/** Classes that one entry of a snapshot is led past at most, lest a file that was made up holds the shard; then it stays where it is. */
+/**
+ * Classes that one entry of a snapshot is led past at most, lest a file that was made up holds the shard; then it stays
+ * where it is.
+ */
 const PASSED_MAX = 4_096;
 /** The highest count that a snapshot tells. */
 const USES_MAX = 2 ** 32 - 1;
@@ -184,7 +187,9 @@ export class FrequencyClasses {
     return stretches;
   }
 
-  /** The class of so many uses, found or made from the one that was restored to last; some other if that is very far. */
+  /**
+   * The class of so many uses, found or made from the one that was restored to last; some other if that is very far.
+   */
   #classNear(uses: number): number {
     const hasLast = this.#restoredTo !== NONE && this.#members.oldest(this.#restoredTo) !== NONE;
     let at = hasLast ? this.#restoredTo : this.#order.newest();
@@ -287,7 +292,10 @@ export class FrequencyClasses {
   }
 }
 
-/** A policy that keeps `classes` and lacks only the choice of a victim and the order of those. Storing is the first use, an overwrite one more. */
+/**
+ * A policy that keeps `classes` and lacks only the choice of a victim and the order of those. Storing is the first use,
+ * an overwrite one more.
+ */
 export function countingUses(classes: FrequencyClasses): Omit<EvictionPolicy, 'victim' | 'order'> {
   return {
     hits: 'ring',

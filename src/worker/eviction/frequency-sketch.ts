@@ -74,7 +74,9 @@ export class FrequencySketch {
     }
   }
 
-  /** A key was seen as often as another sketch has estimated, 15 times at most. Ages nothing. `entries` as for `add`. */
+  /**
+   * A key was seen as often as another sketch has estimated, 15 times at most. Ages nothing. `entries` as for `add`.
+   */
   raise(hash: number, estimate: number, entries: number): void {
     if (entries > this.#blocks * ENTRIES_PER_BLOCK && this.#blocks < this.#halvingOf.length) {
       this.#grow();

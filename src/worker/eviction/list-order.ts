@@ -1,7 +1,7 @@
 /**
- * The order in which the entries of a policy would leave, for a snapshot: stretches of its lists, one behind the other, walked from
- * their old ends. The links were copied when the snapshot began, so that it costs the shard one copy of memory at once, and the walk
- * takes whatever time it takes while the policy goes on.
+ * The order in which the entries of a policy would leave, for a snapshot: stretches of its lists, one behind the other,
+ * walked from their old ends. The links were copied when the snapshot began, so that it costs the shard one copy of
+ * memory at once, and the walk takes whatever time it takes while the policy goes on.
  */
 import type { SlotOrder } from '../../protocol/policy.ts';
 import type { ListCopy } from './lists.ts';
@@ -52,8 +52,8 @@ export class ListOrder implements SlotOrder {
 }
 
 /**
- * Two orders in one, for policies that evict from two queues by turns: the first has its share of any stretch of it, so that whoever
- * has no room for the old end begins with both queues in the proportion that they had.
+ * Two orders in one, for policies that evict from two queues by turns: the first has its share of any stretch of it, so
+ * that whoever has no room for the old end begins with both queues in the proportion that they had.
  */
 export class BlendedOrder implements SlotOrder {
   readonly #first: SlotOrder;

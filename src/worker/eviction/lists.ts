@@ -46,7 +46,10 @@ export class SlotLists {
     return this.#slotAt(this.#links[slot << 1] as number);
   }
 
-  /** The links of the slots below `used` as they are now: memory that is copied, 3 to 4 ns a slot where it is handed out for that. */
+  /**
+   * The links of the slots below `used` as they are now: memory that is copied, 3 to 4 ns a slot where it is handed out
+   * for that.
+   */
   copy(used: number): ListCopy {
     return new ListCopy(this.#links.slice(0, used << 1), this.#ends);
   }

@@ -1,9 +1,9 @@
 /**
  * Least recently used. A hit, an overwrite and an insert make an entry newest; the oldest goes.
  *
- * Exact for what one client does in sequence. The order of entries is all there is to know: those of a snapshot are added in it.
- * Good where recency is all there is (corda), bad at loops a little larger
- * than the cache, where it hits nothing.
+ * Exact for what one client does in sequence. The order of entries is all there is to know: those of a snapshot are
+ * added in it. Good where recency is all there is (corda), bad at loops a little larger than the cache, where it hits
+ * nothing.
  */
 
 import type { PolicyContext } from '../../protocol/policy.ts';

@@ -1,6 +1,6 @@
 /**
- * No eviction: what was stored stays until it is deleted or expires. A set that finds no room is refused with CACHE_FULL. Nothing
- * leaves in any order, so a snapshot has the order of writing.
+ * No eviction: what was stored stays until it is deleted or expires. A set that finds no room is refused with
+ * CACHE_FULL. Nothing leaves in any order, so a snapshot has the order of writing.
  */
 import type { EvictionPolicy } from '../../protocol/policy.ts';
 

@@ -8,9 +8,9 @@
  *     dense    [ slot | slot | slot | ...  ]     the first `count` are entries
  *     places   [ place of slot 0 | of slot 1 | ... ]
  *
- * The lot for the next victim is drawn beforehand, and a new one whenever an entry leaves. So asking for the victim twice
- * names it twice, and no choice depends on what was asked. No entry is nearer to leaving than another, so a snapshot has the order
- * of writing.
+ * The lot for the next victim is drawn beforehand, and a new one whenever an entry leaves. So asking for the victim
+ * twice names it twice, and no choice depends on what was asked. No entry is nearer to leaving than another, so a
+ * snapshot has the order of writing.
  */
 
 import type { EvictionPolicy, PolicyContext } from '../../protocol/policy.ts';

@@ -73,7 +73,10 @@ export interface SmallQueue {
   readonly fillsMain: boolean;
   /** What it has grown by. */
   earned?(): number;
-  /** A key came back that had left the small queue: a longer one would have had it. Of a snapshot, what had been earned comes back. */
+  /**
+   * A key came back that had left the small queue: a longer one would have had it. Of a snapshot, what had been earned
+   * comes back.
+   */
   returned?(weight: number): void;
   /** An entry had earned another round in the main queue: a shorter one would have lost it. */
   kept?(weight: number): void;

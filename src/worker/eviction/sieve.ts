@@ -12,8 +12,8 @@
  * Good at popularity (web, key-value stores). Bad where recency is all there is: once the old end is used, new entries
  * get no time to be used again (corda: 0.7 % where LRU hits 33 %), and at loops it is no better than LRU.
  *
- * A snapshot begins where the hand stands, and goes on with what the hand has passed, which is told by a mark: that goes back
- * behind the hand, so that new entries come where they would have come.
+ * A snapshot begins where the hand stands, and goes on with what the hand has passed, which is told by a mark: that
+ * goes back behind the hand, so that new entries come where they would have come.
  */
 import { TOUCHED_MAX } from '../../protocol/memory.ts';
 import type { EvictionPolicy, PolicyContext } from '../../protocol/policy.ts';

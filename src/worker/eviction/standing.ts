@@ -3,10 +3,11 @@
  *
  *     [ learnt: 24 bits | marks: 8 bits ]
  *
- * The marks are those of the entry: its queue, its uses. What was learnt is of the policy, and the same in all: what it would give to
- * one of its queues, as a share of what its entries weigh. It is told with every entry, because nobody knows where they will
- * meet again. Whoever restores them adds up the shares of their weights: that gives back what was learnt, in proportion where
- * only some of the entries come, and the average where they come from several policies.
+ * The marks are those of the entry: its queue, its uses. What was learnt is of the policy, and the same in all: what it
+ * would give to one of its queues, as a share of what its entries weigh. It is told with every entry, because nobody
+ * knows where they will meet again. A policy that has learnt a weight adds up the shares of their weights when they are
+ * restored: that gives it back, in proportion where only some of the entries come, and the average where they come from
+ * several policies. One that has learnt a share takes the first that it is told, unless it has one of its own.
  */
 
 const MARK_BITS = 8;

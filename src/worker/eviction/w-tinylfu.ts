@@ -22,8 +22,8 @@
  * some 50 cachefuls of requests to find its window. Every hit moves an entry and is counted in the sketch, so hits come in
  * order from the readers' rings.
  *
- * A snapshot has the three lists, each in its order, the share of the window, and of each entry how often the sketch has seen it. What
- * the sketch knows of other keys is lost, and the sample at hand begins anew.
+ * A snapshot has the three lists, each in its order, the share of the window, and of each entry how often the sketch
+ * has seen it. What the sketch knows of other keys is lost, and the sample at hand begins anew.
  */
 import type { EvictionPolicy, PolicyContext } from '../../protocol/policy.ts';
 import { FrequencySketch } from './frequency-sketch.ts';

@@ -40,6 +40,14 @@ export const SLICE_SLOTS = 2_048;
 export const SLICE_BYTES = 512 * 1024;
 /** Slots whose blocks are loaded before any of them is copied, so that no load waits for another. */
 const AT_ONCE = 64;
+/** Slots of the order that are looked at for those: where a shard was cleared, most are empty. */
+const LOOKS_MAX = 512;
+/**
+ * A shard is written in so many blocks at least, unless they were very short: a load mixes the blocks of all shards by how cold they
+ * are, and within one it keeps their order.
+ */
+const BLOCKS_MIN = 16;
+const SHORT_BLOCK_BYTES = 2 * 1024;
 /** An int32 loop copies faster than `set(subarray)` up to here. */
 const LOOP_WORDS_MAX = 40;
 
@@ -59,14 +67,18 @@ export class Saving {
   readonly #cursor: BigInt64Array;
   readonly #fd: number;
   readonly #block: BlockWriter;
+  /** How long a block is before the next begins. */
+  readonly #blockBytes: number;
   readonly #order: SlotOrder;
   readonly #places: BlockPlace[] = [];
   readonly #slots = new Int32Array(AT_ONCE);
   readonly #standings = new Float64Array(AT_ONCE);
+  /** Slots that were gathered, and how many of them are done. */
+  #gathered = 0;
+  #at = 0;
   #isOpen = true;
   #isOrderOver = false;
-  /** Where the search for what was not named goes on. */
-  #restAt = 0;
+  #isOver = false;
   /** Where loads leave what they found, so that no compiler may leave them out. */
   warmed = 0;
 
@@ -75,6 +87,7 @@ export class Saving {
     const { entries, memory, files, task } = setup;
     this.#setup = setup;
     this.#cursor = new BigInt64Array(task.cursor);
+    this.#blockBytes = Math.max(SHORT_BLOCK_BYTES, entries.bytes / BLOCKS_MIN);
     try {
       this.#fd = files.openSync(task.path, 'r+');
     } catch (cause) {
@@ -116,12 +129,14 @@ export class Saving {
     const nowMs = this.#setup.clock.now();
     let bytes = 0;
     for (let looked = 0; looked < SLICE_SLOTS && bytes < SLICE_BYTES; looked += AT_ONCE) {
-      const count = this.#gather();
-      if (count === 0) {
+      if (this.#at === this.#gathered) {
+        this.#gather();
+      }
+      bytes += this.#copy(SLICE_BYTES - bytes, nowMs);
+      if (this.#isOver && this.#at === this.#gathered) {
         this.#flush();
         return false;
       }
-      bytes += this.#copy(count, nowMs);
     }
     return true;
   }
@@ -149,42 +164,46 @@ export class Saving {
     return parseHeader(header.subarray(0, read), this.#setup.task.path);
   }
 
-  /** The next slots that are to be written, and what is said of them. How many; 0 at the end. */
-  #gather(): number {
+  /** The next slots that are to be written, and what is said of them. */
+  #gather(): void {
     const { slots } = this.#setup.entries;
-    const order = this.#order;
     let count = 0;
-    while (count < AT_ONCE && !this.#isOrderOver) {
-      const slot = order.next();
-      if (slot === NO_SLOT) {
-        this.#isOrderOver = true;
-      } else if (slots.isLive(slot) && !slots.isPassed(slot)) {
-        this.#slots[count] = slot;
-        this.#standings[count++] = order.standing;
-        slots.pass(slot);
-      }
-    }
-    while (count < AT_ONCE && this.#restAt < slots.used) {
-      const slot = this.#restAt++;
+    for (let looks = 0; looks < LOOKS_MAX && count < AT_ONCE && !this.#isOver; looks++) {
+      const slot = this.#next();
       if (slots.isLive(slot) && !slots.isPassed(slot)) {
         this.#slots[count] = slot;
-        this.#standings[count++] = 0;
-        slots.pass(slot);
+        this.#standings[count++] = this.#isOrderOver ? 0 : this.#order.standing;
       }
     }
-    return count;
+    this.#gathered = count;
+    this.#at = 0;
+    for (let i = 0; i < count; i++) {
+      this.warmed ^= this.#setup.memory.words[slots.blockOf(this.#slots[i] as number) + BLOCK_META] as number;
+    }
   }
 
-  /** Copies the entries that were gathered, and says how many bytes they took. */
-  #copy(count: number, nowMs: number): number {
-    const { entries, memory } = this.#setup;
-    for (let i = 0; i < count; i++) {
-      this.warmed ^= memory.words[entries.slots.blockOf(this.#slots[i] as number) + BLOCK_META] as number;
+  #next(): number {
+    let slot = this.#isOrderOver ? NO_SLOT : this.#order.next();
+    if (slot === NO_SLOT) {
+      this.#isOrderOver = true;
+      slot = this.#setup.entries.slots.nextLeft();
+      this.#isOver = slot === NO_SLOT;
     }
+    return slot;
+  }
+
+  /** Copies entries that were gathered until so many bytes are passed, and says how many they took. */
+  #copy(bytesMax: number, nowMs: number): number {
+    const { slots } = this.#setup.entries;
     let bytes = 0;
-    for (let i = 0; i < count; i++) {
-      const block = entries.slots.blockOf(this.#slots[i] as number);
-      bytes += this.#add(block, this.#standings[i] as number, nowMs);
+    while (this.#at < this.#gathered && bytes < bytesMax) {
+      const slot = this.#slots[this.#at] as number;
+      const standing = this.#standings[this.#at++] as number;
+      // Where a slice has ended in between, another entry may be in it.
+      if (slots.isLive(slot) && !slots.isPassed(slot)) {
+        slots.pass(slot);
+        bytes += this.#add(slots.blockOf(slot), standing, nowMs);
+      }
     }
     return bytes;
   }
@@ -207,7 +226,7 @@ export class Saving {
     }
     const valueBytes = (words[block + BLOCK_VALUE_LENGTH] as number) >>> 0;
     const payload = wordsFor(meta & 0xffff) + wordsOf(valueBytes);
-    if (!this.#block.hasRoom(payload)) {
+    if (!this.#block.hasRoom(payload) || this.#block.bytes >= this.#blockBytes) {
       this.#flush();
     }
     const flags = expiryFlags(deadlineMs, slideMs, graceMs);

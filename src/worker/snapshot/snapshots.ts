@@ -5,6 +5,9 @@
  * A save is done in slices, one in a turn of the event loop, so that frames come between them; a second one of the same shard waits
  * for the first. Everything else is done at once: a block is small. What the file system refuses, and what is wrong with a file, is
  * answered; any other fault ends the thread, as it does in a frame.
+ *
+ * Beside the time that as many sets take in their owner, 1 M entries of 100 bytes (lru): to save them takes 0.2 of it, file and
+ * checksums included, to check them 0.12, to route them 0.18, to install them 0.4 to 0.7.
  */
 import { thrownText } from '../../protocol/describe.ts';
 import { CacheError } from '../../protocol/errors.ts';

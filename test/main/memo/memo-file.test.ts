@@ -1,39 +1,21 @@
 /** A memo file, as the memos that share it see it. */
-import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { appendFileSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type MemoFile, type MemoFileOptions, openMemoFile } from '../../../src/main/memo/file/memo-file.ts';
-import type { MemoRecord } from '../../../src/main/memo/tier.ts';
+import type { MemoFileOptions } from '../../../src/main/memo/file/memo-file.ts';
+import { MemoFolder, record } from '../../support/memo-folder.ts';
 
+let folder: MemoFolder;
 let directory: string;
 let path: string;
-const opened: MemoFile[] = [];
+const open = (options?: Partial<MemoFileOptions>) => folder.open(options);
 
 beforeEach(() => {
-  directory = mkdtempSync(join(tmpdir(), 'shardstash-memo-'));
-  path = join(directory, 'f.log');
+  folder = new MemoFolder();
+  ({ directory, path } = folder);
 });
 
-afterEach(() => {
-  for (const file of opened.splice(0)) file.close();
-  rmSync(directory, { recursive: true, force: true });
-});
-
-function open(options: Partial<MemoFileOptions> = {}): MemoFile {
-  const file = openMemoFile({ path, name: 'f', ...options });
-  opened.push(file);
-  return file;
-}
-
-const record = (result: unknown, rest: Partial<MemoRecord> = {}): MemoRecord => ({
-  result,
-  args: undefined,
-  version: undefined,
-  createdAtMs: 1_000,
-  expiresAtMs: Number.POSITIVE_INFINITY,
-  ...rest,
-});
+afterEach(() => folder.remove());
 
 describe('results', () => {
   test('are there for who opens the file next, with all that is known of them', () => {

@@ -34,7 +34,6 @@ export class FrameReader {
 
   /** Reads an open file up to its size, or to where it ends by now. */
   read(files: Files, fd: number, size: number, visit: VisitFrame): void {
-    this.size = size;
     let from = this.offset;
     let needs = 0;
     while (from < size) {
@@ -51,6 +50,8 @@ export class FrameReader {
       }
       from += next;
     }
+    // Not before: what a disk has failed to read is read again.
+    this.size = size;
     if (this.#window.length > WINDOW_BYTES) {
       this.#window = Buffer.alloc(0);
     }

@@ -9,9 +9,9 @@
  *
  * A result is acknowledged when the system has it, where it survives the end of the process; with `sync: true` when the medium
  * has it, which holds up the thread for as long as that takes. What is damaged is passed over and told once: it is computed
- * again.
+ * again, or is what it was before the damaged piece replaced or deleted it.
  *
- * What it is bad at: every opener has all keys in memory (120 bytes for a key of 32), and reads the whole file first.
+ * What it is bad at: every opener has all keys in memory (90 bytes for a key of 32), and reads the whole file first.
  * What was replaced takes room until the file is compacted (compact.ts).
  */
 import { randomBytes } from 'node:crypto';
@@ -46,7 +46,7 @@ export interface MemoFileFacts {
   readonly serializer: string;
   readonly entries: number;
   readonly bytes: number;
-  /** How many pieces of the file, or results that were asked for, are damaged. */
+  /** How many pieces of the file, or results that were asked for, were found damaged since it was opened. */
   readonly damaged: number;
 }
 

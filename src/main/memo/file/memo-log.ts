@@ -16,7 +16,7 @@ import fs from 'node:fs';
 import { dirname } from 'node:path';
 import { engineError, storeError } from '../../../protocol/engines/faults.ts';
 import { CacheError } from '../../../protocol/errors.ts';
-import type { Files } from '../../../protocol/files.ts';
+import { type Files, syncDirectory } from '../../../protocol/files.ts';
 import { isAlive, nextNumber, OWN_MARK } from '../../../protocol/process-mark.ts';
 import { assertMemo } from './foreign.ts';
 import { type FileHead, FRAME_HEAD_BYTES, FREEZE, FrameView, frameOf, headFrame, sealFrame, THAW } from './frame.ts';
@@ -69,6 +69,8 @@ export class MemoLog {
   #freeze: Freeze | undefined;
   /** The frame that was just appended, until it is met. */
   #sought: Buffer | undefined;
+  /** Whether the name of the file survives the machine's end, too. */
+  #isNameSynced = false;
   /** Of files that have been replaced. */
   #holesBefore = 0;
 
@@ -124,7 +126,13 @@ export class MemoLog {
 
   /** Makes all that was appended survive the machine's end. */
   sync(): void {
-    this.#during('sync a memo file', () => this.#files.fsyncSync(this.#fd));
+    this.#during('sync a memo file', () => {
+      this.#files.fsyncSync(this.#fd);
+      if (!this.#isNameSynced) {
+        syncDirectory(this.#files, dirname(this.path));
+        this.#isNameSynced = true;
+      }
+    });
   }
 
   close(): void {
@@ -139,13 +147,12 @@ export class MemoLog {
     try {
       return step();
     } catch (cause) {
-      throw engineError(doing, this.path, cause);
+      throw engineError(doing, this.path, cause, 'filename');
     }
   }
 
   #open(): void {
-    this.#files.mkdirSync(dirname(this.path), { recursive: true });
-    const fd = this.#files.openSync(this.path, APPENDING);
+    const fd = this.#openPath();
     let size: number;
     try {
       const stat = this.#files.fstatSync(fd);
@@ -159,6 +166,7 @@ export class MemoLog {
     }
     this.close();
     this.#fd = fd;
+    this.#isNameSynced = false;
     this.#restart();
     this.#read(size);
     for (let tries = 0; this.#reader.head === undefined; tries++) {
@@ -169,6 +177,18 @@ export class MemoLog {
       this.#write(headFrame(this.#head, Date.now()));
       this.#restart();
       this.#read(this.#files.fstatSync(fd).size);
+    }
+  }
+
+  #openPath(): number {
+    try {
+      return this.#files.openSync(this.path, APPENDING);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') {
+        throw error;
+      }
+      this.#files.mkdirSync(dirname(this.path), { recursive: true });
+      return this.#files.openSync(this.path, APPENDING);
     }
   }
 

@@ -7,22 +7,27 @@ import type { RecordCodec } from '../../codec/record-codec.ts';
 import type { MemoRecord } from '../tier.ts';
 
 interface Kept {
-  readonly result?: unknown;
-  readonly args?: readonly unknown[];
-  readonly version?: string;
+  result?: unknown;
+  args?: readonly unknown[];
+  version?: string;
 }
 
 /** Throws SERIALIZATION_ERROR or VALUE_TOO_LARGE for the result. */
 export function encodeResult(codec: RecordCodec, { result, args, version, expiresAtMs }: MemoRecord): Buffer {
-  const kept = { ...(result === undefined ? {} : { result }), ...(version === undefined ? {} : { version }) };
-  if (args !== undefined) {
-    try {
-      return codec.encodeSync({ ...kept, args }, expiresAtMs);
-    } catch {
-      // Where it is the result that cannot be stored, it says so now.
-    }
+  const kept: Kept = {};
+  if (result !== undefined) kept.result = result;
+  if (version !== undefined) kept.version = version;
+  if (args === undefined) {
+    return codec.encodeSync(kept, expiresAtMs);
   }
-  return codec.encodeSync(kept, expiresAtMs);
+  kept.args = args;
+  try {
+    return codec.encodeSync(kept, expiresAtMs);
+  } catch {
+    // Where it is the result that cannot be stored, this says so.
+    delete kept.args;
+    return codec.encodeSync(kept, expiresAtMs);
+  }
 }
 
 /** Throws STORE_CORRUPT, STORE_FOREIGN, MISSING_DEPENDENCY, or SERIALIZATION_ERROR where another serializer wrote it. */

@@ -24,7 +24,7 @@ export async function lockRewriting(files: Files, path: string): Promise<() => v
         throw new CacheError('LOCKED', message, { path, cause: error });
       }
       if (tries === TRIES_MAX || codeOf(error) !== 'ENOENT') {
-        throw engineError('lock a memo file', directory, error);
+        throw engineError('lock a memo file', directory, error, 'filename');
       }
     }
   }

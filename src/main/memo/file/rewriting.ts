@@ -132,7 +132,7 @@ class Rewriting implements Ledger {
       return { entries, dropped, bytesBefore, bytesAfter: this.#bytesAfter };
     } catch (error) {
       discard(this.#files, this.#temporary);
-      throw engineError('rewrite a memo file', this.#path, error);
+      throw engineError('rewrite a memo file', this.#path, error, 'filename');
     } finally {
       closeTemporary();
       this.#log.close();
@@ -292,6 +292,6 @@ function attempt<T>(path: string, step: () => T): T {
   try {
     return step();
   } catch (cause) {
-    throw engineError('rewrite a memo file', path, cause);
+    throw engineError('rewrite a memo file', path, cause, 'filename');
   }
 }

@@ -28,13 +28,21 @@ export interface UpgradeOptions {
  * Others may have the file open; what they store meanwhile gets its new key, too. Rejects with ENGINE_ERROR, STORE_FOREIGN, LOCKED,
  * UNKNOWN_PLUGIN, or what `hash` throws: then the file is as it was.
  */
-export function upgrade(path: string, options: UpgradeOptions): Promise<Rewritten> {
+export async function upgrade(path: string, options: UpgradeOptions): Promise<Rewritten> {
   const { hash, backup = true, removeBackupOnFailure = false, files = diskFiles } = options;
   if (typeof hash !== 'function') {
     throw misuse('INVALID_CONFIG', '`hash` to be a function from arguments to a text', hash, { option: 'hash' });
   }
-  const rewriterOf = ({ serializer }: FileHead) => new Rehash(hash, options.codec ?? codecOf(serializer));
-  return rewriteMemoFile({ files, path, backup, removeBackupOnFailure, rewriterOf });
+  let rehash: Rehash | undefined;
+  const rewriterOf = ({ serializer }: FileHead) => {
+    rehash = new Rehash(hash, options.codec ?? codecOf(serializer));
+    return rehash;
+  };
+  try {
+    return await rewriteMemoFile({ files, path, backup, removeBackupOnFailure, rewriterOf });
+  } catch (error) {
+    throw rehash?.thrown === undefined ? error : rehash.thrown.error;
+  }
 }
 
 /** Of a serializer that is built in. */
@@ -43,6 +51,8 @@ export function codecOf(serializer: string): RecordCodec {
 }
 
 class Rehash implements Rewriter {
+  /** What `hash` has thrown. */
+  thrown: { readonly error: unknown } | undefined;
   readonly #hash: UpgradeOptions['hash'];
   readonly #codec: RecordCodec;
   /** The new keys of old ones, for those that are deleted while it runs. */
@@ -76,13 +86,23 @@ class Rehash implements Rewriter {
     if (args === undefined) {
       return undefined;
     }
-    const key: unknown = this.#hash(args);
-    if (typeof key !== 'string') {
-      throw misuse('INVALID_KEY', '`hash` to return a text', key);
-    }
-    checkKey(key);
+    const key = this.#keyOf(args);
     this.#keys.set(frame.key, key);
     return sealed({ kind, key, payload, createdAtMs, expiresAtMs }, seed);
+  }
+
+  #keyOf(args: readonly unknown[]): string {
+    try {
+      const key: unknown = this.#hash(args);
+      if (typeof key !== 'string') {
+        throw misuse('INVALID_KEY', '`hash` to return a text', key);
+      }
+      checkKey(key);
+      return key;
+    } catch (error) {
+      this.thrown = { error };
+      throw error;
+    }
   }
 }
 

@@ -35,6 +35,6 @@ export function walkMemoFile(files: Files, path: string, visit: VisitFrame, gap:
       files.closeSync(fd);
     }
   } catch (cause) {
-    throw engineError('read a memo file', path, cause);
+    throw engineError('read a memo file', path, cause, 'filename');
   }
 }

@@ -136,7 +136,10 @@ describe('a snapshot without a cache', () => {
     const reading = readSnapshot(path);
     await reading.next();
     renameSync(write('newer.snapshot', large('b')), path);
-    await expect(all(reading)).rejects.toMatchObject({ code: 'CACHE_LOAD_ERROR', message: /saved anew/ });
+    await expect(all(reading)).rejects.toMatchObject({
+      code: 'CACHE_LOAD_ERROR',
+      message: expect.stringMatching(/saved anew/),
+    });
   });
 
   test('is never written over something, nor in part', async () => {
@@ -192,7 +195,7 @@ describe('what is no whole snapshot', () => {
       const path = join(folder, name);
       writeFileSync(path, bytes);
       expect(await all(verifySnapshot(path))).toEqual([expect.stringMatching(told)]);
-      const refused = { code: 'CACHE_LOAD_ERROR', path, message: told };
+      const refused = { code: 'CACHE_LOAD_ERROR', path, message: expect.stringMatching(told) };
       await expect(inspectSnapshot(path)).rejects.toMatchObject(refused);
       await expect(all(readSnapshot(path))).rejects.toMatchObject(refused);
       await expect(convertSnapshot(path, join(folder, 'none.json'))).rejects.toMatchObject(refused);
@@ -251,7 +254,10 @@ describe('a snapshot and a store', () => {
     writeFileSync(cut, readFileSync(path).subarray(0, -5));
     const before = readdirSync(folder);
     const refused = snapshotToStore(cut, join(folder, 'never'), { engine: 'log' });
-    await expect(refused).rejects.toMatchObject({ code: 'CACHE_LOAD_ERROR', message: new RegExp(basename(cut)) });
+    await expect(refused).rejects.toMatchObject({
+      code: 'CACHE_LOAD_ERROR',
+      message: expect.stringContaining(basename(cut)),
+    });
     await expect(snapshotToStore(path, source, { engine: 'log' })).rejects.toMatchObject({ code: 'STORE_FOREIGN' });
     expect(readdirSync(folder)).toEqual(before);
   });

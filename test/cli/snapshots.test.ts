@@ -1,4 +1,5 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { readSnapshot } from 'shardstash/snapshot';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import type { Command } from '../../src/main/cli/command.ts';
 import { compact } from '../../src/main/cli/compact.ts';
@@ -111,6 +112,10 @@ test('convert makes text, snapshots and stores of snapshots, and counts what it 
   expect(await run(convert, text, store, '--engine', 'json', '--base64')).toContain('from a json snapshot to json at');
   expect(await run(convert, store, again)).toContain('10 entries copied from json to a binary snapshot at');
   expect(await run(verify, again)).toBe('It is whole.\n');
+  const read = new Map<unknown, unknown>();
+  for await (const { key, value, expiresAt } of readSnapshot(again)) read.set(key, [value, expiresAt]);
+  expect(read.get('k8')).toEqual([{ i: 8, at: new Date(0) }, EVER]);
+  expect(read.get(HOSTILE)).toEqual([10n, UNTIL]);
   // The file of a store looks as a snapshot does.
   const inside = JSON.parse(await run(inspect, `${store}/store.json`, '--json'));
   expect(inside).toMatchObject({ kind: 'store', engine: 'json', entries: 10, base64: true });

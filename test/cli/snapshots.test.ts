@@ -159,6 +159,7 @@ test('what is damaged, foreign or not there is told in one line with exit code 1
   await expect(run(convert, cut, to)).rejects.toThrow('without its end');
   await expect(run(convert, path, to, '--serializer', 'pickle')).rejects.toThrow('Expected --serializer to be one of');
   await expect(run(convert, path, to, '--compression', 'zlib')).rejects.toThrow('a snapshot has none');
+  await expect(run(convert, path, folder.path('.'), '--engine', 'log')).rejects.toThrow('something at');
   await expect(run(inspect, path, '--name', 'a')).rejects.toThrow('redis:// place only');
   expect(readdirSync(folder.path('.'))).toEqual(before);
   expect(existsSync(to)).toBe(false);

@@ -13,7 +13,9 @@ const OPTIONS = { json: { type: 'boolean' }, name: { type: 'string' } } as const
 const HELP = `Usage: shardstash compact PATH [options]
 
 Gives back what removed, replaced and expired entries take on the disk, and in a memo file what is damaged. Who has a store open for
-himself must close it first; a memo file may be in use. A snapshot has nothing to give back. ${PATH_HELP}
+himself must close it first; a memo file may be in use. A snapshot has nothing to give back.
+
+${PATH_HELP}
 
   --name NAME    of the store on a server, which has nothing to give back
   --json         one JSON object: { "path", "entries", "bytesBefore", "bytesAfter" }; of a memo file with "dropped"

@@ -45,7 +45,7 @@ function factsOf(found: SnapshotInspection, style: Style): string[] {
   return [
     row(style, 'snapshot', format, encoding),
     row(style, 'entries', count(entries), entries === 0 ? '' : gone),
-    row(style, 'size', bytes(found.bytes), ''),
+    row(style, 'size', bytes(found.bytes), 'one file'),
     label(style, 'saved') + (timeOf(found.savedAt) ?? 'it does not say when'),
   ];
 }

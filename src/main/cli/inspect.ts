@@ -16,7 +16,9 @@ const HELP = `Usage: shardstash inspect PATH [options]
 
 Tells what lies at PATH: of a store its engine, encoding and who has it open for himself; of a snapshot when it was saved, by what
 cache, and how many of its entries have expired since; of a memo file which function's results it has. Of each how many entries it
-has, how large it is, and what is seen to be damaged. Nothing is changed. ${PATH_HELP}
+has, how large it is, and what is seen to be damaged. Nothing is changed.
+
+${PATH_HELP}
 
   --keys N       shows N entries, keys and values: of a snapshot the hottest, of a memo the latest, with arguments
   --name NAME    of the store on a server
@@ -30,7 +32,7 @@ const LOOKS: Readonly<Record<Kind, (place: string, options: LookOptions) => Prom
 };
 
 export const inspect: Command = {
-  summary: 'tell what a store, a snapshot or a memo file is, and what is in it',
+  summary: 'tell what a store, a snapshot or a memo file is, how large, and what is in it',
   help: HELP,
   async run(args) {
     const { values, positionals } = parseArguments(args, OPTIONS);

@@ -24,8 +24,8 @@ const SERVER = /^rediss?:\/\//i;
 /** Of a file that is nothing of ours. */
 const SHOWN_BYTES = 16;
 
-export const PATH_HELP = `PATH is the folder of a store (the one with its manifest.json), a file in it, or redis://HOST:PORT with --name;
-a snapshot of a cache, binary or JSON; or the file of a memo.`;
+export const PATH_HELP = `PATH is the folder of a store (the one with its manifest.json), a file in it, or redis://HOST:PORT with --name; a snapshot of a
+cache, binary or JSON; or the file of a memo. What it is its content tells, not its name.`;
 
 /** Exactly so many. `what` names them, as the help does. */
 export function placesOf(positionals: readonly string[], what: readonly string[]): readonly string[] {
@@ -63,15 +63,23 @@ export function kindOf(place: string): Kind {
   return isSnapshot(path) && !isOfStore(path) ? 'snapshot' : 'store';
 }
 
+/** Of errors of ours, and of misuse. */
+interface Told {
+  readonly code: unknown;
+  readonly option: unknown;
+  readonly path: unknown;
+}
+
 /** What stopped a command: what is wrong with an option as a mistake of the caller's, and a file that is nothing of ours as that. */
 export function asPlaceFault(error: unknown, place: string): unknown {
-  const { code, option } = error instanceof Error ? (error as Error & { code?: unknown; option?: unknown }) : {};
+  const { code, option, path: about } = error instanceof Error ? (error as Partial<Told>) : {};
   const spoken = SPOKEN[String(option)];
   if ((code === 'INVALID_CONFIG' || code === 'UNKNOWN_PLUGIN') && spoken !== undefined) {
     return new UsageError((error as Error).message.replaceAll(`\`${option}\``, spoken));
   }
   const path = resolve(place);
-  if (code === 'STORE_FOREIGN' && statSync(path, { throwIfNoEntry: false })?.isFile() === true && !isMemoFile(path)) {
+  const isFile = about === path && statSync(path, { throwIfNoEntry: false })?.isFile() === true;
+  if (code === 'STORE_FOREIGN' && isFile && !isMemoFile(path)) {
     const begin = beginOf(path);
     const what = begin === '' ? 'it is empty' : `it begins with ${begin}`;
     return new Error(`${path} is no snapshot, no memo file and no part of a store: ${what}`);

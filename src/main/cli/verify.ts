@@ -15,7 +15,9 @@ const FINDINGS_MAX = 100_000;
 
 const HELP = `Usage: shardstash verify PATH [options]
 
-Reads all of a store, a snapshot or a memo file, and prints a sentence for each thing that is wrong. Nothing is mended. ${PATH_HELP}
+Reads all of a store, a snapshot or a memo file, and prints a sentence for each thing that is wrong. Nothing is mended.
+
+${PATH_HELP}
 
   --name NAME    of the store on a server
   --json         one JSON object: { "path", "findings" }
@@ -32,7 +34,7 @@ const VERIFIERS: Readonly<Record<Kind, (place: string, name: string | undefined)
 };
 
 export const verify: Command = {
-  summary: 'read all of one, and tell each thing that is wrong',
+  summary: 'read all of a store, a snapshot or a memo file, and tell what is wrong',
   help: HELP,
   async run(args) {
     const { values, positionals } = parseArguments(args, OPTIONS);

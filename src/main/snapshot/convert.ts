@@ -20,6 +20,9 @@ import { v8FormatOf } from './v8-format.ts';
 /** Of values in a text that does not say: that of a cache whose options do not. */
 const DEFAULT = 'msgpack';
 
+/** What the serializer of the old one is called here. */
+export const FROM = 'fromSerializer';
+
 export interface ConvertSnapshotOptions {
   /** Of the new values. Default: as they are. */
   readonly serializer?: SerializerOption | undefined;
@@ -47,7 +50,7 @@ export async function convertSnapshot(
   { serializer, fromSerializer }: ConvertSnapshotOptions = {},
 ): Promise<ConvertedSnapshot> {
   const given = serializer === undefined ? undefined : createCodec(await loadSerializer(resolveSerializer(serializer)));
-  const source = await openSnapshot(from, { serializer: fromSerializer });
+  const source = await openSnapshot(from, { serializer: fromSerializer }, FROM);
   const nowMs = Date.now();
   let expired = 0;
   let name = '';
@@ -68,7 +71,10 @@ export async function convertSnapshot(
     name = target?.name ?? told;
     const isSame = source.format === 'binary' && name === told;
     const format = isSame && v8 !== undefined ? { v8 } : v8FormatOf(name);
-    return { facts: { serializer: name, ...format, eviction, savedAtMs }, codec: () => target ?? codecOf(source) };
+    return {
+      facts: { serializer: name, ...format, eviction, savedAtMs },
+      codec: () => target ?? codecOf(source, FROM),
+    };
   });
   const { path, format } = source;
   return { ...made, serializer: name, expired, from: { path, format } };
@@ -89,5 +95,5 @@ export function sameAs(source: OpenedSnapshot): ValueCodec | undefined {
 
 function encodedAnew(entry: SnapshotEntry, source: OpenedSnapshot, target: ValueCodec): SnapshotEntry {
   const { tag, value } = entry;
-  return { ...entry, ...encodeValue(codecOf(source).decode(tag, value, value.length), target) };
+  return { ...entry, ...encodeValue(codecOf(source, FROM).decode(tag, value, value.length), target) };
 }

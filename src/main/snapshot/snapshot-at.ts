@@ -80,22 +80,26 @@ export function isSnapshot(path: string): boolean {
   }
 }
 
-/** Rejects with CACHE_LOAD_ERROR, INVALID_CONFIG and UNKNOWN_PLUGIN. */
-export async function openSnapshot(place: string, { serializer }: SnapshotPlaceOptions = {}): Promise<OpenedSnapshot> {
+/** Rejects with CACHE_LOAD_ERROR, INVALID_CONFIG and UNKNOWN_PLUGIN. `option` is what the caller calls the serializer of the snapshot. */
+export async function openSnapshot(
+  place: string,
+  { serializer }: SnapshotPlaceOptions = {},
+  option = 'serializer',
+): Promise<OpenedSnapshot> {
   if (typeof place !== 'string' || place === '' || place.includes('\0')) {
     throw misuse('INVALID_CONFIG', '`path` to be the path of a file', place, { option: 'path' });
   }
   const path = resolve(place);
   const given = serializer === undefined ? undefined : createCodec(await loadSerializer(resolveSerializer(serializer)));
   const bytes = withSource(diskFiles, path, (source) => source.bytes);
-  return isText(diskFiles, path) ? openText(path, bytes) : openBinary(path, bytes, given);
+  return isText(diskFiles, path) ? openText(path, bytes) : openBinary(path, bytes, given, option);
 }
 
 /** What reads the values. Throws INVALID_CONFIG where it was not given. */
-export function codecOf({ codec, path, told }: OpenedSnapshot): ValueCodec {
+export function codecOf({ codec, path, told }: OpenedSnapshot, option = 'serializer'): ValueCodec {
   if (codec === undefined) {
-    const expected = `\`serializer\` to be the one named '${told().serializer}', with which the snapshot ${path} was saved`;
-    throw misuse('INVALID_CONFIG', expected, undefined, { option: 'serializer' });
+    const expected = `\`${option}\` to be the one named '${told().serializer}', with which the snapshot ${path} was saved`;
+    throw misuse('INVALID_CONFIG', expected, undefined, { option });
   }
   return codec;
 }
@@ -125,12 +129,12 @@ function openText(path: string, bytes: number): OpenedSnapshot {
   };
 }
 
-function openBinary(path: string, bytes: number, given: ValueCodec | undefined): OpenedSnapshot {
+function openBinary(path: string, bytes: number, given: ValueCodec | undefined, option: string): OpenedSnapshot {
   const index = readIndex(diskFiles, path);
   const { serializer, v8, eviction, shards, savedAtMs } = index.facts;
   if (given !== undefined && given.name !== serializer) {
-    const expected = `\`serializer\` to be '${serializer}', with which the snapshot ${path} was saved`;
-    throw misuse('INVALID_CONFIG', expected, given.name, { option: 'serializer' });
+    const expected = `\`${option}\` to be '${serializer}', with which the snapshot ${path} was saved`;
+    throw misuse('INVALID_CONFIG', expected, given.name, { option });
   }
   return {
     path,

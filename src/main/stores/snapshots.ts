@@ -15,7 +15,7 @@ import {
   type SerializerOption,
   type ValueCodec,
 } from '../serializers/index.ts';
-import { type ConvertSnapshotOptions, sameAs } from '../snapshot/convert.ts';
+import { type ConvertSnapshotOptions, FROM, sameAs } from '../snapshot/convert.ts';
 import { encodeValue } from '../snapshot/json-entry.ts';
 import { type MadeSnapshot, makeSnapshot } from '../snapshot/make.ts';
 import { readEntry } from '../snapshot/read.ts';
@@ -52,12 +52,12 @@ export interface LoadedStore extends Pick<Converted, 'entries' | 'expired' | 'to
 export async function snapshotToStore(from: string, to: string, options: ConvertOptions = {}): Promise<LoadedStore> {
   const { engine, serializer, compression, base64, name, fromSerializer } = options;
   await assertNew(to, engine);
-  const source = await openSnapshot(from, { serializer: fromSerializer });
+  const source = await openSnapshot(from, { serializer: fromSerializer }, FROM);
   const batches = source.batches();
   try {
     // Behind its first entries a text has said what it is.
     let next = await batches.next();
-    const codec = codecOf(source);
+    const codec = codecOf(source, FROM);
     const wanted = {
       engine,
       serializer: serializer ?? fromSerializer ?? (sameAs(source)?.name as SerializerOption),

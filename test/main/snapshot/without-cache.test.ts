@@ -104,7 +104,10 @@ describe('a snapshot without a cache', () => {
     const asked = { code: 'INVALID_CONFIG', option: 'serializer' };
     await expect(all(readSnapshot(copy))).rejects.toMatchObject(asked);
     await expect(all(readSnapshot(copy, { serializer: 'json' }))).rejects.toMatchObject(asked);
-    await expect(convertSnapshot(copy, join(folder, 'own.json'))).rejects.toMatchObject(asked);
+    const text = join(folder, 'own.json');
+    await expect(convertSnapshot(copy, text)).rejects.toMatchObject({ ...asked, option: 'fromSerializer' });
+    await convertSnapshot(copy, text, { fromSerializer: upper, serializer: 'msgpack' });
+    expect(await all(readSnapshot(text))).toMatchObject([{ key: 'a', value: 'X' }]);
   });
 
   test('loses what has expired when it is converted, and not when it is read; what has a grace has not', async () => {

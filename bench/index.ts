@@ -14,6 +14,7 @@ import { filter } from './filter.ts';
 import { get } from './get.ts';
 import { growth } from './growth.ts';
 import { hitRatio } from './hit-ratio.ts';
+import { memo } from './memo.ts';
 import { memory } from './memory.ts';
 import { micro } from './micro/index.ts';
 import { mixed } from './mixed.ts';
@@ -21,6 +22,7 @@ import { near } from './near.ts';
 import { ownerReads } from './owner-reads.ts';
 import { policy } from './policy.ts';
 import { set } from './set.ts';
+import { snapshot } from './snapshot.ts';
 import { stores } from './stores.ts';
 import { compareRuns, type Run, readBaseline, renderComparison } from './support/baseline.ts';
 import type { Bench, Report } from './support/bench.ts';
@@ -48,6 +50,8 @@ const benches = {
   memory,
   stores,
   tier,
+  snapshot,
+  memo,
   micro,
 } satisfies Record<string, Bench>;
 

@@ -167,6 +167,19 @@ describe('a disk', () => {
     expect(other.claim('k').isGranted).toBe(true);
   });
 
+  test('that fails after a claim was written has it taken back later', () => {
+    vi.useFakeTimers();
+    const disk = new FaultyFiles();
+    const [file, other] = [folder.open({ files: disk.files }), folder.open()];
+    // The first look is the one before the claim.
+    disk.fault = { code: 'EIO', calls: ['statSync'], strikes: onlyThe(2) };
+    expect(() => file.claim('k')).toThrow(expect.objectContaining({ code: 'ENGINE_ERROR' }));
+    expect(other.claim('k').isGranted).toBe(false);
+    vi.advanceTimersByTime(10_000);
+    expect(other.claim('k').isGranted).toBe(true);
+    expect(vi.getTimerCount()).toBe(1);
+  });
+
   test('on which a path cannot be opened says what to do', () => {
     const disk = new FaultyFiles();
     disk.fault = { code: 'EACCES', calls: ['openSync'], strikes: always };

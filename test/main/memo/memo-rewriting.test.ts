@@ -131,6 +131,14 @@ describe('compact', () => {
     expect(readFileSync(`${path}.bak.bak`, 'utf8')).toBe('one');
   });
 
+  test('of an empty file makes one that can be used', async () => {
+    writeFileSync(path, '');
+    expect(await compact(path)).toMatchObject({ entries: 0, dropped: 0 });
+    const file = open();
+    file.set('a', record(1));
+    expect([open().get('a')?.result, file.facts().serializer]).toEqual([1, 'msgpack']);
+  });
+
   test('of no file, or of two at once, says so', async () => {
     await expect(compact(path)).rejects.toMatchObject({ code: 'ENGINE_ERROR', cause: { code: 'ENOENT' } });
     expect(readdirSync(directory)).toEqual([]);

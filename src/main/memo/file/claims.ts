@@ -4,40 +4,33 @@
  *
  *     claim A   claim B   release B   result of A        A computes; B was second, has taken its claim back, and waits
  *
- * Of all who append at once exactly one stands first, so one computes. Those who wait look at the file's size again and
- * again, with growing pauses: what a watcher of the system would tell comes late, or never, or differs from one system to the next, and it
- * holds up nobody to look (1 us).
+ * Of all who append at once exactly one stands first, so one computes. The others look again and again (file-claim.ts).
  *
  * A lease is for those of whose end nothing is seen: a thread that is terminated. Whoever works renews it.
  */
-import { setTimeout as pause } from 'node:timers/promises';
-import { nextNumber, OWN_MARK, partsOfMark } from '../../../protocol/process-mark.ts';
+import { nextNumber, OWN_MARK } from '../../../protocol/process-mark.ts';
 import type { Claim } from '../tier.ts';
 import { ClaimTable, heldHere, type StandingClaim } from './claim-table.ts';
+import { GrantedClaim, RefusedClaim } from './file-claim.ts';
 import { CLAIM, frameOf, RELEASE } from './frame.ts';
 
 /** For how long a claim counts for the other threads of its process when nobody renews it: one that is terminated cannot give it back. */
 export const LEASE_MS = 30_000;
 const RENEW_MS = LEASE_MS / 3;
-/** Between two looks of one who waits. */
-const PAUSE_MS_MIN = 1;
-const PAUSE_MS_MAX = 20;
+const OWN = Buffer.from(OWN_MARK, 'latin1');
 /** Of so many keys it is known that `get` has found nothing; of older ones a result may be computed twice. */
 const MISSED_MAX = 65_536;
-/** No timer takes more. */
-const WAIT_MS_MAX = 2 ** 31 - 1;
 
 interface Opener {
   append(frame: Buffer): void;
   refresh(): void;
-  isClosed(): boolean;
 }
 
 export class FileClaims {
   readonly table = new ClaimTable();
   readonly #opener: Opener;
   readonly #held = new Map<string, number>();
-  /** Given back, but the disk did not take it: tried again with the next renewal. */
+  /** Given back, or never held, but the disk did not take that: tried again with the next renewal. */
   readonly #owed = new Map<number, string>();
   /** Keys that `get` has not found; and of those, the ones that have a result by now. */
   readonly #missed = new Set<string>();
@@ -96,6 +89,8 @@ export class FileClaims {
       this.#append(key, ticket);
     } catch (error) {
       heldHere.delete(ticket);
+      // It may stand there nonetheless.
+      this.#owe(key, ticket);
       throw error;
     }
     const first = this.table.holderOf(key, Date.now());
@@ -130,15 +125,10 @@ export class FileClaims {
     this.#renewal = undefined;
   }
 
-  get isClosed(): boolean {
-    return this.#opener.isClosed();
-  }
-
   #append(key: string, ticket: number): void {
     const nowMs = Date.now();
-    const payload = Buffer.from(OWN_MARK, 'latin1');
     this.#opener.append(
-      frameOf({ kind: CLAIM, key, payload, ticket, createdAtMs: nowMs, expiresAtMs: nowMs + LEASE_MS }),
+      frameOf({ kind: CLAIM, key, payload: OWN, ticket, createdAtMs: nowMs, expiresAtMs: nowMs + LEASE_MS }),
     );
   }
 
@@ -153,9 +143,13 @@ export class FileClaims {
       this.#owed.delete(ticket);
     } catch {
       // The disk is full, perhaps. The caller has an error of its own to tell; this is tried again while the file is open.
-      this.#owed.set(ticket, key);
-      this.#renewal ??= setInterval(() => this.#renew(), RENEW_MS).unref();
+      this.#owe(key, ticket);
     }
+  }
+
+  #owe(key: string, ticket: number): void {
+    this.#owed.set(ticket, key);
+    this.#renewal ??= setInterval(() => this.#renew(), RENEW_MS).unref();
   }
 
   #drop(key: string, ticket: number): void {
@@ -173,6 +167,12 @@ export class FileClaims {
   }
 
   #renew(): void {
+    try {
+      this.#opener.refresh();
+    } catch {
+      // Whoever calls next is told. Until the disk can be read again nothing can be given back.
+      return;
+    }
     for (const [ticket, key] of this.#owed) this.#giveBack(key, ticket);
     for (const [key, ticket] of this.#held) {
       try {
@@ -183,92 +183,4 @@ export class FileClaims {
     }
     this.#rest();
   }
-}
-
-class GrantedClaim implements Claim {
-  readonly isGranted = true;
-  readonly holder = undefined;
-  readonly #claims: FileClaims;
-  readonly #key: string;
-  readonly #ticket: number;
-
-  constructor(claims: FileClaims, key: string, ticket: number) {
-    this.#claims = claims;
-    this.#key = key;
-    this.#ticket = ticket;
-  }
-
-  release(): void {
-    this.#claims.release(this.#key, this.#ticket);
-  }
-
-  async wait(): Promise<boolean> {
-    return true;
-  }
-
-  waitSync(): boolean {
-    return true;
-  }
-}
-
-class RefusedClaim implements Claim {
-  readonly isGranted = false;
-  readonly holder: string | undefined;
-  readonly #claims: FileClaims;
-  readonly #key: string;
-  readonly #holder: StandingClaim | undefined;
-
-  /** Without a holder there is nothing to wait for. */
-  constructor(claims: FileClaims, key: string, holder: StandingClaim | undefined) {
-    this.#claims = claims;
-    this.#key = key;
-    this.#holder = holder;
-    this.holder = holder && describeHolder(holder.mark);
-  }
-
-  /** It has been given back already: it would stand in the way of others. */
-  release(): void {}
-
-  async wait(timeoutMs: number, signal?: AbortSignal): Promise<boolean> {
-    const end = performance.now() + timeoutMs;
-    for (let pauseMs = PAUSE_MS_MIN; !this.#isOver(); pauseMs = Math.min(PAUSE_MS_MAX, pauseMs * 2)) {
-      const left = end - performance.now();
-      if (left <= 0 || signal?.aborted) {
-        return false;
-      }
-      try {
-        await pause(Math.min(pauseMs, left, WAIT_MS_MAX), undefined, signal && { signal });
-      } catch (error) {
-        if (signal?.aborted) return false;
-        throw error;
-      }
-    }
-    return true;
-  }
-
-  /** False at once where this thread itself has the key: it cannot both sleep and compute. */
-  waitSync(timeoutMs: number): boolean {
-    const end = performance.now() + timeoutMs;
-    const word = new Int32Array(new SharedArrayBuffer(4));
-    for (let pauseMs = PAUSE_MS_MIN; !this.#isOver(); pauseMs = Math.min(PAUSE_MS_MAX, pauseMs * 2)) {
-      const left = end - performance.now();
-      if (left <= 0 || (this.#holder !== undefined && heldHere.has(this.#holder.ticket))) {
-        return false;
-      }
-      Atomics.wait(word, 0, 0, Math.min(pauseMs, left));
-    }
-    return true;
-  }
-
-  #isOver(): boolean {
-    return this.#holder === undefined || this.#claims.hasChanged(this.#key, this.#holder);
-  }
-}
-
-function describeHolder(mark: string): string {
-  const parts = partsOfMark(mark);
-  if (parts === undefined) {
-    return 'a process that is not known';
-  }
-  return mark === OWN_MARK ? 'this process' : `process ${parts.pid}${parts.isHere ? '' : ' of another machine'}`;
 }

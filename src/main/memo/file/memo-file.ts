@@ -75,7 +75,6 @@ export class MemoFile implements MemoTier {
     this.#claims = new FileClaims({
       append: (frame) => this.#log.append(frame),
       refresh: () => this.#refresh(),
-      isClosed: () => this.#isClosed,
     });
     const head = { name, serializer: this.#codec.serializerName, seed: randomBytes(4).readUInt32LE() };
     this.#log = new MemoLog({ files, path, head }, this.#ledger());

@@ -19,16 +19,15 @@ import { CacheError } from '../../../protocol/errors.ts';
 import { type Files, syncDirectory } from '../../../protocol/files.ts';
 import { isAlive, nextNumber, OWN_MARK } from '../../../protocol/process-mark.ts';
 import { assertMemo } from './foreign.ts';
-import { type FileHead, FRAME_HEAD_BYTES, FREEZE, FrameView, frameOf, headFrame, sealFrame, THAW } from './frame.ts';
-import { FrameReader, readFully } from './frame-reader.ts';
+import { type FileHead, FREEZE, type FrameView, frameOf, headFrame, sealFrame, THAW } from './frame.ts';
+import { FrameReader } from './frame-reader.ts';
+import { SingleFrames } from './single-frames.ts';
 
 /** How often a frame is written again because it was cut short, or the file has been replaced. */
 const APPEND_TRIES_MAX = 100;
 /** Between two looks at a file that is frozen, and for how long in all. Its lease ends before. */
 const FROZEN_POLL_MS = 1;
 const FROZEN_POLLS_MAX = 60_000;
-/** What is read of a frame at first: as much as costs no more than the call. */
-const FRAME_READ_BYTES = 4_096;
 const APPENDING = fs.constants.O_RDWR | fs.constants.O_APPEND | fs.constants.O_CREAT | (fs.constants.O_NONBLOCK ?? 0);
 
 export interface MemoLogOptions {
@@ -59,8 +58,7 @@ export class MemoLog {
   readonly #files: Files;
   readonly #head: FileHead;
   readonly #ledger: Ledger;
-  readonly #frame = new FrameView();
-  readonly #scratch = Buffer.allocUnsafe(FRAME_READ_BYTES);
+  readonly #frames: SingleFrames;
   readonly #wait = new Int32Array(new SharedArrayBuffer(4));
   #reader = new FrameReader();
   #fd = -1;
@@ -77,6 +75,7 @@ export class MemoLog {
   /** Opens the file, makes it if there is none, and reads it. Throws ENGINE_ERROR or STORE_FOREIGN. */
   constructor({ files, path, head }: MemoLogOptions, ledger: Ledger) {
     this.#files = files;
+    this.#frames = new SingleFrames(files);
     this.path = path;
     this.#head = head;
     this.#ledger = ledger;
@@ -109,7 +108,9 @@ export class MemoLog {
 
   /** The frame at an offset that `visit` was told; undefined where it no longer checks. Good until the next call. */
   frameAt(offset: number): FrameView | undefined {
-    return this.#during('read a memo file', () => this.#frameAt(offset));
+    return this.#during('read a memo file', () =>
+      this.#frames.read(this.#fd, offset, this.#reader.size, this.head.seed),
+    );
   }
 
   /**
@@ -324,24 +325,6 @@ export class MemoLog {
       // A piece of it is garbage like any other.
     }
     this.#read(this.#files.fstatSync(this.#fd).size);
-  }
-
-  #frameAt(offset: number): FrameView | undefined {
-    const length = Math.min(FRAME_READ_BYTES, this.#reader.size - offset);
-    const count = length < FRAME_HEAD_BYTES ? 0 : readFully(this.#files, this.#fd, this.#scratch, length, offset);
-    const frame = this.#frame;
-    if (count < FRAME_HEAD_BYTES || !frame.readHead(this.#scratch, 0, this.head.seed)) {
-      return undefined;
-    }
-    const { byteLength } = frame;
-    if (byteLength > count) {
-      const whole = Buffer.allocUnsafe(byteLength);
-      if (readFully(this.#files, this.#fd, whole, byteLength, offset) < byteLength) {
-        return undefined;
-      }
-      frame.take(whole, 0);
-    }
-    return frame.bodyChecks() ? frame : undefined;
   }
 
   #cutShort(): CacheError {

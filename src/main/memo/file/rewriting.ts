@@ -34,6 +34,9 @@ const FOLLOWS_MAX = 16;
 const LITTLE_BYTES = 64 * 1024;
 const LEFTOVERS_MAX = 1_000;
 
+/** Of a file that is empty, or damaged at its begin. */
+const NO_HEAD: FileHead = { name: '', serializer: 'msgpack', seed: 0 };
+
 /** What becomes of frames. */
 export interface Rewriter {
   /** The whole of a frame of the new file, undefined for none. */
@@ -104,7 +107,7 @@ class Rewriting implements Ledger {
   constructor({ files, path, rewriterOf }: RewriteOptions) {
     this.#files = files;
     this.#path = path;
-    this.#log = new MemoLog({ files, path, head: { name: '', serializer: '', seed: 0 } }, this);
+    this.#log = new MemoLog({ files, path, head: NO_HEAD }, this);
     this.#temporary = temporaryFor(path);
     try {
       this.#rewriter = rewriterOf(this.#log.head);

@@ -605,7 +605,8 @@ export class Cache<V = unknown, K extends CacheKey = CacheKey> {
    * `signal` and `timeout` count until the cache begins to change.
    *
    * Rejects with CACHE_LOAD_ERROR (see `.path` and `.cause`), INVALID_CONFIG for a cache with a `tier`, which keeps its entries by itself,
-   * SHARD_DOWN, SHARD_FAILED, OVERLOADED, TIMEOUT and CACHE_CLOSED.
+   * OVERLOADED, TIMEOUT and CACHE_CLOSED; with SHARD_DOWN or SHARD_FAILED where a shard has no owner, and then, if it lost that in the
+   * middle, with a part of it loaded.
    *
    * @example
    * await cache.save('my_cache_file');

@@ -147,11 +147,14 @@ export class ShardThread {
     const asking = this.#asking.get(reply.task);
     this.#asking.delete(reply.task);
     if (!this.#holdsProcess && !this.isAsked) this.#worker.unref();
+    if (asking === undefined) {
+      return;
+    }
     if ('done' in reply) {
-      asking?.resolve(reply.done);
+      asking.resolve(reply.done);
     } else {
       const { code, message, cause } = reply.failed;
-      asking?.reject(new CacheError(code, message, { shard: this.#body.spec.shard, cause: errorOf(cause) }));
+      asking.reject(new CacheError(code, message, { shard: this.#body.spec.shard, cause: errorOf(cause) }));
     }
   }
 

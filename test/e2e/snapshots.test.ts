@@ -1,13 +1,24 @@
 /** A cache that is saved and loaded: by whom, into how many shards, while what goes on, and what is left when it fails. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  writeFileSync,
+} from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { attachCache, type CacheError, type CacheOptions, type EvictionName, openCache } from 'shardstash';
 import { crashShard, manualClock } from 'shardstash/testing';
 import { describe, expect, test } from 'vitest';
+import { OWN_MARK } from '../../src/protocol/process-mark.ts';
+import { SnapshotWriter } from '../../src/protocol/snapshot/entry.ts';
 import { cachesOfOneTest, outcomeOf, pairs } from '../support/caches.ts';
 import { foldersOfOneTest } from '../support/folders.ts';
 
@@ -204,6 +215,28 @@ describe('save and load', () => {
     expect(filesIn(dir)).toHaveLength(4);
   });
 
+  test('a cache of JSON saves text, which an editor may change and any other serializer reads', async () => {
+    const dir = folder();
+    const cache = await stored(dir, { shards: 1, serializer: 'json' });
+    await cache.set('user:1', { name: 'Ann', at: new Date(5) });
+    const { path } = await cache.save();
+    expect(path).toBe(join(dir, 'cache_data.json'));
+    const text = JSON.parse(readFileSync(path, 'utf8'));
+    expect(text.entries).toEqual([
+      { key: 'user:1', value: { name: 'Ann', at: { $date: new Date(5).toISOString() } }, expiresAt: null },
+    ]);
+    text.entries[0].value.name = 'Bob';
+    writeFileSync(path, JSON.stringify(text));
+    const other = await stored(dir, { shards: 1, serializer: 'v8' });
+    expect(await other.load('cache_data.json')).toMatchObject({ loaded: 1 });
+    expect(await other.get('user:1')).toEqual({ name: 'Bob', at: new Date(5) });
+    const named = { name: 'mine', extension: 'mine', encode: () => Buffer.from('x'), decode: () => 'x' };
+    const own = await stored(dir, { shards: 1, serializer: named });
+    await own.set('a', 'x');
+    expect((await own.save()).path).toBe(join(dir, 'cache_data.mine'));
+    expect(await own.load()).toMatchObject({ loaded: 1 });
+  });
+
   test('work from a thread that has attached, which hears of errors as the opener does', async () => {
     const dir = folder();
     const cache = await stored(dir);
@@ -262,6 +295,12 @@ describe('what stands in the way', () => {
     expect(await cache.toMap()).toEqual(new Map(pairs(100)));
     const json = await stored(dir, { shards: 1, serializer: 'json' });
     await expect(json.load(path)).rejects.toThrow(/serializer 'msgpack'.*open the cache with `serializer: 'msgpack'`/);
+    const later = join(dir, 'later.snapshot');
+    const fd = openSync(later, 'w');
+    new SnapshotWriter(fd).finish({ serializer: 'v8', v8: '99', eviction: 'lru', savedAtMs: 0 });
+    closeSync(fd);
+    const v8 = await stored(dir, { shards: 1, serializer: 'v8' });
+    await expect(v8.load(later)).rejects.toThrow(/V8 wrote in its format 99.*load it with the Node that saved it/);
     expect(filesIn(dir).filter((name) => name.startsWith('.'))).toEqual([]);
   });
 
@@ -385,7 +424,6 @@ describe('by itself', () => {
     const logger = { debug() {}, info() {}, warn: note, error: note };
     const cache = await stored(dir, { autosave: { everyMs: 100, onClose: false }, logger, shards: 1 });
     // A directory lies where the file should be.
-    const { mkdirSync, rmdirSync } = await import('node:fs');
     mkdirSync(join(dir, 'cache_data.snapshot'));
     for (let i = 0; i < 200 && told.length === 0; i++) await sleep(10);
     expect(told[0]).toMatch(/could not save itself/);
@@ -414,7 +452,6 @@ describe('by itself', () => {
     const cache = await stored(dir, { shards: 1 });
     await cache.save();
     // A mark of this machine and of a process that has ended.
-    const { OWN_MARK } = await import('../../src/protocol/process-mark.ts');
     const left = `.cache_data.snapshot.${OWN_MARK.replace(/-\d+-\d+$/, `-${child.pid}-1`)}-1.tmp`;
     writeFileSync(join(dir, left), 'half');
     await cache.load();

@@ -35,7 +35,14 @@ export async function useDirectory(files: Files, directory: string): Promise<() 
 
 /** Removes what nobody will finish. */
 export function sweepDirectory(files: Files, directory: string): void {
-  for (const name of files.readdirSync(directory) as string[]) {
+  let names: string[];
+  try {
+    names = files.readdirSync(directory) as string[];
+  } catch {
+    // A file may be read where nobody may look what else there is; where there is no directory, whoever wants the file is told.
+    return;
+  }
+  for (const name of names) {
     if (isLeftover(name) || isDeadLock(name)) {
       try {
         files.unlinkSync(join(directory, name));

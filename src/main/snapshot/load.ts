@@ -7,6 +7,8 @@
  *       2      --------------> [ 0 | 2 ] waits until block 1 is on its way: the order of installs is that of the file
  *       3      ...
  *
+ * What fails in the second phase, a disk that does not read twice or a shard that has no owner any more, leaves a part of it loaded.
+ *
  * This thread only passes messages. An owner that dies is followed by another, which is asked the same again; what a dead one had
  * stored without saying so is then counted as not loaded, but it is there.
  */

@@ -50,6 +50,8 @@ export interface SnapshotPurpose {
 
 /** Of a snapshot whose serializer has no extension of its own. */
 const SNAPSHOT_EXTENSION = 'snapshot';
+/** The save that a cache does by itself. */
+const ITSELF = { do: 'save', path: undefined, useTimestamp: undefined } as const;
 
 export class Snapshots implements SnapshotCaller {
   readonly #purpose: SnapshotPurpose;
@@ -99,6 +101,32 @@ export class Snapshots implements SnapshotCaller {
     if (this.#closed) {
       throw closed(call);
     }
+    return await this.#run(call, controller);
+  }
+
+  drained(): Promise<void> {
+    return this.#turns.drained();
+  }
+
+  /** Gives up what runs, saves once more where that was wished, and rejects with what that rejects with. */
+  async close(): Promise<void> {
+    clearInterval(this.#timer);
+    const wasOpen = !this.#closed;
+    this.#closed = true;
+    for (const controller of this.#controllers) {
+      controller.abort(new CacheError('CACHE_CLOSED', 'The cache was closed before it was saved or loaded'));
+    }
+    const { autosave } = this.#purpose.config;
+    try {
+      if (wasOpen && autosave !== false && autosave.onClose) {
+        await this.#run(ITSELF, new AbortController());
+      }
+    } finally {
+      this.#giveBack();
+    }
+  }
+
+  async #run(call: SnapshotCall, controller: AbortController): Promise<SavedSnapshot | LoadedSnapshot> {
     const { signal } = controller;
     this.#controllers.add(controller);
     try {
@@ -120,27 +148,6 @@ export class Snapshots implements SnapshotCaller {
     }
   }
 
-  drained(): Promise<void> {
-    return this.#turns.drained();
-  }
-
-  /** Gives up what runs, saves once more where that was wished, and rejects with what that rejects with. */
-  async close(): Promise<void> {
-    clearInterval(this.#timer);
-    for (const controller of this.#controllers) {
-      controller.abort(new CacheError('CACHE_CLOSED', 'The cache was closed before it was saved or loaded'));
-    }
-    const { autosave } = this.#purpose.config;
-    try {
-      if (!this.#closed && autosave !== false && autosave.onClose) {
-        await this.call({ do: 'save', path: undefined, useTimestamp: undefined }, new AbortController());
-      }
-    } finally {
-      this.#closed = true;
-      this.#giveBack();
-    }
-  }
-
   get #extension(): string {
     return this.#purpose.extension ?? SNAPSHOT_EXTENSION;
   }
@@ -156,11 +163,9 @@ export class Snapshots implements SnapshotCaller {
     if (this.#turns.isBusy) {
       return;
     }
-    this.call({ do: 'save', path: undefined, useTimestamp: undefined }, new AbortController()).catch(
-      (cause: unknown) => {
-        if (!this.#closed) this.#purpose.notices.tell('autosave:failed', 'The cache could not save itself', { cause });
-      },
-    );
+    this.call(ITSELF, new AbortController()).catch((cause: unknown) => {
+      if (!this.#closed) this.#purpose.notices.tell('autosave:failed', 'The cache could not save itself', { cause });
+    });
   }
 
   async #save(

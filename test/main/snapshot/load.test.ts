@@ -162,6 +162,7 @@ describe('a load', () => {
     };
     await expect(loadSnapshot(workOf(given), 'p', indexOf(2, 10), controller.signal)).rejects.toThrow('enough');
     await given.owners.idle();
+    for (let i = 0; i < 40; i++) await new Promise((resolve) => setImmediate(resolve));
     expect(new Set(given.tasks.map(({ task }) => task.do))).toEqual(new Set(['check']));
     expect(given.tasks.length).toBeLessThan(20);
   });

@@ -71,6 +71,22 @@ describe('a save', () => {
     expect(readdirSync(dir)).toEqual(['a.snapshot']);
   });
 
+  test('is on the disk before it has its name, and so is the name before anybody is told', async () => {
+    const calls: string[] = [];
+    const noted = (name: 'fsync' | 'fsyncSync' | 'renameSync') => ({
+      [name]: (...args: never[]) => {
+        calls.push(name);
+        return (diskFiles[name] as (...given: never[]) => unknown)(...args);
+      },
+    });
+    const files = { ...diskFiles, ...noted('fsync'), ...noted('fsyncSync'), ...noted('renameSync') } as Files;
+    await saveTo(
+      workOf(files, async (task, shard) => saveOne(files, task, shard)),
+      join(folder(), 'a.snapshot'),
+    );
+    expect(calls).toEqual(['fsync', 'renameSync', 'fsyncSync']);
+  });
+
   test.each([
     ['ENOSPC', WRITES],
     ['EIO', SYNCS],

@@ -19,7 +19,7 @@ test('two threads that miss the same call at once run the function once, and bot
     const handle = folder.cache.handle();
     return new Worker(support('memoizing-thread.mjs'), { workerData: handle, transferList: handle.transfer });
   });
-  const answers = async (n: number | 'close') => {
+  const answers = async (n: number | 'run') => {
     const heard = threads.map(async (thread) => (await once(thread, 'message'))[0]);
     for (const thread of threads) thread.postMessage(n);
     return await Promise.all(heard);
@@ -31,6 +31,9 @@ test('two threads that miss the same call at once run the function once, and bot
   const failed = await answers(-1);
   expect(failed.map(({ code }) => code)).toEqual(['NEGATIVE', 'NEGATIVE']);
   expect(failed[0].ran + failed[1].ran).toBe(1);
+  // By the thread that has opened the cache, on its pool.
+  const [first, second] = await answers('run');
+  expect([first, second].every((id) => id > 0 && threads.every(({ threadId }) => threadId !== id))).toBe(true);
   const ends = threads.map((thread) => once(thread, 'exit'));
   for (const thread of threads) thread.postMessage('close');
   await Promise.all(ends);
@@ -59,4 +62,17 @@ test('two processes on one file run each of 100 calls once, and others find them
   for (let n = 0; n < 100; n++) {
     expect(await here.callWithStatus(n)).toEqual({ value: { n, text: 'x'.repeat(n) }, status: 'disk' });
   }
+});
+
+test('a memo that nobody closes keeps no process alive, and has kept what it was to keep', async () => {
+  const memo = new URL('../../dist/main/memo/index.js', import.meta.url).href;
+  const script = `
+    import { memoize } from '${memo}';
+    const f = memoize(async (n) => ({ n }), { filename: '${join(folder.root, 'open.log')}' });
+    console.log((await f(5)).n);`;
+  const node = ['--input-type=module', '-e', script];
+  const { stdout } = await run(process.execPath, node, { timeout: 20_000 });
+  expect(stdout).toBe('5\n');
+  const f = folder.closing(memoize(async (n: number) => ({ n }), { filename: join(folder.root, 'open.log') }));
+  expect(await f.callWithStatus(5)).toEqual({ value: { n: 5 }, status: 'disk' });
 });

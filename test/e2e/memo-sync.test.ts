@@ -45,6 +45,14 @@ test('more results of one turn than a shard lets wait all reach memory', async (
   expect([await cache.size(), f.failures, f(5), steps.runs]).toEqual([count, 0, 5, count]);
 });
 
+test('results that together are larger than what may wait for a shard reach memory all the same', async () => {
+  const cache = closing(await openCache({ shards: 1, maxBytes: '32mb', maxPendingBytes: '1mb' }));
+  const f = memoizeSync((n: number) => String(n).repeat(100_000), { cache, name: 'large' });
+  for (let n = 10; n < 40; n++) f(n);
+  await f.flush();
+  expect([await cache.size(), f.failures]).toEqual([30, 0]);
+});
+
 test.each([undefined, null, false, 0, '', Number.NaN])('%o is a result like any other', async (value) => {
   const make = counted(() => value);
   const f = closing(memoizeSync(make, { cache: folder.cache, name: 'make' }));

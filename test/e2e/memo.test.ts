@@ -507,6 +507,21 @@ describe('files', () => {
     await store.close();
   });
 
+  test('results are written as `serializer`, `compression` and `sync` say, and read as they were written', async () => {
+    const make = counted((n: number) => ({ text: 'x'.repeat(n) }));
+    const options = { filename: 'packed', name: 'packed', serializer: 'v8', compression: 'gzip', sync: true } as const;
+    const f = closing(memoize(make, options));
+    await f(50_000);
+    await f.close();
+    expect(readFileSync(f.store.filename as string).length).toBeLessThan(5_000);
+    const again = closing(memoize(make, { ...options, compression: false }));
+    expect(await again.callWithStatus(50_000)).toMatchObject({ status: 'disk', value: { text: 'x'.repeat(50_000) } });
+    await again.close();
+    const other = closing(memoize(make, { ...options, serializer: 'json' }));
+    expect(await errorOf(() => other(1))).toMatchObject({ code: 'INVALID_CONFIG', option: 'serializer' });
+    expect(make.runs).toBe(1);
+  });
+
   test('`compact` gives back what was replaced, while the file is in use and when it is not', async () => {
     const f = closing(memoize((n: number) => 'x'.repeat(n), { filename: 'compacted' }));
     for (let i = 0; i < 1_000; i++) await f.put('y'.repeat(100), 1);
@@ -536,6 +551,21 @@ describe('files', () => {
     expect(await back.store.upgrade()).toMatchObject({ entries: 3 });
     expect((await back.callWithStatus({ id: 1, seen: 0 })).status).toBe('disk');
   });
+});
+
+test('a file with a serializer of its own is upgraded with that', async () => {
+  const serializer = {
+    name: 'own',
+    binary: false as const,
+    encode: JSON.stringify,
+    decode: (text: string) => JSON.parse(text),
+  };
+  const f = closing(memoize((n: number) => ({ n }), { filename: 'own', serializer }));
+  await f(1);
+  expect(await f.store.upgrade()).toMatchObject({ entries: 1 });
+  await f.close();
+  expect(await errorOf(() => upgrade('own', { hash: String }))).toMatchObject({ code: 'UNKNOWN_PLUGIN' });
+  expect(await upgrade('own', { hash: String, serializer })).toMatchObject({ entries: 1 });
 });
 
 describe('on the pool of a cache', () => {
@@ -584,6 +614,7 @@ test.each<[unknown, object, string]>([
   [() => 1, { name: 'x', copy: 'deep' }, 'copy'],
   [() => 1, { name: 'x', allowRace: 1 }, 'allowRace'],
   [() => 1, { name: 'x', disable: 'yes' }, 'disable'],
+  [() => 1, { name: 'x', sync: 1 }, 'sync'],
   [() => 1, { name: 'x', timeout: 0 }, 'timeout'],
   [() => 1, { name: 'x', sourceVersion: false }, 'sourceVersion'],
   [() => 1, { name: 'x', log: { hits: true } }, 'log'],

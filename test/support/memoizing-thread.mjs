@@ -1,4 +1,4 @@
-/** A thread that has attached to a cache and memoizes a function in it: it answers each number that it is sent with the result, and whether it ran. */
+/** A thread that has attached to a cache and memoizes a function in it: it answers each number that it is sent with the result and how often it ran, and 'run' with the thread that a task ran in. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { attachCache } from '../../dist/main/index.js';
 import { memoize } from '../../dist/main/memo/index.js';
@@ -20,6 +20,10 @@ parentPort.on('message', async (n) => {
     await f.close();
     await cache.close();
     parentPort.close();
+    return;
+  }
+  if (n === 'run') {
+    parentPort.postMessage(await cache.run({ module: new URL('./tasks.mjs', import.meta.url), export: 'where' }));
     return;
   }
   const before = runs;

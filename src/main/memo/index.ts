@@ -12,7 +12,7 @@ export {
   type MemoInspectOptions,
   verifyMemo,
 } from './looks.ts';
-export type { AnyFunction, CallOptions, FileOptions, MemoOptions, MemoSyncOptions } from './memo-options.ts';
+export type { AnyFunction, FileOptions, MemoCallOptions, MemoOptions, MemoSyncOptions } from './memo-options.ts';
 export type { MemoStore, RawResult } from './memo-store.ts';
 export { type MemoizedFn, type MemoMethods, memoize, openMemo } from './memoize.ts';
 export { type MemoizedSyncFn, type MemoSyncMethods, memoizeSync } from './memoize-sync.ts';

@@ -14,7 +14,7 @@ import { type KeyedArgs, type KeyedArgsOptions, keyedArgsOf } from './keyed-args
 export type AnyFunction = (this: never, ...args: never[]) => unknown;
 
 /** What tells calls apart, and what is heard of them. */
-export interface CallOptions<F extends AnyFunction = AnyFunction> extends KeyedArgsOptions<F> {
+export interface MemoCallOptions<F extends AnyFunction = AnyFunction> extends KeyedArgsOptions<F> {
   /**
    * Tells this memo from others: in messages, in a cache or a store that several share, and in the name of its file. Default: the
    * function's own name.
@@ -56,9 +56,14 @@ export interface FileOptions {
   /** How results become bytes in the file. Default 'msgpack'. */
   readonly serializer?: SerializerOption | undefined;
   readonly compression?: CompressionOption | undefined;
+  /**
+   * Whether a result in the file survives the machine's end when its call settles, not only the process's: the thread then waits for the
+   * disk. Default false.
+   */
+  readonly sync?: boolean | undefined;
 }
 
-export interface MemoOptions<F extends AnyFunction = AnyFunction> extends CallOptions<F>, FileOptions {
+export interface MemoOptions<F extends AnyFunction = AnyFunction> extends MemoCallOptions<F>, FileOptions {
   /**
    * The cache in whose memory results are kept, for all threads that use it: it stays the caller's to close. Default: one of 64 MiB and
    * one shard, which the memos of this thread have in common; it opens with the first call of any of them.
@@ -72,7 +77,7 @@ export interface MemoOptions<F extends AnyFunction = AnyFunction> extends CallOp
   readonly maxBytes?: number | string | undefined;
 }
 
-export interface MemoSyncOptions<F extends AnyFunction = AnyFunction> extends CallOptions<F>, FileOptions {
+export interface MemoSyncOptions<F extends AnyFunction = AnyFunction> extends MemoCallOptions<F>, FileOptions {
   /** The cache in whose memory results are kept. */
   readonly cache: Cache;
 }
@@ -113,13 +118,14 @@ const OF_CALLS = [
   'filename',
   'serializer',
   'compression',
+  'sync',
   'cache',
 ];
 export const MEMO_OPTIONS = [...OF_CALLS, 'store', 'maxEntries', 'maxBytes'];
 export const MEMO_SYNC_OPTIONS = OF_CALLS;
 
 /** `name` is the memo's. Throws INVALID_CONFIG or INVALID_TTL. */
-export function planOf(options: CallOptions, known: readonly string[], name: string): CallPlan {
+export function planOf(options: MemoCallOptions, known: readonly string[], name: string): CallPlan {
   assertOptions(options, known);
   for (const option of FUNCTIONS) {
     const value: unknown = options[option];
@@ -127,6 +133,7 @@ export function planOf(options: CallOptions, known: readonly string[], name: str
       throw misuse('INVALID_CONFIG', `\`${option}\` to be a function`, value, { option });
     }
   }
+  flag('sync', (options as MemoOptions).sync);
   const { cache, ttl, timeout = DEFAULT_TIMEOUT, disable, allowRace, log } = options as MemoOptions;
   if (cache !== undefined && !isCache(cache)) {
     throw misuse('INVALID_CONFIG', '`cache` to be a cache that `openCache` has opened', cache, { option: 'cache' });

@@ -3,6 +3,7 @@
  * unless `hashMemory` says otherwise. Everything is a promise of an array, since the memory of a cache is.
  */
 import { misuse } from '../../protocol/errors.ts';
+import { type EncodingOptions, openRecordCodec } from '../codec/encoding.ts';
 import { type CompactOptions, compact } from './file/compact.ts';
 import type { Rewritten } from './file/rewriting.ts';
 import { upgrade } from './file/upgrade.ts';
@@ -19,14 +20,19 @@ export interface RawResult<V = unknown> {
   readonly createdAt: Date;
 }
 
+/** What outlives the process, where it is a file. */
+export interface StoredFile {
+  readonly path: string;
+  readonly encoding: EncodingOptions;
+}
+
 export class MemoStore<V = unknown> {
   readonly #memo: Memo;
-  /** Whether what outlives the process is a file, which can be compacted. */
-  readonly #path: string | undefined;
+  readonly #file: StoredFile | undefined;
 
-  constructor(memo: Memo, path: string | undefined) {
+  constructor(memo: Memo, file: StoredFile | undefined) {
     this.#memo = memo;
-    this.#path = path;
+    this.#file = file;
   }
 
   /** The path of the file, or the name of the store; undefined where nothing outlives the process. */
@@ -104,22 +110,23 @@ export class MemoStore<V = unknown> {
   }
 
   /** Gives back what replaced and removed results take in the file, while others use it. INVALID_CONFIG where there is none. */
-  async compact(options?: CompactOptions): Promise<Rewritten> {
-    return await compact(this.#fileFor('compact'), options);
+  async compact(options?: Pick<CompactOptions, 'backup'>): Promise<Rewritten> {
+    return await compact(this.#fileFor('compact').path, options);
   }
 
   /** Puts every result in the file under the key that the memo has for its arguments now: for when `hash`, `ignore` and the like have changed. */
-  async upgrade(options?: CompactOptions): Promise<Rewritten> {
+  async upgrade(options?: Pick<CompactOptions, 'backup'>): Promise<Rewritten> {
     const { keys } = this.#memo.parts;
     const hash = (args: readonly unknown[]) => keys.text(keys.keyed(args));
-    return await upgrade(this.#fileFor('upgrade'), { ...options, hash });
+    const { path, encoding } = this.#fileFor('upgrade');
+    return await upgrade(path, { ...options, hash, codec: await openRecordCodec(encoding) });
   }
 
-  #fileFor(what: string): string {
-    if (this.#path === undefined) {
+  #fileFor(what: string): StoredFile {
+    if (this.#file === undefined) {
       throw misuse('INVALID_CONFIG', `a memo with a file to ${what}`, this.filename, { option: 'filename' });
     }
-    return this.#path;
+    return this.#file;
   }
 }
 

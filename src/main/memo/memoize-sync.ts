@@ -54,7 +54,7 @@ export function memoizeSync<F extends AnyFunction>(fn: F, options: MemoSyncOptio
   const work = workOf(fn, options?.name);
   const name = work.name === '' ? '(anonymous)' : work.name;
   const plan = planOf(options as MemoSyncOptions, MEMO_SYNC_OPTIONS, name);
-  const { cache, filename, serializer, compression, sourceVersion } = options;
+  const { cache, filename, serializer, compression, sync, sourceVersion } = options;
   if (cache === undefined) {
     throw misuse('INVALID_CONFIG', '`cache` to be a cache that `openCache` has opened', cache, { option: 'cache' });
   }
@@ -66,7 +66,8 @@ export function memoizeSync<F extends AnyFunction>(fn: F, options: MemoSyncOptio
   const leave = path === undefined ? undefined : occupy(path, work);
   let file: ReturnType<typeof openFileTierSync> | undefined;
   try {
-    file = path === undefined ? undefined : openFileTierSync(path, { name: work.name, serializer, compression, warn });
+    file =
+      path === undefined ? undefined : openFileTierSync(path, { name: work.name, serializer, compression, sync, warn });
   } catch (error) {
     leave?.();
     throw error;

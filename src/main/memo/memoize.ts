@@ -8,12 +8,12 @@ import type { PluginModule } from '../index.ts';
 import type { Store } from '../stores/index.ts';
 import { ABSENT } from './boxed.ts';
 import { CallKeys } from './call-keys.ts';
-import { openFileTier } from './file-tier.ts';
+import { encodingOf, openFileTier } from './file-tier.ts';
 import { KeptResults } from './kept-results.ts';
 import { Memo } from './memo.ts';
 import { type AnyFunction, type CallPlan, MEMO_OPTIONS, type MemoOptions, planOf } from './memo-options.ts';
 import { memoPath, occupy } from './memo-place.ts';
-import { MemoStore } from './memo-store.ts';
+import { MemoStore, type StoredFile } from './memo-store.ts';
 import { Memory } from './memory.ts';
 import type { MemoStatus } from './missed-calls.ts';
 import { StoreTier } from './store-tier.ts';
@@ -66,8 +66,8 @@ export type MemoizedFn<F extends AnyFunction> = (F extends (this: never, ...args
  * await pageOf('https://example.org'); // does not
  */
 export function memoize<F extends AnyFunction>(fn: F | PluginModule, options: MemoOptions<F> = {}): MemoizedFn<F> {
-  const { memo, path } = memoOf(fn, options as MemoOptions);
-  return memoized(memo, path) as MemoizedFn<F>;
+  const { memo, file } = memoOf(fn, options as MemoOptions);
+  return memoized(memo, file) as MemoizedFn<F>;
 }
 
 /**
@@ -87,18 +87,18 @@ export async function openMemo<F extends AnyFunction>(
   options: MemoOptions<F> = {},
 ): Promise<MemoizedFn<F>> {
   const given = filename === undefined ? options : { ...options, filename };
-  const { memo, path } = memoOf(fn, given as MemoOptions);
+  const { memo, file } = memoOf(fn, given as MemoOptions);
   try {
     await memo.open();
   } catch (error) {
     await memo.close();
     throw error;
   }
-  return memoized(memo, path) as unknown as MemoizedFn<F>;
+  return memoized(memo, file) as unknown as MemoizedFn<F>;
 }
 
-/** A memo, and the path of its file. Throws INVALID_CONFIG. */
-export function memoOf(given: unknown, options: MemoOptions): { memo: Memo; path: string | undefined } {
+/** A memo, and its file. Throws INVALID_CONFIG. */
+export function memoOf(given: unknown, options: MemoOptions): { memo: Memo; file: StoredFile | undefined } {
   const work = workOf(given, options?.name);
   const plan = planOf(options, MEMO_OPTIONS, work.name === '' ? '(anonymous)' : work.name);
   const { cache, store, maxEntries, maxBytes } = options;
@@ -131,7 +131,7 @@ export function memoOf(given: unknown, options: MemoOptions): { memo: Memo; path
     work: workerOf(work, memory, plan),
     onClose: () => leave?.(),
   });
-  return { memo, path };
+  return { memo, file: path === undefined ? undefined : { path, encoding: encodingOf(options) } };
 }
 
 /** How messages call a function. */
@@ -155,7 +155,7 @@ function tierOpener(
   options: MemoOptions,
   path: string | undefined,
 ): (() => Answer<MemoTier>) | undefined {
-  const { store, serializer, compression } = options;
+  const { store, serializer, compression, sync } = options;
   if (store !== undefined) {
     const tier = new StoreTier(store, work.name);
     return () => tier;
@@ -164,7 +164,7 @@ function tierOpener(
     return undefined;
   }
   const warn = (message: string) => log.tellFailure('take its file as it is', new Error(message));
-  return () => openFileTier(path, { name: work.name, serializer, compression, warn });
+  return () => openFileTier(path, { name: work.name, serializer, compression, sync, warn });
 }
 
 function checkStore(store: Store | undefined, { filename }: MemoOptions, { name }: Work): void {
@@ -189,7 +189,7 @@ function checkStore(store: Store | undefined, { filename }: MemoOptions, { name 
   }
 }
 
-function memoized(memo: Memo, path: string | undefined): MemoizedFn<AnyFunction> {
+function memoized(memo: Memo, file: StoredFile | undefined): MemoizedFn<AnyFunction> {
   const { name } = memo.parts;
   function call(this: unknown, ...args: unknown[]): Promise<unknown> {
     try {
@@ -219,7 +219,7 @@ function memoized(memo: Memo, path: string | undefined): MemoizedFn<AnyFunction>
     async force(this: unknown, ...args: unknown[]) {
       return await memo.force(this, args);
     },
-    store: new MemoStore(memo, path),
+    store: new MemoStore(memo, file),
     close: () => memo.close(),
     [Symbol.asyncDispose]: () => memo.close(),
   };

@@ -3,9 +3,9 @@
  * the function, and back. See memo.ts for the drawing.
  */
 import type { CacheKey } from '../../protocol/cache-key.ts';
-import { createCodec } from '../codec/index.ts';
 import { computing } from '../computing.ts';
 import { EVER } from '../units.ts';
+import { type Copier, copierOf } from './copier.ts';
 import type { MemoFlight } from './flights.ts';
 import { expiryIn, isSerializationError } from './kept-results.ts';
 import type { MemoParts } from './memo.ts';
@@ -180,22 +180,16 @@ export class MissedCalls {
   }
 }
 
-let codec: ReturnType<typeof createCodec> | undefined;
+let copier: Copier | undefined;
 
 /** What another caller gets of a result that the first has already got: a copy of his own, as if it had been decoded. */
 export function copyOf(value: unknown): unknown {
-  if (typeof value !== 'object' || value === null) {
-    return value;
-  }
-  codec ??= createCodec();
-  return codec.decode(codec.encode(value));
+  copier ??= copierOf('msgpack') as Copier;
+  return copier(value);
 }
 
 /** Arguments as they are now: their owner, or the function, may go on to change them. Undefined for those that cannot be copied. */
 export function snapshotOf(args: readonly unknown[]): readonly unknown[] | undefined {
-  if (args.some((arg) => typeof arg === 'function' || typeof arg === 'symbol')) {
-    return undefined;
-  }
   try {
     return args.map(copyOf);
   } catch {

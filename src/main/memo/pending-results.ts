@@ -6,8 +6,9 @@
  * neither a function that calls itself nor a loop of awaited calls ends one; and a get looks through the writes that wait in the lane.
  */
 import type { CacheKey } from '../../protocol/cache-key.ts';
-import { createCodec } from '../codec/index.ts';
+import { CacheError } from '../../protocol/errors.ts';
 import { ABSENT } from './boxed.ts';
+import { type Copier, copierOf, isCopy } from './copier.ts';
 
 const BATCH_MAX = 512;
 /** Whoever can wait lets no more come together. */
@@ -30,7 +31,7 @@ export interface PendingSink {
 export class PendingResults {
   readonly #sink: PendingSink;
   readonly #waiting = new Map<CacheKey, Pending>();
-  readonly #copy: ((result: unknown) => unknown) | undefined;
+  readonly #copy: Copier | undefined;
   /** Those that only the cache can copy, which are on their way already. */
   #direct = 0;
   #flushing: Promise<void> | undefined;
@@ -55,10 +56,10 @@ export class PendingResults {
 
   /** Throws SERIALIZATION_ERROR for what cannot be kept. */
   add(key: CacheKey, result: unknown, expiresAtMs: number): void {
-    if (this.#copy === undefined && isObject(result)) {
+    if (this.#copy === undefined && !isCopy(result)) {
       this.#waiting.delete(key);
       this.#direct++;
-      void this.#writeOne(key, result, expiresAtMs).finally(() => this.#direct--);
+      void this.#writeOne(key, { result, expiresAtMs }, true).finally(() => this.#direct--);
       return;
     }
     const own = this.#copied(result);
@@ -101,7 +102,11 @@ export class PendingResults {
     await undefined;
     while (this.#waiting.size > 0) {
       const batch = [...take(this.#waiting, BATCH_MAX)];
-      await Promise.all(batch.map(([key, { result, expiresAtMs }]) => this.#writeOne(key, result, expiresAtMs)));
+      const answers = await Promise.all(batch.map(([key, pending]) => this.#writeOne(key, pending)));
+      for (const [i, [key, pending]] of batch.entries()) {
+        // They were too large to travel together.
+        if (answers[i] === 'overloaded') await this.#writeOne(key, pending, true);
+      }
       for (const [key, pending] of batch) {
         // Unless another has taken its place meanwhile.
         if (this.#waiting.get(key) === pending) this.#waiting.delete(key);
@@ -110,30 +115,22 @@ export class PendingResults {
     this.#flushing = undefined;
   }
 
-  async #writeOne(key: CacheKey, result: unknown, expiresAtMs: number): Promise<void> {
+  /** 'overloaded' where more waits for the shard than may, unless it `isLast`. */
+  async #writeOne(key: CacheKey, { result, expiresAtMs }: Pending, isLast = false): Promise<'overloaded' | 'done'> {
     try {
       await this.#sink.write(key, result, expiresAtMs);
     } catch (cause) {
+      if (!isLast && cause instanceof CacheError && cause.code === 'OVERLOADED') {
+        return 'overloaded';
+      }
       this.#sink.failed(cause);
     }
+    return 'done';
   }
 
   #copied(result: unknown): unknown {
-    return isObject(result) && this.#copy !== undefined ? this.#copy(result) : result;
+    return this.#copy === undefined ? result : this.#copy(result);
   }
-}
-
-/** What copies as the cache does; undefined where the cache has a serializer of somebody's own. */
-function copierOf(serializer: unknown): ((result: unknown) => unknown) | undefined {
-  if (serializer !== 'msgpack' && serializer !== 'json' && serializer !== 'v8' && serializer !== 'raw') {
-    return undefined;
-  }
-  const codec = createCodec({ serializer });
-  return (result) => codec.decode(codec.encode(result));
-}
-
-function isObject(value: unknown): boolean {
-  return (typeof value === 'object' && value !== null) || typeof value === 'function' || typeof value === 'symbol';
 }
 
 function* take<K, V>(map: ReadonlyMap<K, V>, count: number): Generator<[K, V]> {

@@ -1,5 +1,7 @@
 /** Files of memos as people name them: `compact` and `upgrade` find a file where `filename` would. */
+import { openRecordCodec } from '../codec/encoding.ts';
 import { assertOptions } from '../codec/known-options.ts';
+import type { SerializerOption } from '../serializers/index.ts';
 import { compact as compactFile } from './file/compact.ts';
 import type { Rewritten } from './file/rewriting.ts';
 import { upgrade as upgradeFile } from './file/upgrade.ts';
@@ -15,6 +17,8 @@ export interface CompactOptions {
 export interface UpgradeOptions extends CompactOptions {
   /** What a call with these arguments is kept under from now on. */
   readonly hash: (args: readonly unknown[]) => string;
+  /** Where the file was made with one of your own. */
+  readonly serializer?: SerializerOption | undefined;
   /** Whether the backup is removed where the upgrade fails, too. Default false. */
   readonly removeBackupOnFailure?: boolean | undefined;
 }
@@ -39,6 +43,8 @@ export async function compact(filename: string, options: CompactOptions = {}): P
  * await upgrade('./results.log', { hash: ([user]) => String(user.id) });
  */
 export async function upgrade(filename: string, options: UpgradeOptions): Promise<Rewritten> {
-  assertOptions(options, ['hash', 'backup', 'removeBackupOnFailure']);
-  return await upgradeFile(memoFileAt(filename), options);
+  assertOptions(options, ['hash', 'backup', 'serializer', 'removeBackupOnFailure']);
+  const { serializer, ...rest } = options;
+  const codec = serializer === undefined ? undefined : await openRecordCodec({ serializer });
+  return await upgradeFile(memoFileAt(filename), { ...rest, codec });
 }

@@ -41,6 +41,7 @@ export default defineConfig({
       'shardstash/filters': fileURLToPath(new URL('dist/main/filters/index.js', import.meta.url)),
       'shardstash/memo': fileURLToPath(new URL('dist/main/memo/index.js', import.meta.url)),
       'shardstash/simulation': fileURLToPath(new URL('dist/main/simulation.js', import.meta.url)),
+      'shardstash/snapshot': fileURLToPath(new URL('dist/main/snapshot/index.js', import.meta.url)),
       'shardstash/store': fileURLToPath(new URL('dist/main/stores/index.js', import.meta.url)),
       'shardstash/testing': fileURLToPath(new URL('dist/main/testing.js', import.meta.url)),
       shardstash: fileURLToPath(new URL('dist/main/index.js', import.meta.url)),

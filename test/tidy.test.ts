@@ -107,7 +107,9 @@ const CORE = [
 const PUBLISHED = [
   'src/main/index.ts',
   'src/main/codec/index.ts',
+  'src/main/memo/index.ts',
   'src/main/simulation.ts',
+  'src/main/snapshot/index.ts',
   'src/main/stores/index.ts',
   'src/main/testing.ts',
 ];
@@ -138,6 +140,7 @@ const LIBRARIES: Record<string, readonly string[]> = {
     'src/main/computing.ts',
     'src/main/engines/',
     'src/main/serializers/',
+    'src/main/snapshot/',
     'src/main/plugin.ts',
     'src/main/units.ts',
   ],

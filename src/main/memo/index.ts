@@ -4,6 +4,14 @@ export { CacheError, type CacheErrorCode, type MisuseCode } from '../../protocol
 export type { LogTo, MemoLogOptions } from './call-log.ts';
 export { type MemoizedOptions, memoized } from './decorator.ts';
 export type { KeyedArgsOptions } from './keyed-args.ts';
+export {
+  type InspectedResult,
+  inspectMemo,
+  isMemoFile,
+  type MemoInspection,
+  type MemoInspectOptions,
+  verifyMemo,
+} from './looks.ts';
 export type { AnyFunction, FileOptions, MemoCallOptions, MemoOptions, MemoSyncOptions } from './memo-options.ts';
 export type { MemoStore, RawResult } from './memo-store.ts';
 export { type MemoizedFn, type MemoMethods, memoize, openMemo } from './memoize.ts';

@@ -5,7 +5,7 @@ import type { SerializerOption } from '../serializers/index.ts';
 import { compact as compactFile } from './file/compact.ts';
 import type { Rewritten } from './file/rewriting.ts';
 import { upgrade as upgradeFile } from './file/upgrade.ts';
-import { memoPathOf } from './memo-place.ts';
+import { memoFileAt } from './looks.ts';
 
 export type { Rewritten };
 
@@ -32,7 +32,7 @@ export interface UpgradeOptions extends CompactOptions {
  */
 export async function compact(filename: string, options: CompactOptions = {}): Promise<Rewritten> {
   assertOptions(options, ['backup']);
-  return await compactFile(memoPathOf(filename), options);
+  return await compactFile(memoFileAt(filename), options);
 }
 
 /**
@@ -46,5 +46,5 @@ export async function upgrade(filename: string, options: UpgradeOptions): Promis
   assertOptions(options, ['hash', 'backup', 'serializer', 'removeBackupOnFailure']);
   const { serializer, ...rest } = options;
   const codec = serializer === undefined ? undefined : await openRecordCodec({ serializer });
-  return await upgradeFile(memoPathOf(filename), { ...rest, codec });
+  return await upgradeFile(memoFileAt(filename), { ...rest, codec });
 }

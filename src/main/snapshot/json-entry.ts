@@ -70,7 +70,7 @@ export function entryOf(line: unknown, codec: ValueCodec): SnapshotEntry {
   const key = untagged(members['key']) as CacheKey;
   return {
     key,
-    ...encoded(untagged(members['value']), codec),
+    ...encodeValue(untagged(members['value']), codec),
     deadlineMs,
     slideMs,
     graceMs,
@@ -79,7 +79,7 @@ export function entryOf(line: unknown, codec: ValueCodec): SnapshotEntry {
 }
 
 /** A number is what a counter has become, which every serializer has; not all of them store numbers otherwise. */
-function encoded(value: unknown, codec: ValueCodec): Pick<SnapshotEntry, 'tag' | 'value'> {
+export function encodeValue(value: unknown, codec: ValueCodec): Pick<SnapshotEntry, 'tag' | 'value'> {
   if (typeof value === 'number') {
     const bytes = Buffer.alloc(8);
     bytes.writeDoubleLE(value);

@@ -23,7 +23,7 @@ import { describeThrown } from '../../protocol/describe.ts';
 import { discard, type Files, READ_ONLY, temporaryFor, writeWhole } from '../../protocol/files.ts';
 import { KeyEncoder } from '../../protocol/key.ts';
 import { coldestFirst } from '../../protocol/snapshot/block-index.ts';
-import { entriesIn, SnapshotWriter } from '../../protocol/snapshot/entry.ts';
+import { entriesIn, type SnapshotEntry, SnapshotWriter } from '../../protocol/snapshot/entry.ts';
 import { loadError } from '../../protocol/snapshot/faults.ts';
 import { indexIn, withSource } from '../../protocol/snapshot/source.ts';
 import type { ValueCodec } from '../serializers/index.ts';
@@ -32,7 +32,7 @@ import { JsonCutter } from './json-cutter.ts';
 import { entryOf, lineOf } from './json-entry.ts';
 import { publish } from './save.ts';
 
-const VERSION = 1;
+export const JSON_VERSION = 1;
 /** How long a slice may be at work before others get their turn, and how many entries pass without a look at the time. */
 const SLICE_MS = 4;
 const LOOK_EVERY = 16;
@@ -65,7 +65,11 @@ export async function saveAsJson(
   try {
     const index = withSource(files, binary, indexIn);
     const { serializer, eviction, savedAtMs } = index.facts;
-    const head = JSON.stringify({ version: VERSION, serializer, eviction, savedAt: new Date(savedAtMs) }, undefined, 2);
+    const head = JSON.stringify(
+      { version: JSON_VERSION, serializer, eviction, savedAt: new Date(savedAtMs) },
+      undefined,
+      2,
+    );
     let text = `${head.slice(0, -2)},\n  "entries": [`;
     let bytes = 0;
     let entries = 0;
@@ -121,15 +125,17 @@ export async function withBinary<T>(
   }
 }
 
-async function convertText(
+/**
+ * The entries of a text in batches, each what a slice has read; `cutter.head` is whole when it has ended. Throws CACHE_LOAD_ERROR for
+ * text that is no snapshot.
+ */
+export async function* entriesInText(
   files: Files,
   path: string,
-  into: number,
+  cutter: JsonCutter,
   codec: ValueCodec,
   signal: AbortSignal,
-): Promise<void> {
-  const cutter = new JsonCutter();
-  const writer = new SnapshotWriter(into, files);
+): AsyncGenerator<SnapshotEntry[]> {
   const keys = new KeyNumbers();
   const slice = new Slice(signal);
   const chunk = Buffer.allocUnsafeSlow(READ_BYTES);
@@ -143,22 +149,21 @@ async function convertText(
       // A copy, since the cutter keeps what has not ended.
       const bytes = Buffer.from(chunk.subarray(0, count));
       const hasMark = at === 0 && bytes.indexOf(BYTE_ORDER_MARK) === 0;
+      let batch: SnapshotEntry[] = [];
       for (const line of cutter.cut(hasMark ? bytes.subarray(BYTE_ORDER_MARK.length) : bytes)) {
-        add(line, cutter.entries, keys, writer, codec);
-        if (slice.isOver()) await slice.next();
+        batch.push(checkedEntry(line, cutter.entries, keys, codec));
+        if (slice.isOver()) {
+          yield batch;
+          batch = [];
+          await slice.next();
+        }
       }
+      yield batch;
       at += count;
       await slice.next();
     }
     cutter.end();
     checkVersion(cutter.head.get('version'), path);
-    const { eviction, savedAt } = Object.fromEntries(cutter.head);
-    const savedAtMs = Date.parse(String(savedAt));
-    writer.finish({
-      serializer: codec.name,
-      eviction: typeof eviction === 'string' ? eviction : '',
-      savedAtMs: Number.isNaN(savedAtMs) ? 0 : savedAtMs,
-    });
   } catch (cause) {
     if (!(cause instanceof SyntaxError || cause instanceof TypeError)) throw cause;
     throw Object.assign(loadError(path, `is no snapshot: ${describeText(cause)}`, MENDING), { cause });
@@ -167,12 +172,39 @@ async function convertText(
   }
 }
 
+async function convertText(
+  files: Files,
+  path: string,
+  into: number,
+  codec: ValueCodec,
+  signal: AbortSignal,
+): Promise<void> {
+  const cutter = new JsonCutter();
+  const writer = new SnapshotWriter(into, files);
+  for await (const batch of entriesInText(files, path, cutter, codec, signal)) {
+    for (const entry of batch) writer.add(entry);
+  }
+  const { eviction, savedAtMs = 0 } = toldByText(cutter);
+  writer.finish({ serializer: codec.name, eviction, savedAtMs });
+}
+
+/** What a text says of itself, beside its entries. Nothing of it has to be there. */
+export function toldByText({ head }: JsonCutter) {
+  const { serializer, eviction, savedAt } = Object.fromEntries(head);
+  const savedAtMs = Date.parse(String(savedAt));
+  return {
+    serializer: typeof serializer === 'string' ? serializer : undefined,
+    eviction: typeof eviction === 'string' ? eviction : '',
+    savedAtMs: Number.isNaN(savedAtMs) ? undefined : savedAtMs,
+  };
+}
+
 /** Throws what is wrong, with the number of the entry. */
-function add(line: unknown, number: number, keys: KeyNumbers, writer: SnapshotWriter, codec: ValueCodec): void {
+function checkedEntry(line: unknown, number: number, keys: KeyNumbers, codec: ValueCodec): SnapshotEntry {
   try {
     const entry = entryOf(line, codec);
     keys.add(entry.key, number);
-    writer.add(entry);
+    return entry;
   } catch (cause) {
     if ((cause as { code?: unknown }).code !== undefined && !(cause instanceof TypeError)) throw cause;
     throw new TypeError(`entry ${number} ${describeText(cause)}`, { cause });
@@ -219,8 +251,8 @@ class Slice {
   }
 }
 
-/** Whether it begins as a JSON text does. */
-function isText(files: Files, path: string): boolean {
+/** Whether it begins as a JSON text does. Throws CACHE_LOAD_ERROR. */
+export function isText(files: Files, path: string): boolean {
   const head = withSource(files, path, (source) => source.read(0, SNIFF_BYTES));
   const hasMark = head.indexOf(BYTE_ORDER_MARK) === 0;
   return /^\s*\{/.test(head.toString('latin1', hasMark ? BYTE_ORDER_MARK.length : 0));
@@ -239,17 +271,17 @@ function openBeside(files: Files, path: string): { readonly temporary: string; r
 }
 
 function checkVersion(version: unknown, path: string): void {
-  if (version === VERSION) {
+  if (version === JSON_VERSION) {
     return;
   }
-  const isNewer = typeof version === 'number' && version > VERSION;
+  const isNewer = typeof version === 'number' && version > JSON_VERSION;
   throw isNewer
     ? loadError(
         path,
-        `is a snapshot of version ${version}, and this shardstash reads ${VERSION}`,
+        `is a snapshot of version ${version}, and this shardstash reads ${JSON_VERSION}`,
         'load it with the shardstash that saved it',
       )
-    : loadError(path, `should say \`"version": ${VERSION}\``, MENDING);
+    : loadError(path, `should say \`"version": ${JSON_VERSION}\``, MENDING);
 }
 
 /** What an error says, without its class. */

@@ -8,7 +8,6 @@
  */
 import { statSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { serialize } from 'node:v8';
 import type { Clock } from '../../protocol/clock.ts';
 import { CacheError, misuse } from '../../protocol/errors.ts';
 import type { Files } from '../../protocol/files.ts';
@@ -31,6 +30,7 @@ import { newestOf, pathOf, stampedPath, diskWorld as world } from './paths.ts';
 import type { LoadedSnapshot, SavedSnapshot, SnapshotCall, SnapshotCaller } from './requests.ts';
 import { publish, type SaveWork, writeSnapshot } from './save.ts';
 import { orAborted, Turns } from './turns.ts';
+import { V8_FORMAT, v8FormatOf } from './v8-format.ts';
 
 /** What a cache brings. */
 export interface SnapshotPurpose {
@@ -52,8 +52,6 @@ export interface SnapshotPurpose {
 const SNAPSHOT_EXTENSION = 'snapshot';
 /** The save that a cache does by itself. */
 const ITSELF = { do: 'save', path: undefined, useTimestamp: undefined } as const;
-/** The version of its format that V8 writes, and the latest that it reads. */
-const V8_FORMAT = serialize(null)[1] as number;
 
 export class Snapshots implements SnapshotCaller {
   readonly #purpose: SnapshotPurpose;
@@ -243,7 +241,7 @@ export class Snapshots implements SnapshotCaller {
     const { config, codec, files } = this.#purpose;
     const facts = {
       serializer: codec.name,
-      ...(codec.name === 'v8' ? { v8: String(V8_FORMAT) } : {}),
+      ...v8FormatOf(codec.name),
       eviction: evictionName(config.eviction),
       shards: config.shards,
       savedAtMs: Date.now(),

@@ -28,7 +28,7 @@ import { storesIn } from './store-bytes.ts';
 import { versionsOf, withVersion } from './versions.ts';
 
 /** Records that are read and written at once, and where a batch ends before: a page of keys may stand for gigabytes. */
-const BATCH_MAX = 64;
+export const BATCH_MAX = 64;
 
 export interface ConvertOptions {
   /** Of the new store. Default: that of the old one, on a server 'redis'. */
@@ -53,28 +53,42 @@ export interface Converted {
   readonly to: OpenedParts['config'];
 }
 
+type Counted = Pick<Converted, 'entries' | 'expired'>;
+type Filled = Pick<Converted, 'entries' | 'expired' | 'to'>;
+/** Stores what there is in a new store, in batches, and counts it. */
+type Fill = (target: OpenedParts) => Promise<Counted>;
+
 /**
  * Copies a store. `to` must not be there, or be an empty folder; on a server the store of that name must be empty. Rejects with what
  * `openStore` rejects with, and leaves no entry behind then.
  */
 export async function convertStore(from: string, to: string, options: ConvertOptions = {}): Promise<Converted> {
   const { name, fromSerializer, engine } = options;
-  // A mistake of the caller's is told before anything is opened.
+  await assertNew(to, engine);
+  const stores = isServer(from) ? [] : storesIn(diskFiles, findStoreAt(diskFiles, from).directory);
+  const source = await openPartsAt(diskFiles, from, { name, serializer: fromSerializer });
+  try {
+    const wanted = wantedOf(source.config, options);
+    const done = await makeStore(to, wanted, name, (target) => copy(source, target));
+    return { ...done, stores, from: source.config };
+  } finally {
+    await source.engine.close();
+  }
+}
+
+/** A mistake of the caller's is told before anything is opened. Throws INVALID_CONFIG, or STORE_FOREIGN where something is at `to`. */
+export async function assertNew(to: string, engine: ConvertOptions['engine']): Promise<void> {
   if (engine !== undefined && !isServer(to) && (await findEngine(engine)).kind.keeps !== 'directory') {
     throw misuse('INVALID_CONFIG', '`engine` to be one that keeps its entries in a folder', engine, {
       option: 'engine',
     });
   }
   assertFree(to);
-  const stores = isServer(from) ? [] : storesIn(diskFiles, findStoreAt(diskFiles, from).directory);
-  const source = await openPartsAt(diskFiles, from, { name, serializer: fromSerializer });
-  try {
-    const wanted = wantedOf(source.config, options);
-    const done = await (isServer(to) ? toServer(source, to, wanted, name) : toDirectory(source, to, wanted));
-    return { ...done, stores, from: source.config };
-  } finally {
-    await source.engine.close();
-  }
+}
+
+/** A store that is there when `fill` has filled it, or not at all. `name` is that of one on a server. */
+export function makeStore(to: string, wanted: StoreOptions, name: string | undefined, fill: Fill): Promise<Filled> {
+  return isServer(to) ? toServer(to, wanted, name, fill) : toDirectory(to, wanted, fill);
 }
 
 function wantedOf(config: OpenedParts['config'], options: ConvertOptions): StoreOptions {
@@ -89,14 +103,14 @@ function wantedOf(config: OpenedParts['config'], options: ConvertOptions): Store
   };
 }
 
-async function toDirectory(source: OpenedParts, to: string, wanted: StoreOptions) {
+async function toDirectory(to: string, wanted: StoreOptions, fill: Fill): Promise<Filled> {
   const path = resolve(to);
   const name = checkName(basename(path));
   const above = dirname(path);
   attempt('make a directory', above, () => diskFiles.mkdirSync(above, { recursive: true }));
   const root = attempt('make a directory', above, () => mkdtempSync(join(above, '.shardstash-convert-')));
   try {
-    const done = await copyInto(source, await openParts({ ...wanted, root, name }, diskFiles));
+    const done = await filled(await openParts({ ...wanted, root, name }, diskFiles), fill);
     attempt('put the new store in its place', path, () => {
       // An empty folder gives way; one that is no longer empty does not.
       if (diskFiles.lstatSync(path, { throwIfNoEntry: false }) !== undefined) diskFiles.rmdirSync(path);
@@ -108,7 +122,7 @@ async function toDirectory(source: OpenedParts, to: string, wanted: StoreOptions
   }
 }
 
-async function toServer(source: OpenedParts, url: string, wanted: StoreOptions, name: string | undefined) {
+async function toServer(url: string, wanted: StoreOptions, name: string | undefined, fill: Fill): Promise<Filled> {
   if (name === undefined) {
     throw misuse('INVALID_CONFIG', `\`name\` for the store on ${shownPlace(url)}`, name, { option: 'name' });
   }
@@ -124,13 +138,13 @@ async function toServer(source: OpenedParts, url: string, wanted: StoreOptions, 
     await target.engine.close();
     throw error;
   }
-  return await copyInto(source, target, (engine) => engine.clear());
+  return await filled(target, fill, (engine) => engine.clear());
 }
 
-/** Copies, counts and closes; `undo` is called before it is closed where that fails. */
-async function copyInto(source: OpenedParts, target: OpenedParts, undo: (engine: Engine) => unknown = () => {}) {
+/** Fills, counts and closes; `undo` is called before it is closed where that fails. */
+async function filled(target: OpenedParts, fill: Fill, undo: (engine: Engine) => unknown = () => {}): Promise<Filled> {
   try {
-    const { entries, expired } = await copy(source, target);
+    const { entries, expired } = await fill(target);
     await target.engine.flush();
     const found = await target.engine.size();
     if (found !== entries) {
@@ -151,7 +165,7 @@ async function copyInto(source: OpenedParts, target: OpenedParts, undo: (engine:
   }
 }
 
-async function copy(source: OpenedParts, target: OpenedParts): Promise<{ entries: number; expired: number }> {
+async function copy(source: OpenedParts, target: OpenedParts): Promise<Counted> {
   const isSame = (['serializer', 'compression', 'base64', 'strict'] as const).every(
     (option) => source.config[option] === target.config[option],
   );

@@ -14,6 +14,7 @@ export type { StoreAtOptions, StoreOptions } from './options.ts';
 export { type ProfileOptions, profile } from './profile.ts';
 export type { Profile, ProfileOperation, ProfileRow } from './profile-table.ts';
 export type { Row } from './rows.ts';
+export { type LoadedStore, type SavedStore, snapshotToStore, storeToSnapshot } from './snapshots.ts';
 export type { Store, StoreConfig, StoreFacts, Version } from './store.ts';
 export type { PlaceOptions } from './store-at.ts';
 export { verifyStore } from './verify.ts';

@@ -1,11 +1,12 @@
 /** What is in a memo file, without a change to anything: for people who look, and for the command. */
-import { engineError } from '../../../protocol/engines/faults.ts';
-import { diskFiles, type Files, READ_ONLY } from '../../../protocol/files.ts';
+import { diskFiles, type Files } from '../../../protocol/files.ts';
+import { isSerializerName } from '../../serializers/index.ts';
 import { ClaimTable } from './claim-table.ts';
-import { assertMemo } from './foreign.ts';
-import { CLAIM, CLEAR, DELETE, RELEASE, RESULT, VERSION } from './frame.ts';
-import { FrameReader } from './frame-reader.ts';
+import { CLAIM, CLEAR, DELETE, type FileHead, type FrameView, RELEASE, RESULT, VERSION } from './frame.ts';
+import { decodeResult } from './result-record.ts';
 import { MemoResults } from './results.ts';
+import { codecOf } from './upgrade.ts';
+import { walkMemoFile } from './walk.ts';
 
 export interface MemoInspection {
   readonly path: string;
@@ -23,51 +24,90 @@ export interface MemoInspection {
   /** Pieces of the file that are no frames, and what they take. */
   readonly damaged: number;
   readonly damagedBytes: number;
+  /** Latest first. */
+  readonly sample: readonly InspectedResult[];
+}
+
+/** Of a result that is shown. */
+export interface InspectedResult {
+  /** The hash of the call. */
+  readonly key: string;
+  readonly value: unknown;
+  /** Undefined where they could not be stored. */
+  readonly args: readonly unknown[] | undefined;
+  /** Milliseconds since 1970, Infinity for ever. */
+  readonly expiresAt: number;
+}
+
+export interface MemoInspectOptions {
+  /** How many results are shown: the latest. Default 0. */
+  readonly entries?: number | undefined;
+  readonly files?: Files | undefined;
 }
 
 /** Throws ENGINE_ERROR or STORE_FOREIGN. */
-export function inspectMemoFile(path: string, { files = diskFiles }: { files?: Files } = {}): MemoInspection {
-  try {
-    const fd = files.openSync(path, READ_ONLY);
-    try {
-      return inspect(files, fd, path);
-    } finally {
-      files.closeSync(fd);
-    }
-  } catch (cause) {
-    throw engineError('read a memo file', path, cause, 'filename');
-  }
-}
-
-function inspect(files: Files, fd: number, path: string): MemoInspection {
-  const stat = files.fstatSync(fd);
-  assertMemo(files, fd, stat, path);
-  const reader = new FrameReader();
+export function inspectMemoFile(
+  path: string,
+  { entries = 0, files = diskFiles }: MemoInspectOptions = {},
+): MemoInspection {
   const results = new MemoResults();
   const claims = new ClaimTable();
   let count = 0;
-  reader.read(files, fd, stat.size, (frame, offset) => {
-    const { kind, key } = frame;
-    if (kind === RESULT) {
-      count++;
-      results.add(key, frame, offset);
-      claims.end(key);
-    } else if (kind === DELETE) results.remove(key);
-    else if (kind === CLEAR) results.clear();
-    else if (kind === CLAIM) claims.add(frame, offset);
-    else if (kind === RELEASE) claims.remove(key, frame.ticket);
-  });
-  const torn = stat.size - reader.offset;
+  let damaged = 0;
+  let damagedBytes = 0;
+  const { head, bytes } = walkMemoFile(
+    files,
+    path,
+    (frame, offset) => {
+      const { kind, key } = frame;
+      if (kind === RESULT) {
+        count++;
+        results.add(key, frame, offset);
+        claims.end(key);
+      } else if (kind === DELETE) results.remove(key);
+      else if (kind === CLEAR) results.clear();
+      else if (kind === CLAIM) claims.add(frame, offset);
+      else if (kind === RELEASE) claims.remove(key, frame.ticket);
+    },
+    (from, to) => {
+      damaged++;
+      damagedBytes += to - from;
+    },
+  );
   return {
     path,
     version: VERSION,
-    name: reader.head?.name,
-    serializer: reader.head?.serializer,
+    name: head?.name,
+    serializer: head?.serializer,
     entries: results.size,
-    bytes: stat.size,
+    bytes,
     results: count,
     computing: claims.placesOfLiving(Date.now()).length,
-    damaged: reader.holes + (torn > 0 ? 1 : 0),
-    damagedBytes: reader.holeBytes + torn,
+    damaged,
+    damagedBytes,
+    sample: head === undefined || entries === 0 ? [] : latest(files, path, head, results.places, entries),
   };
+}
+
+/** A second walk, now that it is known what counts: frames further on may have replaced those before. */
+function latest(files: Files, path: string, head: FileHead, places: number[], entries: number): InspectedResult[] {
+  const wanted = new Set(places.sort((a, b) => b - a).slice(0, entries));
+  const shown: InspectedResult[] = [];
+  walkMemoFile(files, path, (frame, offset) => {
+    if (wanted.has(offset)) shown.push({ key: frame.key, ...resultOf(frame, head), expiresAt: frame.expiresAtMs });
+  });
+  return shown.reverse();
+}
+
+/** What a serializer of somebody's own has made is shown by its length. */
+function resultOf(frame: FrameView, { serializer }: FileHead): Pick<InspectedResult, 'value' | 'args'> {
+  if (!isSerializerName(serializer)) {
+    return { value: `${frame.payload.length} bytes`, args: undefined };
+  }
+  try {
+    const { result: value, args } = decodeResult(codecOf(serializer), frame.payload, frame);
+    return { value, args };
+  } catch (error) {
+    return { value: `cannot be read: ${(error as Error).message}`, args: undefined };
+  }
 }

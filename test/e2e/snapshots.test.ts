@@ -177,6 +177,20 @@ describe('save and load', () => {
     expect(await cache.size()).toBe(20_001);
   });
 
+  test('what is saved over a file while it is loaded comes with the next load', async () => {
+    const dir = folder();
+    const cache = await stored(dir);
+    await cache.setMany(pairs(20_000));
+    await cache.save();
+    const other = await stored(dir);
+    await other.set('other', 1);
+    const loading = cache.load();
+    await other.save();
+    expect(await loading).toEqual({ loaded: 20_000, expired: 0, evicted: 0 });
+    expect(filesIn(dir)).toEqual(['cache_data.snapshot']);
+    expect(await cache.load()).toEqual({ loaded: 1, expired: 0, evicted: 0 });
+  });
+
   test('the filter of what was loaded has no false negative, and few false positives', async () => {
     const dir = folder();
     const count = 8_000;

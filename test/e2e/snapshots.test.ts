@@ -98,6 +98,21 @@ describe('save and load', () => {
     expect(await three.toMap()).toEqual(entries);
   });
 
+  test('nothing lives longer because a clock was set back', async () => {
+    const dir = folder();
+    const clock = manualClock();
+    const cache = await stored(dir, { clock });
+    await cache.set('k', 1, { ttl: '1h' });
+    clock.advance('30d');
+    await cache.set('k', 1, { ttl: '1h' });
+    await cache.save();
+    // Its wall's clock is where the other one began.
+    const other = await stored(dir, { clock: manualClock() });
+    expect(await other.load()).toEqual({ loaded: 1, expired: 0, evicted: 0 });
+    expect(await other.ttl('k')).toBeGreaterThan(3_590_000);
+    expect(await other.ttl('k')).toBeLessThanOrEqual(3_600_000);
+  });
+
   test('an entry that expires while nobody has it open is not loaded', async () => {
     const dir = folder();
     const cache = await stored(dir);

@@ -161,8 +161,8 @@ export function errorOf(thrown: ThrownText | undefined): Error | undefined {
   if (thrown === undefined) {
     return undefined;
   }
-  const { message, stack } = thrown;
-  return Object.assign(new Error(message), stack === undefined ? {} : { stack });
+  const { message, stack, code } = thrown;
+  return Object.assign(new Error(message), stack !== undefined && { stack }, code !== undefined && { code });
 }
 
 function available(): string[] {

@@ -41,19 +41,22 @@ export function describeThrown(thrown: unknown): string {
   }
 }
 
-/** The stack of what somebody threw, where it has one. */
-function stackOf(thrown: unknown): string | undefined {
-  return types.isNativeError(thrown) ? ownText(thrown, 'stack', STACK_MAX) : undefined;
-}
-
 /** What a user's code threw, as it may cross threads whatever it was. */
 export interface ThrownText {
   readonly message: string;
   readonly stack: string | undefined;
+  /** Of the system, like ENOSPC, or whoever else gives his errors one. */
+  readonly code?: string | undefined;
 }
 
 export function thrownText(thrown: unknown): ThrownText | undefined {
-  return thrown === undefined ? undefined : { message: describeThrown(thrown), stack: stackOf(thrown) };
+  if (thrown === undefined) {
+    return undefined;
+  }
+  const message = describeThrown(thrown);
+  return types.isNativeError(thrown)
+    ? { message, stack: ownText(thrown, 'stack', STACK_MAX), code: ownText(thrown, 'code', TEXT_MAX) }
+    : { message, stack: undefined };
 }
 
 function kindOf(error: Error): string | undefined {

@@ -12,6 +12,7 @@ import type { EventMessage } from '../protocol/events.ts';
 import { ShardMemory } from '../protocol/memory.ts';
 import type { PolicyFactory } from '../protocol/policy.ts';
 import { SampleRing } from '../protocol/samples.ts';
+import type { SnapshotReply } from '../protocol/snapshot/tasks.ts';
 import type { OpenerMessage, ShardBirth, ShardMessage, TierSpec } from '../protocol/spec.ts';
 import { WakeMemory } from '../protocol/wake.ts';
 import { admitCall } from './admission.ts';
@@ -76,7 +77,11 @@ function serve(shard: Shard): void {
   const dispatch = new Dispatch(shard, memory, clock, tier);
   const linger = new Linger(memory);
   const sweeper = new Sweeper(shard, manual ?? monotonic, spec.sweepIntervalMs);
-  const snapshots = new Snapshots({ shard, memory, clock, tell });
+  const answerTask = (reply: SnapshotReply) => {
+    tell(reply);
+    sweeper.arm();
+  };
+  const snapshots = new Snapshots({ shard, memory, clock, tell: answerTask });
 
   opener.on('message', (message: OpenerMessage) => {
     if ('hail' in message) {
@@ -86,8 +91,7 @@ function serve(shard: Shard): void {
       return tier?.connect(message.tier);
     }
     if ('snapshot' in message) {
-      snapshots.take(message);
-      return sweeper.arm();
+      return snapshots.take(message);
     }
     const { connect, client, samples, wake } = message;
     const clientMemory = new ClientMemory(client);

@@ -386,6 +386,18 @@ describe('a load', () => {
   }
   const entry = (key: string, value: string) => ({ ...FOREVER, key, tag: 4, value: Buffer.from(value) });
 
+  test('takes a turn for each task, so that frames come between any two', () => {
+    snapshot(1);
+    const loading = owner();
+    const tasks = [1, 2, 3].map(() => loading.start({ do: 'end' }));
+    for (const [i, task] of tasks.entries()) {
+      expect(loading.replies).toHaveLength(i);
+      expect(loading.turn()).toBe(true);
+      expect(loading.replies.at(-1)).toMatchObject({ task });
+    }
+    expect(loading.turn()).toBe(false);
+  });
+
   test('empties the shard, and leaves what was written since', () => {
     snapshot(10);
     const loading = owner();
@@ -665,7 +677,7 @@ describe('a disk that fails', () => {
     const saving = new SaveUnderTest(path);
     const task = saved.start(saving.task);
     expect(() => saved.finish(task)).toThrow(`Cannot write a shard of the snapshot at ${path}: ${code}`);
-    expect(saved.replies).toMatchObject([{ is: 'task', task, failed: { code: 'CACHE_SAVE_ERROR', cause: {} } }]);
+    expect(saved.replies).toMatchObject([{ is: 'task', task, failed: { code: 'CACHE_SAVE_ERROR', cause: { code } } }]);
     expect([faulty.struck, opened.size]).toEqual([1, 0]);
     expect(saved.target.shard.contents.slots.isPassed(0)).toBe(false);
     saved.target.set('later', 'x');
@@ -697,7 +709,7 @@ describe('a disk that fails', () => {
     for (const step of ['check', 'route'] as const) {
       faulty.fault = { code: 'EIO', calls: ['readSync'], strikes: onlyThe(2) };
       expect(() => loading.ask({ do: step, ...task })).toThrow(/Cannot read the snapshot .*EIO.*Next: /);
-      expect(loading.replies.at(-1)).toMatchObject({ failed: { code: 'CACHE_LOAD_ERROR', cause: {} } });
+      expect(loading.replies.at(-1)).toMatchObject({ failed: { code: 'CACHE_LOAD_ERROR', cause: { code: 'EIO' } } });
     }
     faulty.fault = undefined;
     writeFileSync(path, snapshotOf([{ ...FOREVER, key: 'b', tag: 4, value: Buffer.from('x') }]));

@@ -3,7 +3,8 @@
  * says what they are.
  *
  * A save is done in slices, one in a turn of the event loop, so that frames come between them; a second one of the same shard waits
- * for the first. Everything else is done at once: a block is small. What the file system refuses, and what is wrong with a file, is
+ * for the first. Everything else is a block, which is small, or less, and has a turn of its own, too: a port hands on up to a thousand
+ * messages without a look at the others, and the next task comes while one is done. What the file system refuses, and what is wrong with a file, is
  * answered; any other fault ends the thread, as it does in a frame.
  *
  * Beside the time that as many sets take in their owner, 1 M entries of 100 bytes (lru): to save them takes 0.2 of it, file and
@@ -37,13 +38,18 @@ export interface SnapshotsSetup {
   readonly clock: FrameClock;
   readonly tell: (reply: SnapshotReply) => void;
   readonly files?: Files;
-  /** Runs the next slice of a save, after whatever else waits. */
+  /** Runs the next slice of a save, or the next task, after whatever else waits. */
   readonly later?: (slice: () => void) => void;
 }
 
 interface WaitingSave {
   readonly number: number;
   readonly task: SaveTask;
+}
+
+interface WaitingTask {
+  readonly number: number;
+  readonly task: Exclude<SnapshotTask, SaveTask>;
 }
 
 export class Snapshots {
@@ -53,6 +59,8 @@ export class Snapshots {
   readonly #loading: Loading;
   /** The first one is being saved. */
   readonly #saves: WaitingSave[] = [];
+  /** All but saves. The opener has a few of them under way at a time. */
+  readonly #waiting: WaitingTask[] = [];
 
   constructor(setup: SnapshotsSetup) {
     this.#setup = setup;
@@ -65,8 +73,16 @@ export class Snapshots {
     if (snapshot.do === 'save') {
       this.#enqueue({ number, task: snapshot });
     } else {
-      this.#answer(number, () => this.#done(snapshot));
+      this.#waiting.push({ number, task: snapshot });
+      if (this.#waiting.length === 1) this.#later(() => this.#next());
     }
+  }
+
+  #next(): void {
+    const { number, task } = this.#waiting[0] as WaitingTask;
+    this.#answer(number, () => this.#done(task));
+    this.#waiting.shift();
+    if (this.#waiting.length > 0) this.#later(() => this.#next());
   }
 
   #done(task: Exclude<SnapshotTask, SaveTask>): SnapshotAnswer {

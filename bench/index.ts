@@ -14,6 +14,7 @@ import { filter } from './filter.ts';
 import { get } from './get.ts';
 import { growth } from './growth.ts';
 import { hitRatio } from './hit-ratio.ts';
+import { memo } from './memo.ts';
 import { memory } from './memory.ts';
 import { micro } from './micro/index.ts';
 import { mixed } from './mixed.ts';
@@ -46,6 +47,7 @@ const benches = {
   'hit-ratio': hitRatio,
   delay,
   memory,
+  memo,
   stores,
   tier,
   micro,

@@ -67,7 +67,7 @@ describe('coming from PyQuickCache', () => {
     const serializer = {
       name: 'text',
       extension: 'txt',
-      binary: false,
+      binary: false as const,
       encode: String,
       decode: (text: string) => text,
     };

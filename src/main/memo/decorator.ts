@@ -7,6 +7,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { misuse } from '../../protocol/errors.ts';
+import { digestOfArgs, type Hash } from './call-keys.ts';
 import type { MemoOptions } from './memo-options.ts';
 import { memoOf } from './memoize.ts';
 
@@ -48,7 +49,8 @@ export function memoized(options: MemoizedOptions = {}) {
     }
     // Numbers of instances begin anew in each thread: nobody else may take them for its own.
     const name = rest.name ?? (self === undefined ? `${String(context.name)} ${randomUUID()}` : String(context.name));
-    const { memo } = memoOf(method, { ...rest, name, filename: rest.filename ?? false });
+    const hashes = { hash: besideSelf(rest.hash, name), hashMemory: besideSelf(rest.hashMemory, name) };
+    const { memo } = memoOf(method, { ...rest, ...hashes, name, filename: rest.filename ?? false });
     const partOf = (self as ((instance: This) => unknown) | undefined) ?? numbering();
     function remembered(this: This, ...args: Args): Promise<R> {
       try {
@@ -59,6 +61,19 @@ export function memoized(options: MemoizedOptions = {}) {
     }
     return Object.defineProperty(remembered, 'name', { value: method.name });
   };
+}
+
+/** A hash says nothing of the instance: whose call it is is told beside it. What is no function is refused elsewhere. */
+function besideSelf(hash: MemoizedOptions['hash'], name: string): MemoizedOptions['hash'] {
+  if (typeof hash !== 'function') {
+    return hash;
+  }
+  const beside: Hash = ([self, ...args]) => {
+    const text = (hash as Hash)(args);
+    // One that is none is refused as it is.
+    return typeof text === 'string' && text !== '' ? digestOfArgs(name, [self, text]) : text;
+  };
+  return beside;
 }
 
 /** A number for each object, for as long as there is one. */

@@ -23,6 +23,8 @@ interface Pending {
 
 /** Where they go. */
 export interface PendingSink {
+  /** Opens memory, if it is not open; undefined where it is. Never rejects: then it is `write` that does. */
+  opened(): Promise<unknown> | undefined;
   write(key: CacheKey, result: unknown, expiresAtMs: number): Promise<void>;
   /** What could not be written. */
   failed(cause: unknown): void;
@@ -98,14 +100,15 @@ export class PendingResults {
   }
 
   async #write(): Promise<void> {
-    // Not before the first result has been returned.
-    await undefined;
+    // Not before the first result has been returned; and what is forgotten before memory is open never comes there.
+    await this.#sink.opened();
     while (this.#waiting.size > 0) {
       const batch = [...take(this.#waiting, BATCH_MAX)];
       const answers = await Promise.all(batch.map(([key, pending]) => this.#writeOne(key, pending)));
       for (const [i, [key, pending]] of batch.entries()) {
-        // They were too large to travel together.
-        if (answers[i] === 'overloaded') await this.#writeOne(key, pending, true);
+        // They were too large to travel together. One that has been forgotten meanwhile does not come back.
+        const isOld = this.#waiting.get(key) !== pending;
+        if (answers[i] === 'overloaded' && !isOld) await this.#writeOne(key, pending, true);
       }
       for (const [key, pending] of batch) {
         // Unless another has taken its place meanwhile.

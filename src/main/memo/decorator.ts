@@ -16,8 +16,8 @@ export interface MemoizedOptions extends MemoOptions {
   readonly self?: ((instance: never) => unknown) | undefined;
 }
 
-/** A method as its decorator takes it and gives it back. */
-type AsyncMethod<This, Args extends unknown[], R> = (this: This, ...args: Args) => Promise<R>;
+/** Any method that returns promises. */
+type AsyncMethod = (...args: never[]) => Promise<unknown>;
 
 /**
  * Memoizes a method, which must return promises: its type stays. (In JavaScript a method that returns its result may be decorated, too,
@@ -33,10 +33,7 @@ type AsyncMethod<This, Args extends unknown[], R> = (this: This, ...args: Args) 
  * }
  */
 export function memoized(options: MemoizedOptions = {}) {
-  return <This, Args extends unknown[], R>(
-    method: AsyncMethod<This, Args, R>,
-    context: ClassMethodDecoratorContext<This, AsyncMethod<This, Args, R>>,
-  ): AsyncMethod<This, Args, R> => {
+  return <M extends AsyncMethod>(method: M, context: ClassMethodDecoratorContext<never>): M => {
     checkPlace(method, context);
     const { self, ...rest } = options;
     const isKept = (rest.filename !== undefined && rest.filename !== false) || rest.store !== undefined;
@@ -51,15 +48,15 @@ export function memoized(options: MemoizedOptions = {}) {
     const name = rest.name ?? (self === undefined ? `${String(context.name)} ${randomUUID()}` : String(context.name));
     const hashes = { hash: besideSelf(rest.hash, name), hashMemory: besideSelf(rest.hashMemory, name) };
     const { memo } = memoOf(method, { ...rest, ...hashes, name, filename: rest.filename ?? false });
-    const partOf = (self as ((instance: This) => unknown) | undefined) ?? numbering();
-    function remembered(this: This, ...args: Args): Promise<R> {
+    const partOf = (self as ((instance: unknown) => unknown) | undefined) ?? numbering();
+    function remembered(this: unknown, ...args: unknown[]): Promise<unknown> {
       try {
-        return memo.call(this, args, [partOf(this)]) as Promise<R>;
+        return memo.call(this, args, [partOf(this)]);
       } catch (error) {
         return Promise.reject(error);
       }
     }
-    return Object.defineProperty(remembered, 'name', { value: method.name });
+    return Object.defineProperty(remembered, 'name', { value: method.name }) as unknown as M;
   };
 }
 

@@ -68,12 +68,12 @@ import { type CacheHandle, createHandle } from './handle.ts';
 import { type CacheMetrics, noMetrics, sumMetrics } from './metrics.ts';
 import { FORGOTTEN } from './near-cache.ts';
 import { Notices } from './notices.ts';
+import { optionError } from './option-errors.ts';
 import {
   type CacheConfig,
   type CacheOptions,
   flagOr,
   hashSeedOf,
-  optionError,
   resolveClock,
   resolveLogger,
   resolveOptions,

@@ -44,6 +44,11 @@ export async function typed(cache: Cache, store: Store): Promise<void> {
   // @ts-expect-error its result is promised
   length('a').toFixed();
 
+  // Parameters that take their types from their defaults, too.
+  const scaled = memoize(async (n: number, by = 2) => n * by, { name: 'scaled' });
+  (await scaled(1)) satisfies number;
+  memoizeSync((text: string, at = 0) => text.slice(at), { cache, name: 'tail' })('a', 1) satisfies string;
+
   // Type parameters, overloads and `this` of async functions stay.
   const same = memoize(async <T>(value: T): Promise<T> => value, { name: 'same' });
   (await same('a')) satisfies string;
@@ -93,6 +98,16 @@ export class Users {
     return name;
   }
 
+  @memoized()
+  async same<T>(value: T): Promise<T> {
+    return value;
+  }
+
+  @memoized()
+  static async kinds(this: typeof Users, ...names: string[]): Promise<number> {
+    return names.length;
+  }
+
   // @ts-expect-error its callers would get a promise where they expect a number
   @memoized()
   count(): number {
@@ -104,4 +119,9 @@ export class Users {
   get size(): number {
     return 1;
   }
+}
+
+export async function methods(users: Users): Promise<void> {
+  (await users.same('a')) satisfies string;
+  (await Users.kinds('a')) satisfies number;
 }

@@ -20,7 +20,7 @@ import type { KeyedArgs } from './keyed-args.ts';
 /** Hex digits: 128 bits, of which two calls have the same by chance never. */
 const DIGEST_CHARACTERS = 32;
 const TEXT_MAX = 1_024;
-/** Of what a user's hash says: a key of a cache takes no more. */
+/** Of what a user's hash says: what is longer is digested in its turn. */
 const HASHED_MAX = 16_384;
 /** Of the canonical bytes of arguments: whoever memoizes functions of more than that gives a `hash`. */
 const ARGS_BYTES_MAX = 256 * 1024 * 1024;
@@ -64,8 +64,7 @@ export class CallKeys {
   inMemory(keyed: readonly unknown[]): string {
     const prefix = this.#prefix;
     if (this.#hashMemory !== undefined) {
-      const text = this.#hashed(this.#hashMemory, keyed);
-      return prefix + (text.length <= HASHED_MAX ? text : ESCAPE + this.#digest([text]));
+      return prefix + this.#hashed(this.#hashMemory, keyed);
     }
     if (keyed.length === 1) {
       const [arg] = keyed;
@@ -100,38 +99,49 @@ export class CallKeys {
   }
 
   #hashed(hash: Hash, keyed: readonly unknown[]): string {
-    const text: unknown = hash(keyed);
-    if (typeof text !== 'string' || text === '') {
-      const expected = `the \`hash\` of ${this.#name} to return a text that is not empty`;
-      throw misuse('INVALID_KEY', expected, text, { option: 'hash' });
-    }
-    return text;
+    return hashedBy(hash, this.#name, keyed);
   }
 
   #digest(keyed: readonly unknown[]): string {
-    let bytes: Uint8Array;
-    try {
-      const { words, byteLength } = encodeStructured(keyed);
-      bytes = new Uint8Array(words.buffer, 0, byteLength);
-    } catch {
-      // Too long for a key, or none at all: the second try tells which.
-      bytes = this.#longBytes(keyed);
-    }
-    return digestOf('sha256', bytes, 'hex').slice(0, DIGEST_CHARACTERS);
+    return digestOfArgs(this.#name, keyed);
   }
+}
 
-  #longBytes(keyed: readonly unknown[]): Uint8Array {
-    try {
-      return encodeLongStructured(keyed, ARGS_BYTES_MAX);
-    } catch (cause) {
-      const at = keyed.findIndex((arg) => !canBeKeyed(arg));
-      const which = at === -1 ? 'arguments' : `argument ${at} (of those that matter, from 0)`;
-      const message =
-        `The ${which} of ${this.#name} cannot be part of a key: ${describe(at === -1 ? keyed : keyed[at])}. Arguments ` +
-        'are told apart by their content, which is plain data: leave others out with `ignore`, put something in their ' +
-        'place with `normalize`, or say with `hash` what a call is kept under';
-      throw Object.assign(new TypeError(message, { cause }), { code: 'INVALID_KEY' });
-    }
+/** What a user's hash of a function of that name says. Throws INVALID_KEY. */
+export function hashedBy(hash: Hash, name: string, keyed: readonly unknown[]): string {
+  // A list of its own: it may sort it, and the function gets the arguments as they came.
+  const text: unknown = hash([...keyed]);
+  if (typeof text !== 'string' || text === '' || !text.isWellFormed()) {
+    const expected = `the \`hash\` of ${name} to return a text that is not empty, without lone surrogates`;
+    throw misuse('INVALID_KEY', expected, text, { option: 'hash' });
+  }
+  return text.length <= HASHED_MAX ? text : ESCAPE + digestOfArgs(name, [text]);
+}
+
+/** What arguments of a function of that name are kept under where nothing else is said. Throws INVALID_KEY. */
+export function digestOfArgs(name: string, keyed: readonly unknown[]): string {
+  let bytes: Uint8Array;
+  try {
+    const { words, byteLength } = encodeStructured(keyed);
+    bytes = new Uint8Array(words.buffer, 0, byteLength);
+  } catch {
+    // Too long for a key, or none at all: the second try tells which.
+    bytes = longBytes(name, keyed);
+  }
+  return digestOf('sha256', bytes, 'hex').slice(0, DIGEST_CHARACTERS);
+}
+
+function longBytes(name: string, keyed: readonly unknown[]): Uint8Array {
+  try {
+    return encodeLongStructured(keyed, ARGS_BYTES_MAX);
+  } catch (cause) {
+    const at = keyed.findIndex((arg) => !canBeKeyed(arg));
+    const which = at === -1 ? 'arguments' : `argument ${at} (of those that matter, from 0)`;
+    const message =
+      `The ${which} of ${name} cannot be part of a key: ${describe(at === -1 ? keyed : keyed[at])}. Arguments ` +
+      'are told apart by their content, which is plain data: leave others out with `ignore`, put something in their ' +
+      'place with `normalize`, or say with `hash` what a call is kept under';
+    throw Object.assign(new TypeError(message, { cause }), { code: 'INVALID_KEY' });
   }
 }
 

@@ -7,6 +7,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { misuse } from '../../protocol/errors.ts';
+import { digestOfArgs, type Hash } from './call-keys.ts';
 import type { MemoOptions } from './memo-options.ts';
 import { memoOf } from './memoize.ts';
 
@@ -15,8 +16,8 @@ export interface MemoizedOptions extends MemoOptions {
   readonly self?: ((instance: never) => unknown) | undefined;
 }
 
-/** A method as its decorator takes it and gives it back. */
-type AsyncMethod<This, Args extends unknown[], R> = (this: This, ...args: Args) => Promise<R>;
+/** Any method that returns promises. */
+type AsyncMethod = (...args: never[]) => Promise<unknown>;
 
 /**
  * Memoizes a method, which must return promises: its type stays. (In JavaScript a method that returns its result may be decorated, too,
@@ -32,10 +33,7 @@ type AsyncMethod<This, Args extends unknown[], R> = (this: This, ...args: Args) 
  * }
  */
 export function memoized(options: MemoizedOptions = {}) {
-  return <This, Args extends unknown[], R>(
-    method: AsyncMethod<This, Args, R>,
-    context: ClassMethodDecoratorContext<This, AsyncMethod<This, Args, R>>,
-  ): AsyncMethod<This, Args, R> => {
+  return <M extends AsyncMethod>(method: M, context: ClassMethodDecoratorContext<never>): M => {
     checkPlace(method, context);
     const { self, ...rest } = options;
     const isKept = (rest.filename !== undefined && rest.filename !== false) || rest.store !== undefined;
@@ -48,17 +46,31 @@ export function memoized(options: MemoizedOptions = {}) {
     }
     // Numbers of instances begin anew in each thread: nobody else may take them for its own.
     const name = rest.name ?? (self === undefined ? `${String(context.name)} ${randomUUID()}` : String(context.name));
-    const { memo } = memoOf(method, { ...rest, name, filename: rest.filename ?? false });
-    const partOf = (self as ((instance: This) => unknown) | undefined) ?? numbering();
-    function remembered(this: This, ...args: Args): Promise<R> {
+    const hashes = { hash: besideSelf(rest.hash, name), hashMemory: besideSelf(rest.hashMemory, name) };
+    const { memo } = memoOf(method, { ...rest, ...hashes, name, filename: rest.filename ?? false });
+    const partOf = (self as ((instance: unknown) => unknown) | undefined) ?? numbering();
+    function remembered(this: unknown, ...args: unknown[]): Promise<unknown> {
       try {
-        return memo.call(this, args, [partOf(this)]) as Promise<R>;
+        return memo.call(this, args, [partOf(this)]);
       } catch (error) {
         return Promise.reject(error);
       }
     }
-    return Object.defineProperty(remembered, 'name', { value: method.name });
+    return Object.defineProperty(remembered, 'name', { value: method.name }) as unknown as M;
   };
+}
+
+/** A hash says nothing of the instance: whose call it is is told beside it. What is no function is refused elsewhere. */
+function besideSelf(hash: MemoizedOptions['hash'], name: string): MemoizedOptions['hash'] {
+  if (typeof hash !== 'function') {
+    return hash;
+  }
+  const beside: Hash = ([self, ...args]) => {
+    const text = (hash as Hash)(args);
+    // One that is none is refused as it is.
+    return typeof text === 'string' && text !== '' ? digestOfArgs(name, [self, text]) : text;
+  };
+  return beside;
 }
 
 /** A number for each object, for as long as there is one. */

@@ -1,6 +1,7 @@
 /**
- * The computations of one memo in this thread: one for each call, however many make it at once. Whatever is done to a call's result
- * meanwhile (put, uncache, force, clear) ends the flight's claim to it: who waits gets what it brings, and it is not kept.
+ * The computations of one memo in this thread: one for each call, however many make it at once, unless they may race. Whatever is
+ * done to a call's result meanwhile (put, uncache, force, clear) ends the flight's claim to it: who waits gets what it brings, and it is
+ * not kept.
  */
 import type { Found } from './missed-calls.ts';
 import type { Claim } from './tier.ts';
@@ -16,9 +17,13 @@ export class MemoFlight {
   /** Settles with what it brings. */
   readonly outcome: Promise<Found>;
   readonly #beganMs = performance.now();
+  #fail: (error: unknown) => void = () => {};
 
   constructor(begin: (flight: MemoFlight) => Promise<Found>) {
-    this.outcome = begin(this);
+    this.outcome = new Promise((resolve, reject) => {
+      this.#fail = reject;
+      begin(this).then(resolve, reject);
+    });
   }
 
   /** It takes so long that the next who asks should not wait for it any more. */
@@ -31,37 +36,76 @@ export class MemoFlight {
     this.claim?.release();
     this.claim = undefined;
   }
+
+  /** Ends it for all who wait, whether it brings something or not. */
+  abandon(error: unknown): void {
+    this.drop();
+    this.#fail(error);
+  }
 }
 
 export class MemoFlights {
-  readonly #out = new Map<string, MemoFlight>();
+  /** By call, until each has landed, also those that are not wanted any more. */
+  readonly #out = new Map<string, Set<MemoFlight>>();
+  readonly #patienceMs: number;
 
-  get(text: string): MemoFlight | undefined {
-    return this.#out.get(text);
+  /** `timeoutMs`: how long whoever waits does so. */
+  constructor(timeoutMs: number) {
+    this.#patienceMs = 2 * timeoutMs;
   }
 
-  /** Takes the place of one that is there. */
+  /** One to join. */
+  get(text: string): MemoFlight | undefined {
+    for (const flight of this.#out.get(text) ?? []) {
+      if (flight.isWanted) {
+        return flight;
+      }
+    }
+    return undefined;
+  }
+
+  /** Takes the place of those that are there. */
   launch(text: string, begin: (flight: MemoFlight) => Promise<Found>): MemoFlight {
     this.drop(text);
+    return this.race(text, begin);
+  }
+
+  /** Flies beside those that are there. */
+  race(text: string, begin: (flight: MemoFlight) => Promise<Found>): MemoFlight {
     const flight = new MemoFlight(begin);
-    this.#out.set(text, flight);
+    const beside = this.#out.get(text) ?? new Set();
+    for (const old of beside) {
+      if (!old.hasTaken(this.#patienceMs)) break;
+      // Nobody waits for it: who joined last had joined before its time was over.
+      beside.delete(old);
+    }
+    this.#out.set(text, beside.add(flight));
     const land = () => {
-      if (this.#out.get(text) === flight) this.#out.delete(text);
+      beside.delete(flight);
+      if (beside.size === 0 && this.#out.get(text) === beside) this.#out.delete(text);
     };
     flight.outcome.then(land, land);
     return flight;
   }
 
   drop(text: string): void {
-    this.#out.get(text)?.drop();
-    this.#out.delete(text);
+    for (const flight of this.#out.get(text) ?? []) flight.drop();
   }
 
   dropAll(): void {
-    for (const text of [...this.#out.keys()]) this.drop(text);
+    for (const flight of this.#all()) flight.drop();
+  }
+
+  /** Ends all that have not landed. */
+  abandon(error: unknown): void {
+    for (const flight of this.#all()) flight.abandon(error);
   }
 
   async landed(): Promise<void> {
-    await Promise.allSettled(Array.from(this.#out.values(), ({ outcome }) => outcome));
+    await Promise.allSettled(Array.from(this.#all(), ({ outcome }) => outcome));
+  }
+
+  *#all(): Generator<MemoFlight> {
+    for (const beside of this.#out.values()) yield* beside;
   }
 }

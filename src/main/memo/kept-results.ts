@@ -47,13 +47,13 @@ export class KeptResults {
   /** The result of a call, where there is one that serves. */
   async look(text: string): Promise<MemoRecord | undefined> {
     const tier = this.#tier ?? (await this.open());
+    let record: MemoRecord | undefined;
     try {
-      const record = await tier.get(text);
-      return record !== undefined && this.serves(record) ? record : undefined;
+      record = await tier.get(text);
     } catch (cause) {
       this.#tell(`read ${tier.filename}`, cause);
-      return undefined;
     }
+    return record !== undefined && this.serves(record) ? record : undefined;
   }
 
   /** Whether a result was kept by this version of the function, and is valid. What the user's `validate` throws goes to the caller. */

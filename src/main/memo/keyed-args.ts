@@ -70,7 +70,8 @@ function fillingIn(params: readonly string[], defaults: Readonly<Record<string, 
 
 function normalizing(normalize: KeyedArgs): KeyedArgs {
   return (args) => {
-    const normal = normalize(args);
+    // A list of its own: it may sort it, and the function gets the arguments as they came.
+    const normal = normalize([...args]);
     if (!Array.isArray(normal)) {
       throw misuse('INVALID_KEY', '`normalize` to return an array of arguments', normal, { option: 'normalize' });
     }

@@ -15,7 +15,7 @@ import { CacheError } from '../../protocol/errors.ts';
 import { computing } from '../computing.ts';
 import { ABSENT } from './boxed.ts';
 import type { CallKeys } from './call-keys.ts';
-import { MemoFlight, MemoFlights } from './flights.ts';
+import { MemoFlights } from './flights.ts';
 import { closedMemo, type KeptResults } from './kept-results.ts';
 import type { CallPlan } from './memo-options.ts';
 import type { Memory } from './memory.ts';
@@ -57,13 +57,14 @@ let memos = 0;
 export class Memo {
   readonly parts: MemoParts;
   readonly #id = `memo ${memos++}`;
-  readonly #flights = new MemoFlights();
+  readonly #flights: MemoFlights;
   readonly #closing = new AbortController();
   readonly #missed: MissedCalls;
   #closed: Promise<void> | undefined;
 
   constructor(parts: MemoParts) {
     this.parts = parts;
+    this.#flights = new MemoFlights(parts.plan.timeoutMs);
     this.#missed = new MissedCalls(parts, this.#closing.signal);
   }
 
@@ -187,7 +188,7 @@ export class Memo {
     if (!plan.isDisabled) await Promise.all([memory.open(), kept?.open()]);
   }
 
-  /** Waits up to 5 s for what is being computed. Later calls reject with CACHE_CLOSED. */
+  /** Waits up to 5 s for what is being computed. Calls that are not done then, and later ones, reject with CACHE_CLOSED. */
   close(): Promise<void> {
     this.#closed ??= this.#shutDown();
     return this.#closed;
@@ -210,7 +211,7 @@ export class Memo {
     const call = this.#missedCall(self, args, aimed);
     plan.log.memoryMiss?.(`Cache miss (mem): ${call.text}`);
     if (plan.allowsRace) {
-      return this.#limited(new MemoFlight((own) => this.#missed.fly(call, own)).outcome, call);
+      return this.#limited(this.#flights.race(call.text, (own) => this.#missed.fly(call, own)).outcome, call);
     }
     this.#assertNotWithin(call);
     const there = this.#flights.get(call.text);
@@ -291,8 +292,10 @@ export class Memo {
     });
     await Promise.race([this.#flights.landed(), late]);
     clearTimeout(timer);
-    this.#flights.dropAll();
-    this.#closing.abort(closedMemo(name));
+    const closed = closedMemo(name);
+    this.#closing.abort(closed);
+    // What never settles has no caller wait for it.
+    this.#flights.abandon(closed);
     try {
       await Promise.all([memory.close(), kept?.close()]);
     } finally {

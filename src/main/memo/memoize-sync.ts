@@ -18,6 +18,7 @@ type Result<F extends AnyFunction> = ReturnType<F>;
 
 /** What a function memoized at once can do beside being called. */
 export interface MemoSyncMethods<F extends AnyFunction> {
+  /** Whether there is a result. Promotes nothing to memory. */
   has(...args: Parameters<F>): boolean;
   /** The result, if there is one; the function is not called. */
   get(...args: Parameters<F>): Result<F> | undefined;
@@ -93,7 +94,7 @@ function memoized(memo: SyncMemo, name: string, shutDown: () => Promise<void>): 
     return memo.call(this, args);
   }
   const methods = {
-    has: (...args: unknown[]) => memo.get(args) !== ABSENT,
+    has: (...args: unknown[]) => memo.has(args),
     get(...args: unknown[]) {
       const value = memo.get(args);
       return value === ABSENT ? undefined : value;

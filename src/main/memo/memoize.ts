@@ -41,7 +41,7 @@ export interface MemoMethods<F extends AnyFunction> {
   /** Calls the function, whatever is kept, and keeps what it returns. */
   force(this: ThisParameterType<F>, ...args: Parameters<F>): Promise<Result<F>>;
   readonly store: MemoStore<Result<F>>;
-  /** Finishes what was begun, up to 5 s, and gives file and threads back. Later calls reject with CACHE_CLOSED. */
+  /** Finishes what was begun, up to 5 s, and gives file and threads back. What is not done then, and later calls, reject with CACHE_CLOSED. */
   close(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 }

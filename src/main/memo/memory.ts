@@ -37,8 +37,12 @@ export class Memory {
     this.#ttlMs = ttlMs;
     this.#onFault = onFault;
     const sink = {
+      opened: () => (this.#cache === undefined && !this.#isClosed ? this.open().catch(() => undefined) : undefined),
       write: (key: CacheKey, result: unknown, expiresAtMs: number) => this.#write(key, result, expiresAtMs),
-      failed: (cause: unknown) => onFault('keep a result in its memory', cause),
+      failed: (cause: unknown) => {
+        // Who closes a cache has all of it forgotten: what was on its way, too.
+        if (!isClosedCache(cause)) onFault('keep a result in its memory', cause);
+      },
     };
     this.#pending = new PendingResults(sink, given === undefined ? 'msgpack' : given.config.serializer);
   }
@@ -202,4 +206,8 @@ export class Memory {
     }
     return this.#ttlMs === undefined ? {} : { ttl: null };
   }
+}
+
+function isClosedCache(cause: unknown): boolean {
+  return cause instanceof CacheError && cause.code === 'CACHE_CLOSED';
 }

@@ -13,6 +13,8 @@ import { type Copier, copierOf, isCopy } from './copier.ts';
 const BATCH_MAX = 512;
 /** Whoever can wait lets no more come together. */
 const CROWD = 1_024;
+/** So many have come together: they wait for all of them. */
+const THRONG = 4_096;
 /** Of those who cannot wait: results beyond are not kept in memory, which is told. */
 const PENDING_MAX = 1_000_000;
 
@@ -23,6 +25,8 @@ interface Pending {
 
 /** Where they go. */
 export interface PendingSink {
+  /** Opens memory, if it is not open; undefined where it is. Never rejects: then it is `write` that does. */
+  opened(): Promise<unknown> | undefined;
   write(key: CacheKey, result: unknown, expiresAtMs: number): Promise<void>;
   /** What could not be written. */
   failed(cause: unknown): void;
@@ -35,6 +39,8 @@ export class PendingResults {
   /** Those that only the cache can copy, which are on their way already. */
   #direct = 0;
   #flushing: Promise<void> | undefined;
+  /** What it waits for. */
+  #step: Promise<unknown> | undefined;
 
   /** `serializer` is the cache's, by its name where it has one. */
   constructor(sink: PendingSink, serializer: unknown) {
@@ -92,27 +98,35 @@ export class PendingResults {
   }
 
   async #makeRoom(): Promise<void> {
-    await this.flush();
+    // One batch makes room for those who come one by one, who go on while the next one is on its way.
+    await (this.#waiting.size < THRONG ? this.#step : this.flush());
     // What is direct has left when the turn is over.
     if (this.#direct >= CROWD) await new Promise((resolve) => setImmediate(resolve));
   }
 
   async #write(): Promise<void> {
-    // Not before the first result has been returned.
-    await undefined;
+    // Not before the first result has been returned; and what is forgotten before memory is open never comes there.
+    this.#step = this.#sink.opened();
+    await this.#step;
     while (this.#waiting.size > 0) {
-      const batch = [...take(this.#waiting, BATCH_MAX)];
-      const answers = await Promise.all(batch.map(([key, pending]) => this.#writeOne(key, pending)));
-      for (const [i, [key, pending]] of batch.entries()) {
-        // They were too large to travel together.
-        if (answers[i] === 'overloaded') await this.#writeOne(key, pending, true);
-      }
-      for (const [key, pending] of batch) {
-        // Unless another has taken its place meanwhile.
-        if (this.#waiting.get(key) === pending) this.#waiting.delete(key);
-      }
+      this.#step = this.#writeBatch();
+      await this.#step;
     }
     this.#flushing = undefined;
+  }
+
+  async #writeBatch(): Promise<void> {
+    const batch = [...take(this.#waiting, BATCH_MAX)];
+    const answers = await Promise.all(batch.map(([key, pending]) => this.#writeOne(key, pending)));
+    for (const [i, [key, pending]] of batch.entries()) {
+      // They were too large to travel together. One that has been forgotten meanwhile does not come back.
+      const isOld = this.#waiting.get(key) !== pending;
+      if (answers[i] === 'overloaded' && !isOld) await this.#writeOne(key, pending, true);
+    }
+    for (const [key, pending] of batch) {
+      // Unless another has taken its place meanwhile.
+      if (this.#waiting.get(key) === pending) this.#waiting.delete(key);
+    }
   }
 
   /** 'overloaded' where more waits for the shard than may, unless it `isLast`. */

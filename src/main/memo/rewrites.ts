@@ -2,6 +2,7 @@
 import { openRecordCodec } from '../codec/encoding.ts';
 import { assertOptions } from '../codec/known-options.ts';
 import type { SerializerOption } from '../serializers/index.ts';
+import { type Hash, hashedBy } from './call-keys.ts';
 import { compact as compactFile } from './file/compact.ts';
 import type { Rewritten } from './file/rewriting.ts';
 import { upgrade as upgradeFile } from './file/upgrade.ts';
@@ -44,7 +45,9 @@ export async function compact(filename: string, options: CompactOptions = {}): P
  */
 export async function upgrade(filename: string, options: UpgradeOptions): Promise<Rewritten> {
   assertOptions(options, ['hash', 'backup', 'serializer', 'removeBackupOnFailure']);
-  const { serializer, ...rest } = options;
+  const { serializer, hash, ...rest } = options;
   const codec = serializer === undefined ? undefined : await openRecordCodec({ serializer });
-  return await upgradeFile(memoFileAt(filename), { ...rest, codec });
+  // As a memo with that hash has it. What is no function is refused elsewhere.
+  const keyOf: Hash = typeof hash === 'function' ? (args) => hashedBy(hash, '`upgrade`', args) : hash;
+  return await upgradeFile(memoFileAt(filename), { ...rest, hash: keyOf, codec });
 }

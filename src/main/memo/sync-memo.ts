@@ -69,6 +69,16 @@ export class SyncMemo {
     return value === ABSENT ? this.#miss(self, args, keyed, key) : { value, status: 'memory' };
   }
 
+  /** Promotes nothing to memory. */
+  has(args: readonly unknown[]): boolean {
+    const { keys, plan } = this.#parts;
+    if (plan.isDisabled) {
+      return false;
+    }
+    const keyed = keys.keyed(args);
+    return this.#recall(keys.inMemory(keyed), keyed) !== ABSENT || this.#look(keys.text(keyed)) !== undefined;
+  }
+
   /** What is kept, or ABSENT. */
   get(args: readonly unknown[]): unknown {
     const { keys, plan } = this.#parts;
@@ -172,6 +182,8 @@ export class SyncMemo {
     if (this.#running.has(key) && !plan.allowsRace) {
       throw reentrantCall(name);
     }
+    // Before the call: the function may change its arguments.
+    const text = file === undefined ? undefined : keys.text(keyed);
     const ownArgs = file === undefined ? undefined : snapshotOf(args);
     let value: unknown;
     this.#running.add(key);
@@ -181,6 +193,8 @@ export class SyncMemo {
       this.#running.delete(key);
     }
     if (value instanceof Promise) {
+      // Nobody gets it. What it would say is less than what is said here.
+      value.catch(() => undefined);
       throw misuse(
         'SERIALIZATION_ERROR',
         `${name} to return its result (\`memoize\` takes functions that promise it)`,
@@ -188,7 +202,7 @@ export class SyncMemo {
       );
     }
     const stored = this.#stored(value);
-    if (file !== undefined) this.#write(keys.text(keyed), stored, ownArgs);
+    if (text !== undefined) this.#write(text, stored, ownArgs);
     this.#keep(key, stored, expiryIn(plan));
     return value;
   }

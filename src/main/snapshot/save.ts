@@ -81,6 +81,9 @@ export async function publish(
 ): Promise<string> {
   await orAborted(files.fsync(fd), signal);
   const path = nameOf();
+  const { mode } = files.statSync(path, { throwIfNoEntry: false }) ?? {};
+  // Who might not read the old one shall not read the new one.
+  if (mode !== undefined && mode !== files.fstatSync(fd).mode) files.fchmodSync(fd, mode & 0o777);
   files.renameSync(temporary, path);
   syncDirectory(files, dirname(path));
   return path;

@@ -128,6 +128,15 @@ describe('a path', () => {
     for (const file of [one, other, open()]) expect(file.keys()).toEqual(['b', 'c']);
   });
 
+  test('whose file is cut off is read anew by those who only read, too', () => {
+    const [one, other] = [open(), open()];
+    one.set('a', record(1));
+    other.get('a');
+    truncateSync(path, 10);
+    one.set('b', record('longer than all that was there before, twice over'.repeat(4)));
+    expect([other.has('a'), other.has('b')]).toEqual([false, true]);
+  });
+
   test('whose file is cut off or written into is read again, around what is no frame', () => {
     const told: string[] = [];
     const file = open({ onDamage: (message) => told.push(message) });

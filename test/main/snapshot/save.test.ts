@@ -1,5 +1,5 @@
 /** Saving, as the thread that opened the cache does it, with owners that stand in and disks that fail. */
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { Owners } from '../../../src/main/snapshot/owners.ts';
@@ -55,6 +55,16 @@ const saveTo = (work: SaveWork, path: string, signal = never()) =>
   }));
 
 describe('a save', () => {
+  test('in the place of a file that few may read may be read by those few', async () => {
+    const path = join(folder(), 'a.snapshot');
+    writeFileSync(path, 'old', { mode: 0o600 });
+    await saveTo(
+      workOf(diskFiles, async (task, shard) => saveOne(diskFiles, task, shard)),
+      path,
+    );
+    expect([statSync(path).mode & 0o777, readFileSync(path, 'latin1').slice(0, 8)]).toEqual([0o600, 'SHSTSNAP']);
+  });
+
   test('is what its owners have written, with a beginning and an end', async () => {
     const { files } = new FaultyFiles();
     const dir = folder();

@@ -224,7 +224,7 @@ export class MemoLog {
     const { holes } = reader;
     const isCutOff = size < reader.offset;
     if (!isCutOff) this.#scan(size);
-    if (isCutOff || (reader.holes > holes && !this.#hasItsHead())) {
+    if (isCutOff || ((reader.holes > holes || reader.offset < size) && !this.#hasItsHead())) {
       this.#readAnew(size);
     }
   }

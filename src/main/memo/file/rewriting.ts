@@ -9,10 +9,11 @@
  *     6. the others find another file at the path, and append to that
  *
  * Between freeze and rename this thread does nothing else: a few milliseconds. Whoever fails there thaws the file again; whoever
- * dies there, or takes longer than the lease, is overruled by those who wait, and the old file goes on. So there is one order of all that has
- * happened, and nothing that was acknowledged is ever missing, whoever ends when.
+ * dies there, or takes longer than the lease, is overruled by those who wait, and the old file goes on. Should a renaming come after
+ * that, from a process that was stopped or a disk that hangs, what the others have appended by then is appended to the new file, too. So
+ * there is one order of all that has happened, and nothing that was acknowledged is ever missing, whoever ends when.
  */
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import { engineError, storeError } from '../../../protocol/engines/faults.ts';
 import { discard, type Files, isLeftover, syncDirectory, temporaryFor, writeWhole } from '../../../protocol/files.ts';
@@ -322,7 +323,7 @@ const inOrder = (one: number, other: number) => one - other;
 function sweep(files: Files, path: string): void {
   const directory = dirname(path);
   const names = attempt(path, () => files.readdirSync(directory)) as string[];
-  const begin = `.${path.slice(directory.length + 1)}.`;
+  const begin = `.${basename(path)}.`;
   for (const name of names.filter((one) => one.startsWith(begin) && isLeftover(one)).slice(0, LEFTOVERS_MAX)) {
     discard(files, join(directory, name));
   }

@@ -132,3 +132,24 @@ test('a cache that is closed takes what waited with it, and nobody is told', asy
   await fib.flush();
   expect(told).toEqual([]);
 });
+
+test('what a clear finds under way is not kept, in a cache that is shared neither', async () => {
+  const { promise, resolve } = held<string>();
+  const f = closing(memoize((_: string) => promise, { ...NOWHERE, cache: folder.cache, name: 'cleared' }));
+  const call = f('a');
+  await f.store.keys();
+  expect(await f.store.clear()).toBe(0);
+  resolve('computed');
+  expect(await call).toBe('computed');
+  expect(await f.has('a')).toBe(false);
+});
+
+test('calls within calls are as deep as they like', async () => {
+  const depth = closing(
+    memoize(async (n: number): Promise<number> => (n === 0 ? 0 : 1 + (await depth(n - 1))), {
+      ...NOWHERE,
+      name: 'depth',
+    }),
+  );
+  expect(await depth(3_000)).toBe(3_000);
+});

@@ -165,15 +165,15 @@ export class Memo {
     }
     const call = this.#missedCall(self, args, this.#aim(args));
     this.#assertNotWithin(call);
-    const flight = this.#flights.launch(call.text, (own) => this.#missed.force(call, own));
+    const flight = this.#flights.launch(call, (own) => this.#missed.force(call, own));
     return (await this.#limited(flight.outcome, call)).value;
   }
 
   async clear(): Promise<void> {
     const { keys, kept, memory } = this.parts;
     this.#assertOpen();
-    this.#flights.dropAll();
-    await memory.forgetAll((key) => keys.textOf(key));
+    const underway = this.#flights.dropAll();
+    await memory.forgetAll((key) => keys.textOf(key), underway);
     if (kept !== undefined) await (await kept.open()).clear();
   }
 
@@ -211,14 +211,14 @@ export class Memo {
     const call = this.#missedCall(self, args, aimed);
     plan.log.memoryMiss?.(`Cache miss (mem): ${call.text}`);
     if (plan.allowsRace) {
-      return this.#limited(this.#flights.race(call.text, (own) => this.#missed.fly(call, own)).outcome, call);
+      return this.#limited(this.#flights.race(call, (own) => this.#missed.fly(call, own)).outcome, call);
     }
     this.#assertNotWithin(call);
     const there = this.#flights.get(call.text);
     if (there !== undefined && !there.hasTaken(plan.timeoutMs)) {
       return this.#limited(there.outcome, call).then((found) => this.#joined(found, call.key));
     }
-    return this.#limited(this.#flights.launch(call.text, (own) => this.#missed.fly(call, own)).outcome, call);
+    return this.#limited(this.#flights.launch(call, (own) => this.#missed.fly(call, own)).outcome, call);
   }
 
   /** The first who asked has the value itself. */

@@ -153,3 +153,13 @@ test('calls within calls are as deep as they like', async () => {
   );
   expect(await depth(3_000)).toBe(3_000);
 });
+
+test('who joins a call gets its result also where only the file can keep it', async () => {
+  class Point {
+    readonly x = 1;
+  }
+  const serializer = { name: 'points', encode: () => Buffer.from([1]), decode: () => ({ result: new Point() }) };
+  const log = { failure: () => undefined };
+  const f = closing(memoize(async () => new Point(), { name: 'point', serializer, log }));
+  expect(await Promise.all([f(), f()])).toEqual([new Point(), new Point()]);
+});

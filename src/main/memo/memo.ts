@@ -19,7 +19,7 @@ import { MemoFlights } from './flights.ts';
 import { closedMemo, type KeptResults } from './kept-results.ts';
 import type { CallPlan } from './memo-options.ts';
 import type { Memory } from './memory.ts';
-import { copyOf, type Found, type MemoStatus, type MissedCall, MissedCalls, snapshotOf } from './missed-calls.ts';
+import { type Found, type MemoStatus, type MissedCall, MissedCalls, shareOf, snapshotOf } from './missed-calls.ts';
 import type { MemoTier } from './tier.ts';
 
 /** How long `close` waits for what is being computed. */
@@ -226,7 +226,7 @@ export class Memo {
     const { plan, memory } = this.parts;
     // Memory has its own serializer, and mostly the result.
     const kept = memory.recall(key);
-    const value = kept === ABSENT ? copyOf(found.stored) : kept;
+    const value = kept === ABSENT ? shareOf(found.stored) : kept;
     return { ...found, value: plan.copy === undefined ? value : plan.copy(value) };
   }
 

@@ -187,10 +187,20 @@ export class MissedCalls {
 
 let copier: Copier | undefined;
 
-/** What another caller gets of a result that the first has already got: a copy of his own, as if it had been decoded. */
-export function copyOf(value: unknown): unknown {
+/** A copy as if it had been decoded. Throws SERIALIZATION_ERROR. */
+function copyOf(value: unknown): unknown {
   copier ??= copierOf('msgpack') as Copier;
   return copier(value);
+}
+
+/** What another caller gets of a result that the first has already got: a copy of his own. */
+export function shareOf(value: unknown): unknown {
+  try {
+    return copyOf(value);
+  } catch {
+    // Only a serializer of the user's can copy it, which the file has: rather the same one than none.
+    return value;
+  }
 }
 
 /** Arguments as they are now: their owner, or the function, may go on to change them. Undefined for those that cannot be copied. */

@@ -42,7 +42,7 @@ export const memo: Bench = {
         setup: { 'calls that are hot': hot, 'calls of a file': cold, results: '{ id, name, active }' },
         figures: [...hits.figures, ...rest.figures],
         ratios: [...hits.ratios, ...rest.ratios],
-        notes: ['Hits in the file and misses are awaited one by one; a hit in the file is stored in memory, too.'],
+        notes: ['Hits in the file and misses are made one by one; a hit in the file is stored in memory, too.'],
       };
     } finally {
       rmSync(directory, { recursive: true, force: true });
@@ -56,8 +56,8 @@ const compute = (key: string): SmallObject => smallObject(key.length);
 
 async function measureHits(directory: string, hot: number, pace: Pace): Promise<Measured> {
   const { keys } = askedKeys(hot);
-  const cache = await openCache<SmallObject>();
-  const sync = memoizeSync(compute, { cache: cache as never });
+  const cache = await openCache();
+  const sync = memoizeSync(compute, { cache });
   const awaited = await openMemo(compute, join(directory, 'hits.log'));
   const map = new Map<string, SmallObject>();
   const plain = (key: string) => {
@@ -114,30 +114,33 @@ async function measureHits(directory: string, hot: number, pace: Pace): Promise<
   }
 }
 
-/** Each round has a new file: first all are misses, then a memo that is opened anew finds them there. */
+/** Each round has new files: first all are misses, then a memo that is opened anew finds them there. */
 async function measureFile(directory: string, cold: number, rounds: number): Promise<Measured> {
   const { keys } = askedKeys(cold);
-  const times = { miss: [] as number[], race: [] as number[], hit: [] as number[] };
+  const kinds = ['hit in the file', 'miss and store', 'miss and store, allowRace'] as const;
+  const ways = { awaited: timedCalls, memoizeSync: timedSyncCalls };
+  const times = new Map<string, number[]>();
   for (let round = 0; round <= rounds; round++) {
-    const path = join(directory, `${round}.log`);
-    const taken = {
-      race: await timedCalls(keys, join(directory, `${round}-race.log`), { allowRace: true }),
-      miss: await timedCalls(keys, path),
-      hit: await timedCalls(keys, path),
-    };
-    if (round > 0) for (const name of ['miss', 'race', 'hit'] as const) times[name].push(taken[name]);
+    for (const [way, timed] of Object.entries(ways)) {
+      const path = (name: string) => join(directory, `${way}-${round}${name}.log`);
+      const taken = {
+        'miss and store, allowRace': await timed(keys, path('-race'), { allowRace: true }),
+        'miss and store': await timed(keys, path('')),
+        'hit in the file': await timed(keys, path('')),
+      };
+      for (const kind of kinds) {
+        const name = `${kind}, ${way}`;
+        // The first round only warms up.
+        if (round > 0) times.set(name, [...(times.get(name) ?? []), taken[kind]]);
+      }
+    }
   }
-  const hit = figure('hit in the file', 'ns an operation', times.hit);
-  const miss = figure('miss and store', 'ns an operation', times.miss);
-  const race = figure('miss and store, allowRace', 'ns an operation', times.race);
-  return {
-    figures: [hit, miss, race],
-    ratios: [
-      compare(hit, askedRate(DISK_HITS, hit), { what: hit.name, reach: 1 }),
-      compare(miss, askedRate(MISSES, miss), { what: miss.name, reach: 1 }),
-      compare(race, askedRate(MISSES, race), { what: race.name, reach: 1 }),
-    ],
-  };
+  const figures = [...times].map(([name, rounds]) => figure(name, 'ns an operation', rounds));
+  const ratios = figures.map((ours) => {
+    const perSecond = ours.name.startsWith('hit') ? DISK_HITS : MISSES;
+    return compare(ours, askedRate(perSecond, ours), { what: ours.name, reach: 1 });
+  });
+  return { figures, ratios };
 }
 
 async function timedCalls(keys: readonly string[], path: string, options: object = {}): Promise<number> {
@@ -148,5 +151,18 @@ async function timedCalls(keys: readonly string[], path: string, options: object
     return ((performance.now() - startMs) * NS_PER_MS) / keys.length;
   } finally {
     await called.close();
+  }
+}
+
+async function timedSyncCalls(keys: readonly string[], filename: string, options: object = {}): Promise<number> {
+  const cache = await openCache({ shards: 1 });
+  const called = memoizeSync(compute, { cache, filename, ...options });
+  try {
+    const startMs = performance.now();
+    for (const key of keys) called(key);
+    return ((performance.now() - startMs) * NS_PER_MS) / keys.length;
+  } finally {
+    await called.close();
+    await cache.close();
   }
 }

@@ -13,7 +13,7 @@ export interface Pace {
 
 /** Full runs give every contender about a second, in slices short enough to fit between two disturbances. */
 const FULL: Pace = { rounds: 7, sliceMs: 200 };
-const QUICK: Pace = { rounds: 5, sliceMs: 80 };
+const QUICK: Pace = { rounds: 3, sliceMs: 60 };
 
 export function paceOf({ quick }: { readonly quick: boolean }): Pace {
   return quick ? QUICK : FULL;

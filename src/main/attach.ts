@@ -7,7 +7,8 @@ import { Cache, nameOf } from './cache.ts';
 import { type CacheFacts, type CacheHandle, isHandle, type ToClient } from './handle.ts';
 import { type NearCacheOptions, resolveNearCache } from './near-options.ts';
 import { type CacheLogger, Notices } from './notices.ts';
-import { resolveLogger, unknownOption } from './options.ts';
+import { unknownOption } from './option-errors.ts';
+import { resolveLogger } from './options.ts';
 import { createCodec, loadSerializer, resolveSerializer } from './serializers/index.ts';
 import { isOpenedHere } from './shards.ts';
 

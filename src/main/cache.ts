@@ -68,12 +68,12 @@ import { type CacheHandle, createHandle } from './handle.ts';
 import { type CacheMetrics, noMetrics, sumMetrics } from './metrics.ts';
 import { FORGOTTEN } from './near-cache.ts';
 import { Notices } from './notices.ts';
+import { optionError } from './option-errors.ts';
 import {
   type CacheConfig,
   type CacheOptions,
   flagOr,
   hashSeedOf,
-  optionError,
   resolveClock,
   resolveLogger,
   resolveOptions,
@@ -598,7 +598,7 @@ export class Cache<V = unknown, K extends CacheKey = CacheKey> {
   }
 
   /**
-   * Replaces what is in the cache with what was saved, or, with `merge`, adds it; what is written meanwhile is newer, and stays.
+   * Replaces what is in the cache with what was saved, or, with `merge`, adds it; what is written or deleted meanwhile is newer, and stays so.
    * The file may be binary or text, whatever it is called. Nothing changes before all of it has been checked. Entries that have
    * expired are left out, and so are the coldest where there is no room for all; whoever comes first is evicted first, as before, where the
    * policy is the same. Without a path it reads what `save()` has written, the newest of them where names have the time in them.

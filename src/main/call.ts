@@ -3,7 +3,8 @@ import { setMaxListeners } from 'node:events';
 import type { CacheKey } from '../protocol/cache-key.ts';
 import { misuse } from '../protocol/errors.ts';
 import type { Result } from '../protocol/reply.ts';
-import { resolveTimeout, unknownOption } from './options.ts';
+import { unknownOption } from './option-errors.ts';
+import { resolveTimeout } from './options.ts';
 
 export interface CallOptions {
   /** Rejects the call with `signal.reason`. A write that was sent before may still be applied. */

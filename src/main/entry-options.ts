@@ -3,7 +3,8 @@ import { FLAG_SLIDING } from '../protocol/operations.ts';
 import type { CallOptions } from './call.ts';
 import type { TaskModule } from './compute.ts';
 import type { LeaseWish } from './flights.ts';
-import { type CacheConfig, flagOr, optionError, resolveTimeout, resolveTtl } from './options.ts';
+import { optionError } from './option-errors.ts';
+import { type CacheConfig, flagOr, resolveTimeout, resolveTtl } from './options.ts';
 import { EVER, parseDuration } from './units.ts';
 
 export interface SetOptions extends CallOptions {

@@ -17,7 +17,7 @@ import { HEADER_WISHES } from '../protocol/memory.ts';
 import { batchesIn, type EventBatch, hollowOf, OwnerChange } from './event-batch.ts';
 import type { CacheFacts } from './handle.ts';
 import type { Notices } from './notices.ts';
-import { optionError } from './options.ts';
+import { optionError } from './option-errors.ts';
 import type { ShardView } from './shard-view.ts';
 import { Subscription } from './subscription.ts';
 

@@ -12,6 +12,7 @@ import { type EvictionConfig, type EvictionOption, resolveEviction } from './evi
 import { ManualClock } from './manual-clock.ts';
 import { type NearCacheConfig, type NearCacheOptions, resolveNearCache } from './near-options.ts';
 import { type CacheLogger, LEVELS } from './notices.ts';
+import { optionError, unknownOption } from './option-errors.ts';
 import type { ResolvedModule } from './plugin.ts';
 import { type ResolvedSerializer, resolveSerializer, type SerializerOption } from './serializers/index.ts';
 import {
@@ -573,15 +574,4 @@ function choice<T extends string>(option: string, value: unknown, choices: reado
     throw optionError(option, choices.map((name) => `'${name}'`).join(' or '), value);
   }
   return known;
-}
-
-/** INVALID_CONFIG for an option that is none. */
-export function unknownOption(option: string, known: readonly string[]): TypeError {
-  const message = `Unknown option \`${option}\`. Known: ${known.join(', ')}`;
-  return Object.assign(new TypeError(message), { code: 'INVALID_CONFIG', option });
-}
-
-/** INVALID_CONFIG, with the name of the option. */
-export function optionError(option: string, expected: string, got: unknown): TypeError {
-  return misuse('INVALID_CONFIG', `\`${option}\` to be ${expected}`, got, { option });
 }

@@ -17,7 +17,7 @@ import {
 } from '../protocol/operations.ts';
 import { bodyOf, type CallLimits, callLimits, type ExtentOptions } from './call.ts';
 import type { Client } from './client.ts';
-import { optionError } from './options.ts';
+import { optionError } from './option-errors.ts';
 
 export interface ScanOptions extends ExtentOptions {
   /** Entries that come with one message, 1 to 65,536. Default 1,024. */

@@ -3,7 +3,8 @@ import { availableParallelism } from 'node:os';
 import type { Share } from '../protocol/simulation.ts';
 import type { EvictionSpec, PolicyName } from '../protocol/spec.ts';
 import { BUILT_IN, evictionSpecOf } from './eviction.ts';
-import { type CacheOptions, optionError, resolveOptions, shareLimits, unknownOption } from './options.ts';
+import { optionError, unknownOption } from './option-errors.ts';
+import { type CacheOptions, resolveOptions, shareLimits } from './options.ts';
 import { EVER } from './units.ts';
 
 /** Each thread holds one cell's state; more of them than any machine has cores only take memory. */

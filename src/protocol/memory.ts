@@ -3,7 +3,7 @@
  * owner: the next one mends what it left half done (worker/mend.ts) and goes on from there.
  *
  *   header   words 0-15: the owner's, but that clients count up `wishes`; 16 and 17: of both, see wake.ts, in a cache line
- *            that else is written seldom, 18 to 20 by the owner when the load of a snapshot begins; 32 up: one sequence lock
+ *            that else is written seldom, 18 to 21 by the owner, for the load of a snapshot; 32 up: one sequence lock
  *            per stripe
  *
  *              0         1         2          3       4         5       6      7        8    9       10-13       14
@@ -11,11 +11,11 @@
  *            | buckets | seq low | seq high | slots | move to | epoch | beat | change | at | words | new words | wishes |
  *            |         |         |          | used  |         |       |      | block  |    |       |           |        |
  *            +---------+---------+----------+-------+---------+-------+------+--------+----+-------+-----------+--------+
- *              16       17      18     19        20
- *            +--------+-------+------+---------+----------+
- *            | caller | seats | load | its seq | its seq  |
- *            |        |       |      | low     | high     |
- *            +--------+-------+------+---------+----------+
+ *              16       17      18     19        20         21
+ *            +--------+-------+------+---------+----------+---------+
+ *            | caller | seats | load | its seq | its seq  | load    |
+ *            |        |       |      | low     | high     | cleared |
+ *            +--------+-------+------+---------+----------+---------+
  *
  *   heads    one pair of words per bucket: [ first block | tags ]
  *   slots    one word per slot: the entry's block, 0 or less while the slot is free (the free list runs through it). It
@@ -84,6 +84,8 @@ export const HEADER_SEATS = 17;
 export const HEADER_LOAD = 18;
 export const HEADER_LOAD_SEQ_LOW = 19;
 export const HEADER_LOAD_SEQ_HIGH = 20;
+/** That of the loads since whose beginning the shard was cleared last: nothing more of it is stored. */
+export const HEADER_LOAD_CLEARED = 21;
 const HEADER_WORDS = 32;
 
 /** Stripes: `hash & STRIPE_MASK`. Bucket counts are multiples of it at birth, so a chain lies in one stripe for ever. */

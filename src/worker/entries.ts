@@ -18,6 +18,7 @@ import type { EvictionPolicy, PolicyContext, PolicyFactory, RemovalCause } from 
 import type { ShardSpec } from '../protocol/spec.ts';
 import { Arena, type Relocate } from './arena.ts';
 import { Blocks, type EntrySource, type Expiry, type KeySource, keyMeta, metaOf } from './blocks.ts';
+import { Departures } from './departures.ts';
 import { Events, type SendBatch } from './events.ts';
 import { Expiries } from './expiries.ts';
 import type { MembershipFilter } from './filter/filter.ts';
@@ -69,6 +70,8 @@ export class Entries {
   readonly hits: Hits;
   /** Hears of everything that leaves, while anybody wants to know. */
   readonly events: Events;
+  /** Hears of it while a snapshot is loaded. */
+  readonly departures: Departures;
   /** Told of entries that are about to be evicted, and that reads have let live on. */
   onSlidOut: ((block: number) => void) | undefined;
   readonly #limits: ShardLimits;
@@ -94,6 +97,7 @@ export class Entries {
     const survivors = new Survivors(memory);
     this.tally = new Tally(memory.tally);
     this.events = new Events(memory, this.tally.read);
+    this.departures = new Departures(memory);
     this.#map = new ShardMap(memory, survivors.blocks.length);
     const relocate: Relocate = (from, to, length) => this.#map.relocate(from, to, length);
     this.#arena = new Arena(memory.words, relocate, survivors.blocks);
@@ -258,7 +262,7 @@ export class Entries {
       this.policy.remove(slot, cause);
     } finally {
       if (this.events.wanted !== 0) this.events.announce(block, cause);
-      this.#release(block, slot);
+      this.#release(block, slot, cause);
       this.tally.countRemoved(cause);
     }
   }
@@ -286,6 +290,7 @@ export class Entries {
   /** Removes every entry and says how many there were. */
   clear(): number {
     const entries = this.#map.entries;
+    this.departures.noteAll();
     this.hits.clear();
     this.blocks.nextSequence();
     this.#map.clear();
@@ -449,7 +454,8 @@ export class Entries {
     this.policy.update(slot, slot);
   }
 
-  #release(block: number, slot: number): void {
+  #release(block: number, slot: number, cause: RemovalCause = 'evict'): void {
+    this.departures.leave(block, cause);
     this.blocks.nextSequence();
     this.#account(block, -1);
     this.expiries.deschedule(block);

@@ -240,6 +240,7 @@ export class Shard {
     this.#leases.break(record);
     const block = this.contents.claim(record);
     if (block === 0) {
+      this.contents.departures.note(record.hashLow, record.hashHigh);
       // With more room it might have been there.
       this.advisor?.deleted(record.hashLow);
       return false;

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { asUsageError } from '../../src/main/cli/arguments.ts';
 import { UsageError } from '../../src/main/cli/command.ts';
-import { optionError } from '../../src/main/options.ts';
+import { optionError } from '../../src/main/option-errors.ts';
 
 test('what is wrong with an option is misuse, in the words of the command line', () => {
   const error = asUsageError(optionError('maxBytes', 'less', 5));

@@ -1,10 +1,11 @@
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { chmodSync, existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { readSnapshot } from 'shardstash/snapshot';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import type { Command } from '../../src/main/cli/command.ts';
 import { compact } from '../../src/main/cli/compact.ts';
 import { convert } from '../../src/main/cli/convert.ts';
 import { inspect } from '../../src/main/cli/inspect.ts';
+import { plainValue } from '../../src/main/cli/shown-entry.ts';
 import { verify } from '../../src/main/cli/verify.ts';
 import { openMemoFile } from '../../src/main/memo/file/memo-file.ts';
 import { createCodec } from '../../src/main/serializers/index.ts';
@@ -139,7 +140,7 @@ test('what is damaged, foreign or not there is told in one line with exit code 1
   const [broken, pieces, absent, misused] = await Promise.all([
     runCommand(['verify', cut, '--json']),
     runCommand(['verify', torn]),
-    runCommand(['convert', folder.path('absent'), to]),
+    runCommand(['convert', folder.path(`absent${HOSTILE}`), to]),
     runCommand(['convert', path, folder.path('new')]),
   ]);
   expect([broken.code, JSON.parse(broken.stdout).findings]).toEqual([1, [expect.stringContaining('without its end')]]);
@@ -147,7 +148,7 @@ test('what is damaged, foreign or not there is told in one line with exit code 1
   expect([absent.code, absent.stdout, absent.stderr]).toEqual([
     1,
     '',
-    expect.stringMatching(/There is nothing at .*\n$/),
+    expect.stringMatching(/There is nothing at .*absentevil\\x1b\[31m.*\n$/),
   ]);
   expect([misused.code, misused.stdout]).toEqual([2, '']);
   expect(misused.stderr).toMatch(/^shardstash convert: Expected --engine .* or TO to end in .*\n$/);
@@ -163,4 +164,20 @@ test('what is damaged, foreign or not there is told in one line with exit code 1
   await expect(run(inspect, path, '--name', 'a')).rejects.toThrow('redis:// place only');
   expect(readdirSync(folder.path('.'))).toEqual(before);
   expect(existsSync(to)).toBe(false);
+});
+
+test('a file that may not be read is told with what to do', async () => {
+  const secret = folder.write('secret.snapshot', readFileSync(path));
+  chmodSync(secret, 0);
+  // The superuser reads it nonetheless.
+  if (process.getuid?.() === 0) {
+    expect(await run(verify, secret)).toBe('It is whole.\n');
+  } else {
+    await expect(run(verify, secret)).rejects.toThrow(/Cannot read .* Give this user the right to read it/);
+  }
+});
+
+test('what JSON has no words for is shown to programs as to people', () => {
+  const values = [new Map([[1, 2]]), { deep: [Number.NaN] }, { at: new Date(0), none: undefined }, new Date(0), /a/];
+  expect(values.map(plainValue)).toEqual(['Map(1) { 1 => 2 }', '{ deep: [ NaN ] }', values[2], values[3], '/a/']);
 });

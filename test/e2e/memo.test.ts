@@ -597,7 +597,7 @@ describe('on the pool of a cache', () => {
     expect(await cache.run({ module, export: 'burn', args: [1, { a: 1 }] })).toEqual({ a: 1 });
     expect(await cache.size()).toBe(0);
     expect(await errorOf(() => cache.run({ module, export: 'nobody' }))).toMatchObject({ code: 'UNKNOWN_PLUGIN' });
-    expect(await errorOf(() => cache.run({ module, export: 'forEver' }, { timeout: 300 }))).toMatchObject({
+    expect(await errorOf(() => cache.run({ module, export: 'forEver' }, { timeout: 150 }))).toMatchObject({
       code: 'TIMEOUT',
     });
     const signal = AbortSignal.abort(new Error('stop'));

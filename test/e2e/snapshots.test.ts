@@ -98,6 +98,21 @@ describe('save and load', () => {
     expect(await three.toMap()).toEqual(entries);
   });
 
+  test('nothing lives longer because a clock was set back', async () => {
+    const dir = folder();
+    const clock = manualClock();
+    const cache = await stored(dir, { clock });
+    await cache.set('k', 1, { ttl: '1h' });
+    clock.advance('30d');
+    await cache.set('k', 1, { ttl: '1h' });
+    await cache.save();
+    // Its wall's clock is where the other one began.
+    const other = await stored(dir, { clock: manualClock() });
+    expect(await other.load()).toEqual({ loaded: 1, expired: 0, evicted: 0 });
+    expect(await other.ttl('k')).toBeGreaterThan(3_590_000);
+    expect(await other.ttl('k')).toBeLessThanOrEqual(3_600_000);
+  });
+
   test('an entry that expires while nobody has it open is not loaded', async () => {
     const dir = folder();
     const cache = await stored(dir);
@@ -175,6 +190,20 @@ describe('save and load', () => {
     expect(await cache.get('k1')).toBe(1);
     expect(await cache.get('k3')).toBe('changed after');
     expect(await cache.size()).toBe(20_001);
+  });
+
+  test('what is saved over a file while it is loaded comes with the next load', async () => {
+    const dir = folder();
+    const cache = await stored(dir);
+    await cache.setMany(pairs(20_000));
+    await cache.save();
+    const other = await stored(dir);
+    await other.set('other', 1);
+    const loading = cache.load();
+    await other.save();
+    expect(await loading).toEqual({ loaded: 20_000, expired: 0, evicted: 0 });
+    expect(filesIn(dir)).toEqual(['cache_data.snapshot']);
+    expect(await cache.load()).toEqual({ loaded: 1, expired: 0, evicted: 0 });
   });
 
   test('the filter of what was loaded has no false negative, and few false positives', async () => {

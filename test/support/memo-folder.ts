@@ -21,7 +21,7 @@ export class MemoFolder {
 
   /** The frames as they are, to add some that nobody would write here. Those of the others are visited with its `refresh`. */
   log(visit: Ledger['visit'] = () => {}): MemoLog {
-    const head = { name: 'f', serializer: 'msgpack', seed: 1 };
+    const head = { name: 'f', serializer: 'msgpack' };
     const log = new MemoLog({ files: diskFiles, path: this.path, head }, { reset() {}, visit, damaged() {} });
     this.#opened.push(log);
     return log;

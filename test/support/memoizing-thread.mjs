@@ -9,7 +9,7 @@ let runs = 0;
 async function slowly(n) {
   runs++;
   // Long enough for others to ask meanwhile.
-  await new Promise((resolve) => setTimeout(resolve, 100));
+  await new Promise((resolve) => setTimeout(resolve, 40));
   if (n < 0) throw Object.assign(new RangeError('negative'), { code: 'NEGATIVE' });
   return n * 2;
 }

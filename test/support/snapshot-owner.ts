@@ -142,5 +142,6 @@ export function load(
       evicted += answer.evicted;
     }
   }
+  for (const owner of owners) owner.ask({ do: 'end' });
   return { installed, evicted, expired: checked.reduce((sum, { expired }) => sum + expired, 0) };
 }

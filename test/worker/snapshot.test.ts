@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { diskFiles, type Files } from '../../src/protocol/files.ts';
 import { shardOf } from '../../src/protocol/key.ts';
 import { HEADER_SEQ_LOW, reserveShard, ShardMemory } from '../../src/protocol/memory.ts';
-import { FLAG_SLIDING, OP_EXPIRE, OP_FILL, OP_LEASE, OP_TTL } from '../../src/protocol/operations.ts';
+import { FLAG_SLIDING, OP_EXPIRE, OP_FILL, OP_LEASE, OP_POP, OP_TTL } from '../../src/protocol/operations.ts';
 import type { EvictionPolicy, PolicyFactory } from '../../src/protocol/policy.ts';
 import { sealIndex } from '../../src/protocol/snapshot/block-index.ts';
 import { entriesOf, type SnapshotEntry } from '../../src/protocol/snapshot/entry.ts';
@@ -419,6 +419,46 @@ describe('a load', () => {
       'mine',
     ]);
     target.shard.check();
+  });
+
+  test('leaves out what was removed since it began, and nothing of what was removed before', () => {
+    snapshot(6);
+    const loading = owner();
+    const { target } = loading;
+    const left = () => [...'012345'].filter((key) => target.look(key) === 'old').join('');
+    const remove = () => {
+      // Yet to come, there from before, and written since.
+      target.delete('0');
+      target.delete('1');
+      target.set('2', 'newer');
+      target.ask(OP_POP, '2');
+    };
+    target.set('1', 'mine');
+    expect(load(path, [loading], { merge: true, meanwhile: remove }).installed).toBe(3);
+    expect(left()).toBe('345');
+    remove();
+    expect(load(path, [loading]).installed).toBe(6);
+    const expire = () => {
+      target.set('4', 'newer', 5);
+      target.clock.nowMs += 10;
+      target.shard.sweep();
+    };
+    expect(load(path, [loading], { meanwhile: expire }).installed).toBe(5);
+    expect(left()).toBe('01235');
+  });
+
+  test('goes no further where the shard was cleared since, by whatever owner', () => {
+    snapshot(4);
+    const { target } = owner();
+    const owners = [only(target)];
+    const meanwhile = () => {
+      target.clear();
+      target.set('2', 'newer');
+      owners[0] = only(openShard(target.memory, { limits: LIMITS }));
+    };
+    expect(load(path, owners, { meanwhile }).installed).toBe(0);
+    expect(target.look('2')).toBe('newer');
+    expect(load(path, owners).installed).toBe(4);
   });
 
   test('knows what is newer when the low word of the write sequence has begun anew', () => {

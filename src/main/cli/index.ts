@@ -70,8 +70,9 @@ async function run(name: string, command: Command, args: string[]): Promise<numb
       process.stderr.write(`shardstash ${name}: ${printable(error.message)}. See shardstash ${name} --help\n`);
       return EXIT_MISUSED;
     }
-    const told = error instanceof Error ? (DEBUG ? error.stack : error.message) : String(error);
-    process.stderr.write(`shardstash ${name}: ${told}\n`);
+    const told = error instanceof Error ? ((DEBUG ? error.stack : undefined) ?? error.message) : String(error);
+    // Paths and what was found in files are part of it.
+    process.stderr.write(`shardstash ${name}: ${told.split('\n').map(printable).join('\n')}\n`);
     return EXIT_FAILED;
   }
 }

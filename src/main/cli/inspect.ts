@@ -11,6 +11,7 @@ import { asPlaceFault, type Kind, kindOf, nameFor, PATH_HELP, placesOf, print } 
 
 const OPTIONS = { json: { type: 'boolean' }, keys: { type: 'string' }, name: { type: 'string' } } as const;
 const KEYS_MAX = 1_000;
+const { NO_COLOR } = process.env;
 
 const HELP = `Usage: shardstash inspect PATH [options]
 
@@ -49,7 +50,7 @@ export const inspect: Command = {
     await print(
       values.json === true
         ? `${JSON.stringify({ kind, ...found.json })}\n`
-        : rendered(found, styleOf(process.stdout.isTTY)),
+        : rendered(found, styleOf(process.stdout.isTTY && !NO_COLOR)),
     );
     return EXIT_DONE;
   },

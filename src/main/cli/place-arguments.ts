@@ -2,7 +2,7 @@
  * What the commands about files share: what lies at a place that was named, told by its content, and what is wrong with a place or an
  * option in the words of the command line.
  */
-import { closeSync, existsSync, openSync, readSync, statSync } from 'node:fs';
+import { accessSync, closeSync, constants, existsSync, openSync, readSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { isMemoFile } from '../memo/index.ts';
 import { isSnapshot } from '../snapshot/index.ts';
@@ -56,6 +56,11 @@ export function kindOf(place: string): Kind {
   const path = resolve(place);
   if (!existsSync(path)) {
     throw new Error(`There is nothing at ${path}: give the folder of a store, a snapshot or a memo file`);
+  }
+  try {
+    accessSync(path, constants.R_OK);
+  } catch (error) {
+    throw new Error(`Cannot read ${path}: ${(error as Error).message}. Give this user the right to read it`);
   }
   if (isMemoFile(path)) {
     return 'memo';

@@ -7,6 +7,8 @@ import { printable } from './line.ts';
 /** Of an entry on one line. */
 const KEY_WIDTH = 40;
 const VALUE_WIDTH = 80;
+/** What JSON has as it is. */
+const PLAIN: readonly unknown[] = [Object.prototype, Array.prototype, null];
 /** The last moment that a Date can be. */
 const DATE_MAX_MS = 8.64e15;
 
@@ -31,11 +33,20 @@ export function plainEntry({ key, value, expiresAt }: ShownEntry) {
 /** What JSON has no words for is shown as Node shows it. */
 export function plainValue(value: unknown): unknown {
   try {
-    return JSON.stringify(value) === undefined ? shown(value) : value;
+    return JSON.stringify(value, worded) === undefined ? shown(value) : value;
   } catch {
-    // A bigint, somewhere: the text for people says it.
+    // A bigint, a Map, NaN, somewhere: the text for people says it.
     return shown(value);
   }
+}
+
+/** Throws for what would be lost on the way. */
+function worded(_name: string, value: unknown): unknown {
+  const kind = typeof value === 'object' && value !== null ? Object.getPrototypeOf(value) : Object.prototype;
+  if ((typeof value === 'number' && !Number.isFinite(value)) || !PLAIN.includes(kind)) {
+    throw new TypeError('JSON has no words for it');
+  }
+  return value;
 }
 
 /** Null for what no clock shows. */

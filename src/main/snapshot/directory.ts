@@ -4,32 +4,46 @@
  * Savers of one thread share one lock: each writes under a name of its own, so they need not wait for each other. What another
  * thread or process holds is LOCKED.
  */
+import { realpathSync } from 'node:fs';
 import { join } from 'node:path';
-import { holderOf, isDeadLock, lockDirectory } from '../../protocol/engines/lock.ts';
+import { holderOf, isDeadLock, isOwnLock, lockDirectory } from '../../protocol/engines/lock.ts';
 import { CacheError } from '../../protocol/errors.ts';
 import { type Files, isLeftover } from '../../protocol/files.ts';
 
 interface Lock {
   users: number;
+  /** The last of them to come has found it there, or taken it. */
+  taken: Promise<void>;
   /** Gives it back. */
-  readonly release: Promise<() => void>;
+  release: (() => void) | undefined;
 }
 
-/** Those that this thread holds, by directory. */
+/** Those that this thread holds, by directory, whatever links lead to it. */
 const held = new Map<string, Lock>();
 
 /** Makes the directory if need be and takes its lock, or a part in it; what is returned gives that back. */
-export async function useDirectory(files: Files, directory: string): Promise<() => void> {
-  files.mkdirSync(directory, { recursive: true });
-  const lock = held.get(directory) ?? { users: 0, release: lockDirectory(files, directory) };
+export async function useDirectory(files: Files, place: string): Promise<() => void> {
+  files.mkdirSync(place, { recursive: true });
+  const directory = realpathSync(place);
+  const lock: Lock = held.get(directory) ?? { users: 0, taken: Promise.resolve(), release: undefined };
   held.set(directory, lock);
   lock.users++;
+  const look = () => take(files, directory, lock);
+  lock.taken = lock.taken.then(look, look);
   try {
-    const release = await lock.release;
-    return () => leave(directory, lock, release);
+    await lock.taken;
+    return () => leave(directory, lock);
   } catch (error) {
-    leave(directory, lock, () => {});
-    throw asLocked(files, directory, error);
+    leave(directory, lock);
+    throw asLocked(files, place, error);
+  }
+}
+
+/** Somebody may have removed the directory, and the lock with it. */
+async function take(files: Files, directory: string, lock: Lock): Promise<void> {
+  if (lock.release === undefined || !(files.readdirSync(directory) as string[]).some(isOwnLock)) {
+    lock.release = undefined;
+    lock.release = await lockDirectory(files, directory);
   }
 }
 
@@ -53,11 +67,11 @@ export function sweepDirectory(files: Files, directory: string): void {
   }
 }
 
-function leave(directory: string, lock: Lock, release: () => void): void {
+function leave(directory: string, lock: Lock): void {
   lock.users--;
   if (lock.users === 0) {
-    if (held.get(directory) === lock) held.delete(directory);
-    release();
+    held.delete(directory);
+    lock.release?.();
   }
 }
 

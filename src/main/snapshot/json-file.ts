@@ -16,6 +16,7 @@
  * decoded and encoded, 1 to 3 us each. In slices, so that a service goes on; the whole text is checked before anything is loaded. Only
  * `version` and `entries` have to be there, so that one may be written by hand.
  */
+import { realpathSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
@@ -97,8 +98,8 @@ export async function saveAsJson(
 }
 
 /**
- * Hands on the path of a binary snapshot with what is in the file: its own, or, where the file is text, that of a temporary one, which
- * is gone afterwards. Throws CACHE_LOAD_ERROR for text that is no snapshot.
+ * Hands on the path of a binary snapshot with what is in the file, which is gone afterwards: another name of the file, or, where that is
+ * text, a temporary one. Throws CACHE_LOAD_ERROR for text that is no snapshot.
  */
 export async function withBinary<T>(
   files: Files,
@@ -108,7 +109,7 @@ export async function withBinary<T>(
   use: (binary: string) => Promise<T>,
 ): Promise<T> {
   if (!isText(files, path)) {
-    return await use(path);
+    return await withSecondName(files, path, use);
   }
   const { temporary, fd } = openBeside(files, path);
   try {
@@ -122,6 +123,27 @@ export async function withBinary<T>(
     throw aboutFile('CACHE_LOAD_ERROR', path, temporary, error);
   } finally {
     discard(files, temporary);
+  }
+}
+
+/**
+ * A load opens the file for every block, and all of them have to be of one: what is saved meanwhile takes the first name alone. Where
+ * a file can have one name only, a load fails that is overtaken by a save.
+ */
+async function withSecondName<T>(files: Files, path: string, use: (name: string) => Promise<T>): Promise<T> {
+  const second = temporaryFor(path);
+  try {
+    files.linkSync(realpathSync(path), second);
+  } catch {
+    // Nothing is wrong with the file because of that, and if there is, whoever reads it is told.
+    return await use(path);
+  }
+  try {
+    return await use(second);
+  } catch (error) {
+    throw aboutFile('CACHE_LOAD_ERROR', path, second, error);
+  } finally {
+    discard(files, second);
   }
 }
 

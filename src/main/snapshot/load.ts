@@ -15,7 +15,7 @@
 import type { HashSeed } from '../../protocol/key.ts';
 import type { ShardLimits } from '../../protocol/memory.ts';
 import { coldestFirst, type SnapshotIndex } from '../../protocol/snapshot/block-index.ts';
-import type { BlockPlace, CheckedBlock, RoutedBlock } from '../../protocol/snapshot/tasks.ts';
+import type { BegunLoad, BlockPlace, CheckedBlock, RoutedBlock } from '../../protocol/snapshot/tasks.ts';
 import type { Owners } from './owners.ts';
 import { type Span, skipsOf, spansOf } from './room.ts';
 import { orAborted } from './turns.ts';
@@ -78,13 +78,11 @@ export async function loadSnapshot(
   let evicted = sum(skips.flat());
   let loaded = 0;
 
-  const begun = await Promise.all(
-    Array.from({ length: count }, (_, shard) => owners.ask(shard, { do: 'begin', load, merge })),
-  );
+  const all = Array.from({ length: count }, (_, shard) => shard);
   const install = async ({ memory, sections }: RoutedBlock, i: number) => {
     const stored = sections.map(async (section, shard) => {
       const skip = skips[i]?.[shard] as number;
-      const { since } = begun[shard] as (typeof begun)[number];
+      const { since } = begun[shard] as BegunLoad;
       if (section.entries > skip) {
         const task = { do: 'install', memory, section, skip, since, standings, wallOriginMs } as const;
         const answer = await owners.ask(shard, task);
@@ -95,7 +93,14 @@ export async function loadSnapshot(
     await Promise.all(stored);
   };
   const never = new AbortController().signal;
-  await inOrder(blocks, count, never, (block, owner) => owners.ask(owner, { do: 'route', ...about(block) }), install);
+  let begun: readonly BegunLoad[] = [];
+  try {
+    begun = await Promise.all(all.map((shard) => owners.ask(shard, { do: 'begin', load, merge })));
+    await inOrder(blocks, count, never, (block, owner) => owners.ask(owner, { do: 'route', ...about(block) }), install);
+  } finally {
+    // A shard that has no owner any more has nobody who notes anything.
+    await Promise.allSettled(all.map((shard) => owners.ask(shard, { do: 'end' })));
+  }
   return { loaded, expired, evicted };
 }
 

@@ -9,7 +9,7 @@
 import { dirname, extname } from 'node:path';
 import { type Files, replaceFile } from '../../protocol/files.ts';
 import type { CacheMetrics, ShardMetrics } from '../metrics.ts';
-import { optionError } from '../options.ts';
+import { optionError } from '../option-errors.ts';
 import { fileError } from './faults.ts';
 import { diskWorld, type PathWorld, pathOf, stampedPath } from './paths.ts';
 import { METRICS_FORMATS, type MetricsFormat, type MetricsStorageConfig } from './storage-options.ts';

@@ -2,6 +2,7 @@
 import type {
   BegunLoad,
   CheckedBlock,
+  EndedLoad,
   InstalledEntries,
   RoutedBlock,
   SavedShard,
@@ -16,6 +17,7 @@ interface Answers {
   readonly route: RoutedBlock;
   readonly begin: BegunLoad;
   readonly install: InstalledEntries;
+  readonly end: EndedLoad;
 }
 
 export type AnswerTo<T extends SnapshotTask> = Answers[T['do']];

@@ -4,7 +4,8 @@
  */
 import { CacheError } from '../../protocol/errors.ts';
 import { type CallLimits, type CallOptions, callLimits } from '../call.ts';
-import { flagOr, unknownOption } from '../options.ts';
+import { unknownOption } from '../option-errors.ts';
+import { flagOr } from '../options.ts';
 import type { Thrown } from '../thrown.ts';
 import type { LoadedEntries } from './load.ts';
 import type { MetricsFormat } from './storage-options.ts';

@@ -238,20 +238,23 @@ export class Snapshots implements SnapshotCaller {
   }
 
   #saveWork(): SaveWork {
-    const { config, codec, files } = this.#purpose;
+    const { config, codec, files, clock } = this.#purpose;
+    const wallOriginMs = this.#wallOriginMs();
     const facts = {
       serializer: codec.name,
       ...v8FormatOf(codec.name),
       eviction: evictionName(config.eviction),
       shards: config.shards,
-      savedAtMs: Date.now(),
+      savedAtMs: Math.floor(wallOriginMs + clock.now()),
     };
-    return { files, owners: this.#owners, facts, wallOriginMs: this.#wallOriginMs() };
+    return { files, owners: this.#owners, facts, wallOriginMs };
   }
 
   #loadWork({ facts }: SnapshotIndex, merge: boolean): LoadWork {
     const { config, hashSeed, limits, clock } = this.#purpose;
-    const wallOriginMs = this.#wallOriginMs();
+    const nowMs = clock.now();
+    // Where the wall's clock was set back, nothing lives longer than it had left when it was saved.
+    const nowWallMs = Math.max(facts.savedAtMs, this.#wallOriginMs() + nowMs);
     return {
       owners: this.#owners,
       limits,
@@ -259,8 +262,8 @@ export class Snapshots implements SnapshotCaller {
       standings: facts.eviction === evictionName(config.eviction),
       merge,
       load: ++this.#loads,
-      wallOriginMs,
-      nowWallMs: wallOriginMs + clock.now(),
+      wallOriginMs: nowWallMs - nowMs,
+      nowWallMs,
     };
   }
 

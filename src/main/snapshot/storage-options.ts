@@ -1,5 +1,5 @@
 /** Where a cache puts its snapshots and its metrics, and when by itself: four options, with their defaults and errors. */
-import { optionError } from '../options.ts';
+import { optionError } from '../option-errors.ts';
 import { parseDuration } from '../units.ts';
 
 export interface StorageOptions {

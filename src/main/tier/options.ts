@@ -8,10 +8,10 @@ import {
   loadCompression,
   resolveCompression,
 } from '../../protocol/compression/index.ts';
-import { misuse } from '../../protocol/errors.ts';
 import type { WriteBehind } from '../../protocol/tier.ts';
 import { type EngineModule, type EngineName, type FoundEngine, findEngine } from '../engines/engine-registry.ts';
 import { checkName, checkRoot, engineOptionsOf, shownOptions } from '../engines/place.ts';
+import { optionError } from '../option-errors.ts';
 import type { ResolvedModule } from '../plugin.ts';
 import { parseDuration, parseSize } from '../units.ts';
 
@@ -191,10 +191,6 @@ function assertCrosses(option: string, value: unknown): void {
   }
 }
 
-function optionError(option: string, expected: string, got: unknown): TypeError {
-  return misuse('INVALID_CONFIG', `\`${option}\` to be ${expected}`, got, { option });
-}
-
 function tierError(expected: string, got: unknown): TypeError {
-  return misuse('INVALID_CONFIG', `\`tier\` to be ${expected}`, got, { option: 'tier' });
+  return optionError('tier', expected, got);
 }

@@ -16,6 +16,8 @@ const NEXT_STEPS: Readonly<Record<string, string>> = {
   ENOTDIR: 'a file is where a directory should be: move it away',
   ELOOP: 'symbolic links go in a circle: choose another `root`',
   ENAMETOOLONG: 'choose a shorter `root` or `name`',
+  ENOENT: 'see whether the path is right, and who has removed what was there',
+  EEXIST: 'something else is there already: move it away',
   EIO: 'the disk fails: look at its health, and open the store again',
 };
 const ANYTHING_ELSE = 'see the cause, and open the store again when it is mended';

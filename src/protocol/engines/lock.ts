@@ -28,6 +28,11 @@ export function isLockName(name: string): boolean {
   return PATTERN.test(name);
 }
 
+/** Whether it is the lock of this process, in whichever of its threads. */
+export function isOwnLock(name: string): boolean {
+  return PATTERN.exec(name)?.[1] === OWN_MARK;
+}
+
 /** Whether it is the lock of a process that has ended: whoever sees it may remove it. */
 export function isDeadLock(name: string): boolean {
   const mark = PATTERN.exec(name)?.[1];

@@ -14,6 +14,7 @@ const NEXT_STEPS: Readonly<Record<string, string>> = {
   EMFILE: 'this process has too many open files: close some, or raise its limit (`ulimit -n`)',
   ENFILE: 'the machine has too many open files: close some, or raise its limit',
   EISDIR: 'a directory is where a file should be: move it away, or choose another path',
+  EEXIST: 'a file is where a directory should be: move it away, or choose another path',
   ENOTDIR: 'a file is where a directory should be: move it away, or choose another path',
   ELOOP: 'symbolic links go in a circle: choose another path',
   ENAMETOOLONG: 'choose a shorter path',

@@ -9,15 +9,16 @@
  *               begin    each owner  empties its shard, unless it is to be merged
  *               route    any owner   reads one block again and sorts it by shard, into shared memory
  *               install  each owner  stores what of that is its own
+ *               end      each owner  need not note any more what leaves
  *
- * `check`, `route` change nothing, so whatever a dead owner did not answer another one is asked. `begin` and `install` may be asked
+ * `check`, `route` change nothing, so whatever a dead owner did not answer another one is asked. `begin`, `install` and `end` may be asked
  * again of the next owner of the shard: doing them twice is doing them once. Nobody holds a file open between two tasks.
  */
 import type { ThrownText } from '../describe.ts';
 import type { CacheErrorCode } from '../errors.ts';
 import type { HashSeed } from '../key.ts';
 
-export type SnapshotTask = SaveTask | CheckTask | RouteTask | BeginTask | InstallTask;
+export type SnapshotTask = SaveTask | CheckTask | RouteTask | BeginTask | InstallTask | EndTask;
 
 /** Opener to owner. */
 export interface SnapshotRequest {
@@ -40,7 +41,7 @@ export interface TaskFailure {
   readonly cause?: ThrownText | undefined;
 }
 
-export type SnapshotAnswer = SavedShard | CheckedBlock | RoutedBlock | BegunLoad | InstalledEntries;
+export type SnapshotAnswer = SavedShard | CheckedBlock | RoutedBlock | BegunLoad | InstalledEntries | EndedLoad;
 
 /** Writes all entries of the shard. Answered with SavedShard. */
 export interface SaveTask {
@@ -127,7 +128,7 @@ export interface BegunLoad {
   readonly since: readonly [low: number, high: number];
 }
 
-/** Stores entries of a section, unless their key was written since the load began. Answered with InstalledEntries. */
+/** Stores entries of a section, unless their key was written or removed since the load began. Answered with InstalledEntries. */
 export interface InstallTask {
   readonly do: 'install';
   readonly memory: SharedArrayBuffer;
@@ -141,8 +142,17 @@ export interface InstallTask {
 }
 
 export interface InstalledEntries {
-  /** Stored, be it by an owner that died. What the key's writer was faster with, or the policy refused, is not. */
+  /** Stored, be it by an owner that died. What somebody has written or removed meanwhile, or the policy refused, is not. */
   readonly installed: number;
   /** Entries that had to go for them, or were refused. Those that were skipped are not counted. */
   readonly evicted: number;
+}
+
+/** There will be no more installs of the load that was begun last, be it done or given up. Answered with EndedLoad. */
+export interface EndTask {
+  readonly do: 'end';
+}
+
+export interface EndedLoad {
+  readonly ended: true;
 }

@@ -2,28 +2,23 @@
  * What the owner of a shard does with it while a snapshot is loaded: begins, once for each load, whoever owned the shard when it
  * was begun, and stores entries, unless somebody has written to their keys since.
  *
- * To store the same entries twice is to store them once: the second time they have been written since the load began. Of a key that
- * was deleted since then nothing is known any more: it comes back when its turn comes.
+ * To store the same entries twice is to store them once: the second time they have been written since the load began. Of keys that
+ * were removed since then departures.ts knows.
  */
 import {
-  BLOCK_SEQ_HIGH,
-  BLOCK_SEQ_LOW,
   HEADER_LOAD,
   HEADER_LOAD_SEQ_HIGH,
   HEADER_LOAD_SEQ_LOW,
   HEADER_SEQ_HIGH,
   HEADER_SEQ_LOW,
-  SEQ_HIGH_MASK,
   type ShardMemory,
 } from '../../protocol/memory.ts';
-import type { BeginTask, BegunLoad, InstalledEntries, InstallTask } from '../../protocol/snapshot/tasks.ts';
+import type { BeginTask, BegunLoad, EndedLoad, InstalledEntries, InstallTask } from '../../protocol/snapshot/tasks.ts';
 import type { FrameClock } from '../frame-clock.ts';
 import { PolicyFault } from '../guarded-policy.ts';
 import { LOOKAHEAD_CALLS } from '../lookahead.ts';
 import type { Shard } from '../shard.ts';
 import { SectionReader } from './section.ts';
-
-const WORDS = 2 ** 32;
 
 export class Loading {
   readonly #shard: Shard;
@@ -43,6 +38,7 @@ export class Loading {
 
   begin({ load, merge }: BeginTask): BegunLoad {
     const { header } = this.#memory;
+    const { departures } = this.#shard.contents;
     if (header[HEADER_LOAD] !== (load | 0)) {
       this.#memory.beat();
       this.#shard.contents.events.heed();
@@ -52,17 +48,27 @@ export class Loading {
       header[HEADER_LOAD_SEQ_LOW] = header[HEADER_SEQ_LOW] as number;
       header[HEADER_LOAD_SEQ_HIGH] = header[HEADER_SEQ_HIGH] as number;
       header[HEADER_LOAD] = load | 0;
+      departures.forget();
     }
-    return { since: [header[HEADER_LOAD_SEQ_LOW] as number, header[HEADER_LOAD_SEQ_HIGH] as number] };
+    const since = [header[HEADER_LOAD_SEQ_LOW] as number, header[HEADER_LOAD_SEQ_HIGH] as number] as const;
+    departures.heed(since);
+    return { since };
   }
 
-  install({ memory, section, skip, since: [low, high], standings, wallOriginMs }: InstallTask): InstalledEntries {
+  /** Nothing is noted any more. */
+  end(): EndedLoad {
+    this.#shard.contents.departures.forget();
+    return { ended: true };
+  }
+
+  install({ memory, section, skip, since, standings, wallOriginMs }: InstallTask): InstalledEntries {
     const { contents } = this.#shard;
-    const since = sequence(low, high);
     const reader = new SectionReader(memory, section);
     let installed = 0;
     let lost = 0;
     contents.events.heed();
+    // An owner that came after one that has begun knows of no load.
+    contents.departures.heed(since);
     const evictedBefore = contents.tally.evicted;
     for (let i = 0; i < skip; i++) {
       reader.advance();
@@ -77,7 +83,7 @@ export class Loading {
         for (let i = from; i < to; i++) {
           reader.advance();
           this.#expireAt(reader, wallOriginMs);
-          const outcome = this.#store(reader, since, standings);
+          const outcome = this.#store(reader, standings);
           installed += outcome === 'stored' ? 1 : 0;
           lost += outcome === 'lost' ? 1 : 0;
         }
@@ -88,18 +94,22 @@ export class Loading {
     return { installed, evicted: contents.tally.evicted - evictedBefore + lost };
   }
 
-  /** `newer`: the key's writer was faster. `refused`: by the policy, which counts as an eviction of its own. */
-  #store(reader: SectionReader, since: number, standings: boolean): 'stored' | 'newer' | 'refused' | 'lost' {
+  /** `newer`: the key's writer was faster, or who removed it. `refused`: by the policy, which counts as an eviction of its own. */
+  #store(reader: SectionReader, standings: boolean): 'stored' | 'newer' | 'refused' | 'lost' {
     const { contents } = this.#shard;
+    const { departures } = contents;
     const there = contents.find(reader);
-    if (there !== 0 && this.#sequenceOf(there) > since) {
+    if (there !== 0 && departures.isNewer(there)) {
       return this.#isSame(there, reader) ? 'stored' : 'newer';
+    }
+    if (departures.has(reader)) {
+      return 'newer';
     }
     const isPut = tolerate(
       () => this.#shard.promote(reader, this.#expiry, standings ? reader.record.standing : undefined) === undefined,
     );
     const block = contents.find(reader);
-    if (block !== 0 && this.#sequenceOf(block) > since) {
+    if (block !== 0 && departures.isNewer(block)) {
       return 'stored';
     }
     return isPut === true ? 'refused' : 'lost';
@@ -116,16 +126,6 @@ export class Loading {
     const { blocks } = this.#shard;
     return blocks.tagOf(block) === tag && Buffer.compare(blocks.valueOf(block), value) === 0;
   }
-
-  #sequenceOf(block: number): number {
-    const { words } = this.#memory;
-    return sequence(words[block + BLOCK_SEQ_LOW] as number, words[block + BLOCK_SEQ_HIGH] as number);
-  }
-}
-
-/** A number of the write sequence: 53 bits. */
-function sequence(low: number, high: number): number {
-  return (high & SEQ_HIGH_MASK) * WORDS + (low >>> 0);
 }
 
 /** What a policy of a user's spoils is counted and told where it happens, and keeps nobody from loading the rest. */

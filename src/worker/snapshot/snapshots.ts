@@ -80,6 +80,8 @@ export class Snapshots {
         return this.#loading.begin(task);
       case 'install':
         return this.#loading.install(task);
+      case 'end':
+        return this.#loading.end();
     }
   }
 

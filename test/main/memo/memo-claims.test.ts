@@ -1,6 +1,6 @@
 /** Who computes a key of a memo file, as it is seen by those who wait: threads and processes that have ended included. */
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { LEASE_MS } from '../../../src/main/memo/file/claims.ts';
+import { LEASE_MS } from '../../../src/main/memo/file/claim-table.ts';
 import { CLAIM, FREEZE, frameOf } from '../../../src/main/memo/file/frame.ts';
 import { inspectMemoFile } from '../../../src/main/memo/file/inspect.ts';
 import { diskFiles, type Files } from '../../../src/protocol/files.ts';
@@ -36,12 +36,22 @@ describe('a claim', () => {
     expect(folder.open().claim('k').isGranted).toBe(true);
   });
 
-  test('of another machine counts, since nobody can know', async () => {
-    claimed(ELSEWHERE, 0);
-    const claim = folder.open().claim('k');
+  test('of another machine, or container, counts until its lease is over', async () => {
+    claimed(ELSEWHERE, Date.now() + LEASE_MS);
+    const file = folder.open();
+    const claim = file.claim('k');
     expect(claim).toMatchObject({ isGranted: false, holder: 'process 17 of another machine' });
     expect(claim.waitSync(3)).toBe(false);
     expect(await claim.wait(3)).toBe(false);
+    claimed(ELSEWHERE, Date.now());
+    expect(file.claim('k').isGranted).toBe(true);
+  });
+
+  test('whose lease a clock has given that was set back since is over', () => {
+    vi.useFakeTimers({ toFake: ['Date'] });
+    claimed(OWN_MARK, Date.now() + LEASE_MS);
+    vi.setSystemTime(Date.now() - 3_600_000);
+    expect(folder.open().claim('k').isGranted).toBe(true);
   });
 
   test('of another thread of this process counts until its lease is over', () => {

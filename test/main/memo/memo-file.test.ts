@@ -1,5 +1,5 @@
 /** A memo file, as the memos that share it see it. */
-import { appendFileSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { MemoFileOptions } from '../../../src/main/memo/file/memo-file.ts';
@@ -116,6 +116,16 @@ describe('a path', () => {
     rmSync(path);
     one.set('b', record(2));
     expect([other.has('a'), other.get('b')?.result]).toEqual([false, 2]);
+  });
+
+  test.each([0, 10])('whose file is cut off at byte %i begins anew, for all who have it open', (size) => {
+    const [one, other] = [open(), open()];
+    one.set('a', record(1));
+    other.get('a');
+    truncateSync(path, size);
+    one.set('b', record('longer than what was there before: the other cannot tell by the size '.repeat(3)));
+    other.set('c', record(3));
+    for (const file of [one, other, open()]) expect(file.keys()).toEqual(['b', 'c']);
   });
 
   test('whose file is cut off or written into is read again, around what is no frame', () => {

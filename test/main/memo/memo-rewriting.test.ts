@@ -1,6 +1,19 @@
 /** Memo files that are written anew while others have them open. */
-import { appendFileSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import {
+  appendFileSync,
+  chmodSync,
+  existsSync,
+  lstatSync,
+  type PathLike,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { compact } from '../../../src/main/memo/file/compact.ts';
 import { inspectMemoFile } from '../../../src/main/memo/file/inspect.ts';
 import type { MemoFile, MemoFileOptions } from '../../../src/main/memo/file/memo-file.ts';
@@ -18,7 +31,10 @@ beforeEach(() => {
   ({ directory, path } = folder);
 });
 
-afterEach(() => folder.remove());
+afterEach(() => {
+  vi.useRealTimers();
+  folder.remove();
+});
 
 /** A disk on which something happens before a file is renamed. */
 function beforeRename(happens: () => void): Files {
@@ -129,6 +145,72 @@ describe('compact', () => {
     expect(readFileSync(`${path}.bak.bak.bak`, 'utf8')).toBe('two');
     await compact(path, { backup: false });
     expect(readFileSync(`${path}.bak.bak`, 'utf8')).toBe('one');
+  });
+
+  test('replaces the file that a symbolic link means, and not the link', async () => {
+    const link = join(directory, 'link.log');
+    symlinkSync('f.log', link);
+    const [one, other] = [open(), open({ path: link })];
+    one.set('a', record(1));
+    await compact(link);
+    one.set('b', record(2));
+    expect(lstatSync(link).isSymbolicLink()).toBe(true);
+    expect([other.get('b')?.result, readdirSync(directory)]).toEqual([2, ['f.log', 'link.log']]);
+  });
+
+  test('leaves the file to those who had it', async () => {
+    open().set('a', record(1));
+    for (const mode of [0o600, 0o666]) {
+      chmodSync(path, mode);
+      await compact(path);
+      expect(statSync(path).mode & 0o777).toBe(mode);
+    }
+  });
+
+  test('keeps a copy where there are no links', async () => {
+    open().set('a', record(1));
+    const copies: string[] = [];
+    const files = {
+      ...diskFiles,
+      linkSync: () => {
+        throw Object.assign(new Error('EPERM: operation not permitted'), { code: 'EPERM' });
+      },
+      copyFileSync: (from: PathLike, to: PathLike, mode?: number) => {
+        diskFiles.copyFileSync(from, to, mode);
+        copies.push(String(to));
+      },
+    };
+    await compact(path, { files });
+    expect([copies, readdirSync(directory)]).toEqual([[`${path}.bak`], ['f.log']]);
+  });
+
+  test('that is overruled while it renames takes along what others went on with', async () => {
+    const file = open();
+    file.set('a', record(1));
+    const files = beforeRename(() => {
+      vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 60_000 });
+      file.set('late', record(2));
+    });
+    await compact(path, { files, backup: false });
+    expect([file, open()].map((one) => one.get('late')?.result)).toEqual([2, 2]);
+  });
+
+  test('leaves a file that has come in the place of the old one meanwhile', async () => {
+    const file = open();
+    file.set('a', record(1));
+    const fsync = async (fd: number) => {
+      await diskFiles.fsync(fd);
+      rmSync(path);
+      file.set('new', record(2));
+    };
+    await expect(compact(path, { files: { ...diskFiles, fsync } })).rejects.toMatchObject({ code: 'ENGINE_ERROR' });
+    expect([file.get('new')?.result, open().get('new')?.result]).toEqual([2, 2]);
+  });
+
+  test('makes no backup of what is no memo file', async () => {
+    writeFileSync(path, 'something else');
+    await expect(compact(path)).rejects.toMatchObject({ code: 'STORE_FOREIGN' });
+    expect(readdirSync(directory)).toEqual(['f.log']);
   });
 
   test('of an empty file makes one that can be used', async () => {

@@ -73,6 +73,8 @@ class StandIns {
         if (left === 0) this.#underWay.delete(offset);
         return { installed: PER_BLOCK - task.skip, evicted: 0 };
       }
+      case 'end':
+        return { ended: true };
       default:
         throw new Error(`No owner is asked to ${task.do} when a snapshot is loaded`);
     }

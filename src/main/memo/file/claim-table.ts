@@ -1,10 +1,21 @@
 /**
  * Who asks to compute what, in the order of the file. The first of those who live has the key; the others have seen so, take
- * back what they asked, and wait. A claim ends with a result, with its release, and with whoever made it: of another process that is
- * the end of the process; of another thread of this process, of which nothing can be seen, the end of its lease.
+ * back what they asked, and wait. A claim ends with a result, with its release, and with whoever made it: of another process of this
+ * machine that is the end of the process; of another thread of this process, or another machine, of which nothing can be seen, the
+ * end of its lease.
  */
-import { isAlive, OWN_MARK } from '../../../protocol/process-mark.ts';
+import { isAlive, OWN_MARK, partsOfMark } from '../../../protocol/process-mark.ts';
 import type { FrameView } from './frame.ts';
+
+/** For how long a claim counts without a renewal for those who would not see the end of who made it. */
+export const LEASE_MS = 30_000;
+/** What counts longer was leased by a clock that has been set back since: whoever lives renews it by the new one. */
+const LEASE_LEFT_MS_MAX = 2 * LEASE_MS;
+/** For how long a process that was seen alive counts so without another look, and of how many that is known. */
+const SEEN_MS = 20;
+const SEEN_MAX = 1_024;
+/** Until when by `performance.now()`. */
+const seenAlive = new Map<string, number>();
 
 export interface StandingClaim {
   readonly ticket: number;
@@ -79,5 +90,30 @@ export class ClaimTable {
 
 /** Whether it still counts. */
 export function isStanding({ ticket, mark, expiresAtMs }: StandingClaim, nowMs: number): boolean {
-  return heldHere.has(ticket) || (mark === OWN_MARK ? nowMs < expiresAtMs : isAlive(mark));
+  if (heldHere.has(ticket)) {
+    return true;
+  }
+  return isSeen(mark) ? hasLived(mark) : nowMs < expiresAtMs && expiresAtMs < nowMs + LEASE_LEFT_MS_MAX;
+}
+
+/** Whether its end would be seen: another process of this machine. */
+function isSeen(mark: string): boolean {
+  return mark !== OWN_MARK && partsOfMark(mark)?.isHere !== false;
+}
+
+/** A look at a process takes longer than all else of a wait, and a thousand may wait for the same. */
+function hasLived(mark: string): boolean {
+  const nowMs = performance.now();
+  if (nowMs < (seenAlive.get(mark) ?? 0)) {
+    return true;
+  }
+  seenAlive.delete(mark);
+  if (!isAlive(mark)) {
+    return false;
+  }
+  if (seenAlive.size >= SEEN_MAX) {
+    seenAlive.clear();
+  }
+  seenAlive.set(mark, nowMs + SEEN_MS);
+  return true;
 }

@@ -6,16 +6,14 @@
  *
  * Of all who append at once exactly one stands first, so one computes. The others look again and again (file-claim.ts).
  *
- * A lease is for those of whose end nothing is seen: a thread that is terminated. Whoever works renews it.
+ * A lease is for those of whose end nothing is seen: a thread that is terminated, a process of another machine. Whoever works renews it.
  */
 import { nextNumber, OWN_MARK } from '../../../protocol/process-mark.ts';
 import type { Claim } from '../tier.ts';
-import { ClaimTable, heldHere, type StandingClaim } from './claim-table.ts';
+import { ClaimTable, heldHere, LEASE_MS, type StandingClaim } from './claim-table.ts';
 import { GrantedClaim, RefusedClaim } from './file-claim.ts';
 import { CLAIM, frameOf, RELEASE } from './frame.ts';
 
-/** For how long a claim counts for the other threads of its process when nobody renews it: one that is terminated cannot give it back. */
-export const LEASE_MS = 30_000;
 const RENEW_MS = LEASE_MS / 3;
 const OWN = Buffer.from(OWN_MARK, 'latin1');
 /** Of so many keys it is known that `get` has found nothing; of older ones a result may be computed twice. */

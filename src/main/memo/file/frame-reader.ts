@@ -24,6 +24,7 @@ export class FrameReader {
   offset = 0;
   /** Undefined until one was met: without its seed nothing else is a frame. */
   head: FileHead | undefined;
+  headAt = 0;
   /** How many pieces between frames were none, and what they take. */
   holes = 0;
   holeBytes = 0;
@@ -96,9 +97,10 @@ export class FrameReader {
         continue;
       }
       this.#understood(offset, length);
-      if (frame.kind === HEAD) {
+      if (frame.kind === HEAD && this.head === undefined) {
         // Of two who begin a file at the same time the first is right.
-        this.head ??= fileHeadOf(frame);
+        this.head = fileHeadOf(frame);
+        this.headAt = offset;
       }
       visit(frame, offset);
       at += length;

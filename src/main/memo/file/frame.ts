@@ -23,7 +23,7 @@
  *     thaw      -         -                            of the freeze
  *
  * A result ends all claims of its key that stand before it. What stands behind a freeze does not count until it is thawed: who
- * wrote it sees that, and writes it again, to the file that has taken the place of this one (rewrite.ts).
+ * wrote it sees that, and writes it again, to the file that has taken the place of this one (rewriting.ts).
  */
 import { crc32 } from 'node:zlib';
 

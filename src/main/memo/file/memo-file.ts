@@ -14,7 +14,6 @@
  * What it is bad at: every opener has all keys in memory (90 bytes for a key of 32), and reads the whole file first.
  * What was replaced takes room until the file is compacted (compact.ts).
  */
-import { randomBytes } from 'node:crypto';
 import { storeError } from '../../../protocol/engines/faults.ts';
 import { diskFiles, type Files } from '../../../protocol/files.ts';
 import { checkKey } from '../../../protocol/key.ts';
@@ -76,7 +75,7 @@ export class MemoFile implements MemoTier {
       append: (frame) => this.#log.append(frame),
       refresh: () => this.#refresh(),
     });
-    const head = { name, serializer: this.#codec.serializerName, seed: randomBytes(4).readUInt32LE() };
+    const head = { name, serializer: this.#codec.serializerName };
     this.#log = new MemoLog({ files, path, head }, this.#ledger());
     this.#tellDamage();
   }

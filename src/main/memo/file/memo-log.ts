@@ -6,21 +6,30 @@
  *              else read what is new: does the frame stand where it counts, in the file that the path means?  if not, again
  *
  * Nothing is locked. The order of the file is the order of what has happened, for everybody: a write with O_APPEND goes to the end as a
- * whole, however many do it. When a compaction freezes the file (rewrite.ts), what is written from then on does not count; its writers
+ * whole, however many do it. When a compaction freezes the file (rewriting.ts), what is written from then on does not count; its writers
  * wait for the new file, milliseconds, and write it there. Whoever freezes and then dies, or takes longer than its lease, is
  * overruled by a thaw.
  *
  * What it is bad at: file systems of a network, which append only for one machine at a time.
  */
-import fs from 'node:fs';
+import { randomBytes } from 'node:crypto';
 import { dirname } from 'node:path';
 import { engineError, storeError } from '../../../protocol/engines/faults.ts';
-import { CacheError } from '../../../protocol/errors.ts';
 import { type Files, syncDirectory } from '../../../protocol/files.ts';
 import { isAlive, nextNumber, OWN_MARK } from '../../../protocol/process-mark.ts';
-import { assertMemo } from './foreign.ts';
-import { type FileHead, FREEZE, type FrameView, frameOf, headFrame, sealFrame, THAW } from './frame.ts';
+import {
+  type FileHead,
+  FREEZE,
+  type FrameView,
+  fileHeadOf,
+  frameOf,
+  HEAD,
+  headFrame,
+  sealFrame,
+  THAW,
+} from './frame.ts';
 import { FrameReader } from './frame-reader.ts';
+import { openToAppend } from './open-to-append.ts';
 import { SingleFrames } from './single-frames.ts';
 
 /** How often a frame is written again because it was cut short, or the file has been replaced. */
@@ -28,13 +37,12 @@ const APPEND_TRIES_MAX = 100;
 /** Between two looks at a file that is frozen, and for how long in all. Its lease ends before. */
 const FROZEN_POLL_MS = 1;
 const FROZEN_POLLS_MAX = 60_000;
-const APPENDING = fs.constants.O_RDWR | fs.constants.O_APPEND | fs.constants.O_CREAT | (fs.constants.O_NONBLOCK ?? 0);
 
 export interface MemoLogOptions {
   readonly files: Files;
   readonly path: string;
-  /** For a file that is not there yet. */
-  readonly head: FileHead;
+  /** For a file that is not there yet. Its seed is drawn. */
+  readonly head: Omit<FileHead, 'seed'>;
 }
 
 /** Who keeps what the frames say. */
@@ -56,7 +64,7 @@ interface Freeze {
 export class MemoLog {
   readonly path: string;
   readonly #files: Files;
-  readonly #head: FileHead;
+  readonly #head: MemoLogOptions['head'];
   readonly #ledger: Ledger;
   readonly #frames: SingleFrames;
   readonly #wait = new Int32Array(new SharedArrayBuffer(4));
@@ -65,8 +73,9 @@ export class MemoLog {
   #device = 0;
   #inode = 0;
   #freeze: Freeze | undefined;
-  /** The frame that was just appended, until it is met. */
+  /** The frame that was just appended, and whether it was met. */
   #sought: Buffer | undefined;
+  #isMet = false;
   /** Whether the name of the file survives the machine's end, too. */
   #isNameSynced = false;
   /** Of files that have been replaced. */
@@ -84,7 +93,7 @@ export class MemoLog {
 
   /** What its head says. */
   get head(): FileHead {
-    return this.#reader.head ?? this.#head;
+    return this.#reader.head ?? { ...this.#head, seed: 0 };
   }
 
   get bytes(): number {
@@ -125,6 +134,16 @@ export class MemoLog {
     this.#during('thaw a memo file', () => this.#thaw(ticket));
   }
 
+  /** Whether the path still means the file that was frozen, and nobody has overruled that. */
+  isFrozen(ticket: number): boolean {
+    return this.#during('look at a memo file', () => this.#refresh() && this.#freeze?.ticket === ticket);
+  }
+
+  /** Reads what others have appended to this very file, whatever the path means by now. */
+  readOn(): void {
+    this.#during('read a memo file', () => this.#read(this.#files.fstatSync(this.#fd).size));
+  }
+
   /** Makes all that was appended survive the machine's end. */
   sync(): void {
     this.#during('sync a memo file', () => {
@@ -153,43 +172,27 @@ export class MemoLog {
   }
 
   #open(): void {
-    const fd = this.#openPath();
-    let size: number;
-    try {
-      const stat = this.#files.fstatSync(fd);
-      assertMemo(this.#files, fd, stat, this.path);
-      this.#device = stat.dev;
-      this.#inode = stat.ino;
-      size = stat.size;
-    } catch (error) {
-      this.#files.closeSync(fd);
-      throw error;
-    }
+    const { fd, stat } = openToAppend(this.#files, this.path);
     this.close();
     this.#fd = fd;
+    this.#device = stat.dev;
+    this.#inode = stat.ino;
     this.#isNameSynced = false;
+    this.#readAnew(stat.size);
+  }
+
+  /** From its first byte. Where it is new, or cut off within its head, or that is damaged, nothing in it can be read: it gets a head. */
+  #readAnew(size: number): void {
     this.#restart();
-    this.#read(size);
+    this.#scan(size);
     for (let tries = 0; this.#reader.head === undefined; tries++) {
-      // New, or cut off within its head, or the head is damaged: then nothing else in it can be read, either.
       if (tries === APPEND_TRIES_MAX) {
         throw this.#cutShort();
       }
-      this.#write(headFrame(this.#head, Date.now()));
+      const head = { ...this.#head, seed: randomBytes(4).readUInt32LE() };
+      this.#write(headFrame(head, Date.now()));
       this.#restart();
-      this.#read(this.#files.fstatSync(fd).size);
-    }
-  }
-
-  #openPath(): number {
-    try {
-      return this.#files.openSync(this.path, APPENDING);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') {
-        throw error;
-      }
-      this.#files.mkdirSync(dirname(this.path), { recursive: true });
-      return this.#files.openSync(this.path, APPENDING);
+      this.#scan(this.#files.fstatSync(this.#fd).size);
     }
   }
 
@@ -197,6 +200,7 @@ export class MemoLog {
     this.#holesBefore += this.#reader.holes;
     this.#reader = new FrameReader();
     this.#freeze = undefined;
+    this.#isMet = false;
     this.#ledger.reset();
   }
 
@@ -211,22 +215,33 @@ export class MemoLog {
     return true;
   }
 
+  /** What is new, or all of it where somebody has cut it off: then all places may be others, and what was written to them since as well. */
   #read(size: number): void {
     const reader = this.#reader;
     if (size === reader.size) {
       return;
     }
-    if (size < reader.offset) {
-      // Somebody has cut it off: all places may be others.
-      this.#restart();
-      this.#read(size);
-      return;
+    const { holes } = reader;
+    const isCutOff = size < reader.offset;
+    if (!isCutOff) this.#scan(size);
+    if (isCutOff || (reader.holes > holes && !this.#hasItsHead())) {
+      this.#readAnew(size);
     }
-    const holes = reader.holes;
+  }
+
+  #scan(size: number): void {
+    const reader = this.#reader;
+    const { holes } = reader;
     reader.read(this.#files, this.#fd, size, this.#visit);
     if (reader.holes > holes) {
       this.#ledger.damaged();
     }
+  }
+
+  #hasItsHead(): boolean {
+    const { head, headAt, size } = this.#reader;
+    const frame = this.#frames.read(this.#fd, headAt, size, 0);
+    return frame?.kind === HEAD && fileHeadOf(frame).seed === head?.seed;
   }
 
   readonly #visit = (frame: FrameView, offset: number): void => {
@@ -241,8 +256,8 @@ export class MemoLog {
       this.#freeze = { ticket, mark: payload.toString('latin1'), expiresAtMs };
       return;
     }
-    if (this.#sought !== undefined && frame.byteLength === this.#sought.length && frame.whole.equals(this.#sought)) {
-      this.#sought = undefined;
+    if (this.#sought?.length === frame.byteLength && frame.whole.equals(this.#sought)) {
+      this.#isMet = true;
     }
     this.#ledger.visit(frame, offset);
   };
@@ -262,8 +277,9 @@ export class MemoLog {
         return;
       }
       this.#sought = frame;
-      this.#read(this.#files.fstatSync(this.#fd).size);
-      const counts = this.#sought === undefined;
+      this.#isMet = false;
+      this.readOn();
+      const counts = this.#isMet;
       this.#sought = undefined;
       // What stands before a freeze is in the file that has taken the place of this one, too.
       const isCarried = counts && this.#freeze !== undefined;
@@ -305,12 +321,12 @@ export class MemoLog {
     const ticket = nextNumber();
     for (let tries = 0; tries < APPEND_TRIES_MAX; tries++) {
       this.#awaitThaw();
-      const nowMs = Date.now();
+      const createdAtMs = Date.now();
       const payload = Buffer.from(OWN_MARK, 'latin1');
-      const frame = frameOf({ kind: FREEZE, payload, ticket, createdAtMs: nowMs, expiresAtMs: nowMs + leaseMs });
+      const frame = frameOf({ kind: FREEZE, payload, ticket, createdAtMs, expiresAtMs: createdAtMs + leaseMs });
       sealFrame(frame, this.head.seed);
       this.#write(frame);
-      this.#read(this.#files.fstatSync(this.#fd).size);
+      this.readOn();
       if (this.#freeze?.ticket === ticket) {
         return ticket;
       }
@@ -324,11 +340,11 @@ export class MemoLog {
     for (let tries = 0; tries < APPEND_TRIES_MAX && !this.#write(frame); tries++) {
       // A piece of it is garbage like any other.
     }
-    this.#read(this.#files.fstatSync(this.#fd).size);
+    this.readOn();
   }
 
-  #cutShort(): CacheError {
+  #cutShort(): Error {
     const message = `Cannot append to the memo file ${this.path}: ${APPEND_TRIES_MAX} writes in a row were cut short, or the file was replaced after each. Next: make room on the disk, or see who replaces it`;
-    return new CacheError('ENGINE_ERROR', message, { path: this.path });
+    return storeError('ENGINE_ERROR', this.path, message);
   }
 }

@@ -35,7 +35,7 @@ const LITTLE_BYTES = 64 * 1024;
 const LEFTOVERS_MAX = 1_000;
 
 /** Of a file that is empty, or damaged at its begin. */
-const NO_HEAD: FileHead = { name: '', serializer: 'msgpack', seed: 0 };
+const NO_HEAD = { name: '', serializer: 'msgpack' };
 
 /** What becomes of frames. */
 export interface Rewriter {
@@ -64,16 +64,19 @@ export interface RewriteOptions {
 
 /** Rejects with ENGINE_ERROR, STORE_FOREIGN, LOCKED, or what the rewriter throws: then the file is as it was. */
 export async function rewriteMemoFile(options: RewriteOptions): Promise<Rewritten> {
-  const { files, path } = options;
-  const during = <T>(step: () => T) => attempt(path, step);
-  during(() => files.statSync(path));
+  const { files } = options;
+  // Where the path is a symbolic link the file that it means is replaced, and not the link.
+  const path = attempt(options.path, () => files.realpathSync(options.path));
   const unlock = await lockRewriting(files, path);
   try {
     sweep(files, path);
-    const backup = options.backup ? during(() => backupOf(files, path)) : undefined;
+    const rewriting = new Rewriting({ ...options, path });
+    let backup: string | undefined;
     let isDone = false;
     try {
-      const rewritten = await new Rewriting(options).run();
+      const rewritten = await rewriting.run(() => {
+        if (options.backup) backup = backupOf(files, path);
+      });
       isDone = true;
       return rewritten;
     } finally {
@@ -111,14 +114,16 @@ class Rewriting implements Ledger {
     this.#temporary = temporaryFor(path);
     try {
       this.#rewriter = rewriterOf(this.#log.head);
-      this.#fd = attempt(path, () => files.openSync(this.#temporary, 'wx'));
+      // Readable by nobody else until it has the rights of the old file.
+      this.#fd = attempt(path, () => files.openSync(this.#temporary, 'wx', 0o600));
     } catch (error) {
       this.#log.close();
       throw error;
     }
   }
 
-  async run(): Promise<Rewritten> {
+  /** `prepare` is called first: the file is known to be a memo's. */
+  async run(prepare: () => void): Promise<Rewritten> {
     let isOpen = true;
     const closeTemporary = () => {
       if (isOpen) {
@@ -127,6 +132,8 @@ class Rewriting implements Ledger {
       }
     };
     try {
+      prepare();
+      this.#keepRights();
       await this.#copy();
       await this.#follow();
       const bytesBefore = this.#replace(closeTemporary);
@@ -187,6 +194,23 @@ class Rewriting implements Ledger {
 
   damaged(): void {}
 
+  /** Who may read and write the old file may read and write the new one. */
+  #keepRights(): void {
+    const { mode, uid, gid } = this.#files.statSync(this.#path);
+    const own = this.#files.fstatSync(this.#fd);
+    try {
+      if (own.uid !== uid || own.gid !== gid) this.#files.fchownSync(this.#fd, uid, gid);
+      if (own.mode !== mode) this.#files.fchmodSync(this.#fd, mode & 0o777);
+    } catch (error) {
+      // Only the superuser gives files away.
+      throw storeError(
+        'ENGINE_ERROR',
+        this.#path,
+        `${this.#path} belongs to user ${uid} and group ${gid}, whom the new file cannot be given to: ${(error as Error).message}. Next: compact it as that user`,
+      );
+    }
+  }
+
   /** What lives, in the order of the file: results before claims, which none of them may end. */
   async #copy(): Promise<void> {
     this.#write(headFrame(this.#log.head, Date.now()));
@@ -228,7 +252,7 @@ class Rewriting implements Ledger {
       this.#files.fsyncSync(this.#fd);
       // Windows renames nothing that is open.
       closeTemporary();
-      if (Date.now() > end) {
+      if (Date.now() > end || !this.#log.isFrozen(ticket)) {
         throw storeError(
           'ENGINE_ERROR',
           this.#path,
@@ -240,8 +264,21 @@ class Rewriting implements Ledger {
       this.#log.thaw(ticket);
       throw error;
     }
+    this.#carryOn();
     syncDirectory(this.#files, dirname(this.#path));
     return bytesBefore;
+  }
+
+  /** Where the renaming has outlasted the lease others have gone on in the old file: what they have stored there belongs to the new one. */
+  #carryOn(): void {
+    this.#log.readOn();
+    if (this.#chunk.length === 0) {
+      return;
+    }
+    const ledger = { reset() {}, visit() {}, damaged() {} };
+    const log = new MemoLog({ files: this.#files, path: this.#path, head: this.#log.head }, ledger);
+    for (const frame of this.#chunk) log.append(frame);
+    log.close();
   }
 
   #put(frame: FrameView): void {

@@ -1,4 +1,5 @@
 /** Tasks that run on a cache's pool for `cache.run`, whose values nobody stores: until each of them settles, or has to. */
+import { setMaxListeners } from 'node:events';
 import { CacheError } from '../protocol/errors.ts';
 import type { StoredValue } from '../protocol/operations.ts';
 import type { CallLimits } from './call.ts';
@@ -19,7 +20,11 @@ export class Runs {
     const controller = new AbortController();
     const late = setTimeout(() => controller.abort(tooLong(task, timeoutMs)), timeoutMs);
     const abort = () => controller.abort(signal?.reason);
-    signal?.addEventListener('abort', abort, { once: true });
+    if (signal !== undefined) {
+      // One signal may well guard a thousand tasks: that is no leak.
+      setMaxListeners(0, signal);
+      signal.addEventListener('abort', abort, { once: true });
+    }
     const running = this.#home.compute(task, computing.chain(), controller.signal);
     this.#running.set(controller, running);
     try {

@@ -132,3 +132,34 @@ test('a cache that is closed takes what waited with it, and nobody is told', asy
   await fib.flush();
   expect(told).toEqual([]);
 });
+
+test('what a clear finds under way is not kept, in a cache that is shared neither', async () => {
+  const { promise, resolve } = held<string>();
+  const f = closing(memoize((_: string) => promise, { ...NOWHERE, cache: folder.cache, name: 'cleared' }));
+  const call = f('a');
+  await f.store.keys();
+  expect(await f.store.clear()).toBe(0);
+  resolve('computed');
+  expect(await call).toBe('computed');
+  expect(await f.has('a')).toBe(false);
+});
+
+test('calls within calls are as deep as they like', async () => {
+  const depth = closing(
+    memoize(async (n: number): Promise<number> => (n === 0 ? 0 : 1 + (await depth(n - 1))), {
+      ...NOWHERE,
+      name: 'depth',
+    }),
+  );
+  expect(await depth(3_000)).toBe(3_000);
+});
+
+test('who joins a call gets its result also where only the file can keep it', async () => {
+  class Point {
+    readonly x = 1;
+  }
+  const serializer = { name: 'points', encode: () => Buffer.from([1]), decode: () => ({ result: new Point() }) };
+  const log = { failure: () => undefined };
+  const f = closing(memoize(async () => new Point(), { name: 'point', serializer, log }));
+  expect(await Promise.all([f(), f()])).toEqual([new Point(), new Point()]);
+});

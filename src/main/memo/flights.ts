@@ -3,7 +3,8 @@
  * done to a call's result meanwhile (put, uncache, force, clear) ends the flight's claim to it: who waits gets what it brings, and it is
  * not kept.
  */
-import type { Found } from './missed-calls.ts';
+import type { CacheKey } from '../../protocol/cache-key.ts';
+import type { Found, MissedCall } from './missed-calls.ts';
 import type { Claim } from './tier.ts';
 
 /** A timer may be over so much earlier than the clock says. */
@@ -14,12 +15,15 @@ export class MemoFlight {
   isWanted = true;
   /** The leave to compute, of a tier that grants it. */
   claim: Claim | undefined;
+  /** What it brings is kept under it in memory. */
+  readonly key: CacheKey;
   /** Settles with what it brings. */
   readonly outcome: Promise<Found>;
   readonly #beganMs = performance.now();
   #fail: (error: unknown) => void = () => {};
 
-  constructor(begin: (flight: MemoFlight) => Promise<Found>) {
+  constructor(key: CacheKey, begin: (flight: MemoFlight) => Promise<Found>) {
+    this.key = key;
     this.outcome = new Promise((resolve, reject) => {
       this.#fail = reject;
       begin(this).then(resolve, reject);
@@ -65,14 +69,14 @@ export class MemoFlights {
   }
 
   /** Takes the place of those that are there. */
-  launch(text: string, begin: (flight: MemoFlight) => Promise<Found>): MemoFlight {
-    this.drop(text);
-    return this.race(text, begin);
+  launch(call: MissedCall, begin: (flight: MemoFlight) => Promise<Found>): MemoFlight {
+    this.drop(call.text);
+    return this.race(call, begin);
   }
 
   /** Flies beside those that are there. */
-  race(text: string, begin: (flight: MemoFlight) => Promise<Found>): MemoFlight {
-    const flight = new MemoFlight(begin);
+  race({ text, key }: MissedCall, begin: (flight: MemoFlight) => Promise<Found>): MemoFlight {
+    const flight = new MemoFlight(key, begin);
     const beside = this.#out.get(text) ?? new Set();
     for (const old of beside) {
       if (!old.hasTaken(this.#patienceMs)) break;
@@ -92,8 +96,11 @@ export class MemoFlights {
     for (const flight of this.#out.get(text) ?? []) flight.drop();
   }
 
-  dropAll(): void {
-    for (const flight of this.#all()) flight.drop();
+  /** Under which keys they would have been kept. */
+  dropAll(): CacheKey[] {
+    const flights = [...this.#all()];
+    for (const flight of flights) flight.drop();
+    return flights.map(({ key }) => key);
   }
 
   /** Ends all that have not landed. */

@@ -19,7 +19,7 @@ import { MemoFlights } from './flights.ts';
 import { closedMemo, type KeptResults } from './kept-results.ts';
 import type { CallPlan } from './memo-options.ts';
 import type { Memory } from './memory.ts';
-import { copyOf, type Found, type MemoStatus, type MissedCall, MissedCalls, snapshotOf } from './missed-calls.ts';
+import { type Found, type MemoStatus, type MissedCall, MissedCalls, shareOf, snapshotOf } from './missed-calls.ts';
 import type { MemoTier } from './tier.ts';
 
 /** How long `close` waits for what is being computed. */
@@ -165,15 +165,15 @@ export class Memo {
     }
     const call = this.#missedCall(self, args, this.#aim(args));
     this.#assertNotWithin(call);
-    const flight = this.#flights.launch(call.text, (own) => this.#missed.force(call, own));
+    const flight = this.#flights.launch(call, (own) => this.#missed.force(call, own));
     return (await this.#limited(flight.outcome, call)).value;
   }
 
   async clear(): Promise<void> {
     const { keys, kept, memory } = this.parts;
     this.#assertOpen();
-    this.#flights.dropAll();
-    await memory.forgetAll((key) => keys.textOf(key));
+    const underway = this.#flights.dropAll();
+    await memory.forgetAll((key) => keys.textOf(key), underway);
     if (kept !== undefined) await (await kept.open()).clear();
   }
 
@@ -211,14 +211,14 @@ export class Memo {
     const call = this.#missedCall(self, args, aimed);
     plan.log.memoryMiss?.(`Cache miss (mem): ${call.text}`);
     if (plan.allowsRace) {
-      return this.#limited(this.#flights.race(call.text, (own) => this.#missed.fly(call, own)).outcome, call);
+      return this.#limited(this.#flights.race(call, (own) => this.#missed.fly(call, own)).outcome, call);
     }
     this.#assertNotWithin(call);
     const there = this.#flights.get(call.text);
     if (there !== undefined && !there.hasTaken(plan.timeoutMs)) {
       return this.#limited(there.outcome, call).then((found) => this.#joined(found, call.key));
     }
-    return this.#limited(this.#flights.launch(call.text, (own) => this.#missed.fly(call, own)).outcome, call);
+    return this.#limited(this.#flights.launch(call, (own) => this.#missed.fly(call, own)).outcome, call);
   }
 
   /** The first who asked has the value itself. */
@@ -226,7 +226,7 @@ export class Memo {
     const { plan, memory } = this.parts;
     // Memory has its own serializer, and mostly the result.
     const kept = memory.recall(key);
-    const value = kept === ABSENT ? copyOf(found.stored) : kept;
+    const value = kept === ABSENT ? shareOf(found.stored) : kept;
     return { ...found, value: plan.copy === undefined ? value : plan.copy(value) };
   }
 

@@ -168,7 +168,8 @@ export class Memory {
     }
   }
 
-  async forgetAll(textOf: (key: CacheKey) => string | undefined): Promise<void> {
+  /** Also what is to come under the keys `underway`. */
+  async forgetAll(textOf: (key: CacheKey) => string | undefined, underway: readonly CacheKey[]): Promise<void> {
     this.#pending.clear();
     if (this.#cache === undefined) {
       return;
@@ -177,7 +178,7 @@ export class Memory {
       await this.#cache.clear();
       return;
     }
-    const keys: CacheKey[] = [];
+    const keys = [...underway];
     for await (const [, key] of this.keys(textOf)) keys.push(key);
     await this.#cache.deleteMany(keys);
   }

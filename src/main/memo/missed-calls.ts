@@ -14,6 +14,9 @@ import type { MemoRecord } from './tier.ts';
 /** What a cache says when it is the cache that fails, and not what another thread has computed. */
 const MEMORY_FAULTS = ['CACHE_CLOSED', 'OVERLOADED', 'SHARD_DOWN', 'SHARD_FAILED', 'BUSY', 'TIMEOUT', 'PROTOCOL_ERROR'];
 
+/** So many calls may be within each other in one turn: the stack takes several hundred. */
+const NESTED_MAX = 50;
+
 export interface MissedCall {
   readonly self: unknown;
   readonly args: readonly unknown[];
@@ -58,6 +61,8 @@ export class MissedCalls {
     if (memory.isShared && !plan.allowsRace) {
       return await this.#share(call, flight);
     }
+    // Where nothing else is waited for, calls within calls would soon fill the stack.
+    if (call.chain.length % NESTED_MAX === NESTED_MAX - 1) await undefined;
     const opening = memory.isOpen ? undefined : memory.open();
     // Its failure is told below, if the call comes so far.
     opening?.catch(ignore);
@@ -182,10 +187,20 @@ export class MissedCalls {
 
 let copier: Copier | undefined;
 
-/** What another caller gets of a result that the first has already got: a copy of his own, as if it had been decoded. */
-export function copyOf(value: unknown): unknown {
+/** A copy as if it had been decoded. Throws SERIALIZATION_ERROR. */
+function copyOf(value: unknown): unknown {
   copier ??= copierOf('msgpack') as Copier;
   return copier(value);
+}
+
+/** What another caller gets of a result that the first has already got: a copy of his own. */
+export function shareOf(value: unknown): unknown {
+  try {
+    return copyOf(value);
+  } catch {
+    // Only a serializer of the user's can copy it, which the file has: rather the same one than none.
+    return value;
+  }
 }
 
 /** Arguments as they are now: their owner, or the function, may go on to change them. Undefined for those that cannot be copied. */

@@ -100,8 +100,8 @@ export class PendingResults {
   async #makeRoom(): Promise<void> {
     // One batch makes room for those who come one by one, who go on while the next one is on its way.
     await (this.#waiting.size < THRONG ? this.#step : this.flush());
-    // What is direct has left when the turn is over.
-    if (this.#direct >= CROWD) await new Promise((resolve) => setImmediate(resolve));
+    // What is direct has left when the turn is over. And acknowledgements come one after the other: timers must have their turn.
+    await new Promise((resolve) => setImmediate(resolve));
   }
 
   async #write(): Promise<void> {

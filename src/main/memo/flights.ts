@@ -4,7 +4,7 @@
  * not kept.
  */
 import type { CacheKey } from '../../protocol/cache-key.ts';
-import type { Found, MissedCall } from './missed-calls.ts';
+import type { Found, MissedCall } from './missed-call.ts';
 import type { Claim } from './tier.ts';
 
 /** A timer may be over so much earlier than the clock says. */

@@ -12,9 +12,10 @@ export {
   type MemoInspectOptions,
   verifyMemo,
 } from './looks.ts';
-export type { AnyFunction, FileOptions, MemoCallOptions, MemoOptions, MemoSyncOptions } from './memo-options.ts';
+export type { FileOptions, MemoCallOptions, MemoOptions, MemoSyncOptions } from './memo-options.ts';
 export type { MemoStore, RawResult } from './memo-store.ts';
 export { type MemoizedFn, type MemoMethods, memoize, openMemo } from './memoize.ts';
 export { type MemoizedSyncFn, type MemoSyncMethods, memoizeSync } from './memoize-sync.ts';
-export type { MemoStatus } from './missed-calls.ts';
+export type { MemoStatus } from './missed-call.ts';
 export { type CompactOptions, compact, type Rewritten, type UpgradeOptions, upgrade } from './rewrites.ts';
+export type { AnyFunction } from './work.ts';

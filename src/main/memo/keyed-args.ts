@@ -7,7 +7,7 @@
  * The function itself always gets its arguments as they came.
  */
 import { misuse } from '../../protocol/errors.ts';
-import type { AnyFunction } from './memo-options.ts';
+import type { AnyFunction } from './work.ts';
 
 export interface KeyedArgsOptions<F extends AnyFunction = AnyFunction> {
   /**

@@ -9,12 +9,7 @@ import type { Store } from '../stores/index.ts';
 import type { Hash } from './call-keys.ts';
 import { CallLog, type MemoLogOptions } from './call-log.ts';
 import { type KeyedArgs, type KeyedArgsOptions, keyedArgsOf } from './keyed-args.ts';
-
-/**
- * Any function: `unknown[]` would refuse those whose parameters are narrower. It says nothing of `this`, since a function whose parameters
- * take their types from their defaults would take that, too.
- */
-export type AnyFunction = (...args: never[]) => unknown;
+import type { AnyFunction } from './work.ts';
 
 /** What tells calls apart, and what is heard of them. */
 export interface MemoCallOptions<F extends AnyFunction = AnyFunction> extends KeyedArgsOptions<F> {

@@ -14,31 +14,15 @@ import type { CacheKey } from '../../protocol/cache-key.ts';
 import { CacheError } from '../../protocol/errors.ts';
 import { computing } from '../computing.ts';
 import { ABSENT } from './boxed.ts';
-import type { CallKeys } from './call-keys.ts';
 import { MemoFlights } from './flights.ts';
-import { closedMemo, type KeptResults } from './kept-results.ts';
-import type { CallPlan } from './memo-options.ts';
-import type { Memory } from './memory.ts';
-import { type Found, type MemoStatus, type MissedCall, MissedCalls, shareOf, snapshotOf } from './missed-calls.ts';
+import { closedMemo } from './kept-results.ts';
+import type { MemoParts } from './memo-parts.ts';
+import type { Found, MemoStatus, MissedCall } from './missed-call.ts';
+import { MissedCalls, shareOf, snapshotOf } from './missed-calls.ts';
 import type { MemoTier } from './tier.ts';
 
 /** How long `close` waits for what is being computed. */
 const CLOSE_TIMEOUT_MS = 5_000;
-
-export interface MemoParts {
-  readonly name: string;
-  readonly plan: CallPlan;
-  readonly keys: CallKeys;
-  readonly memory: Memory;
-  /** Undefined: nothing outlives the process. */
-  readonly kept: KeptResults | undefined;
-  /** Of what is kept: for messages. */
-  readonly filename: string | undefined;
-  /** Calls the function. */
-  work(self: unknown, args: readonly unknown[]): unknown;
-  /** Called when it is closed. */
-  onClose(): void;
-}
 
 export interface MemoOutcome {
   readonly value: unknown;

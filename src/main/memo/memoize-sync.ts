@@ -6,12 +6,13 @@ import { CacheError, misuse } from '../../protocol/errors.ts';
 import { ABSENT } from './boxed.ts';
 import { CallKeys } from './call-keys.ts';
 import { openFileTierSync } from './file-tier.ts';
-import type { AnyFunction, MemoSyncOptions } from './memo-options.ts';
+import type { MemoSyncOptions } from './memo-options.ts';
 import { MEMO_SYNC_OPTIONS, planOf } from './memo-options.ts';
 import { memoPath, occupy } from './memo-place.ts';
 import { Memory } from './memory.ts';
-import type { MemoStatus } from './missed-calls.ts';
+import type { MemoStatus } from './missed-call.ts';
 import { SyncMemo } from './sync-memo.ts';
+import type { AnyFunction } from './work.ts';
 import { prefixOf, versionOf, workOf } from './work.ts';
 
 type Result<F extends AnyFunction> = ReturnType<F>;

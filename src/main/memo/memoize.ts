@@ -11,14 +11,14 @@ import { CallKeys } from './call-keys.ts';
 import { encodingOf, openFileTier } from './file-tier.ts';
 import { KeptResults } from './kept-results.ts';
 import { Memo } from './memo.ts';
-import { type AnyFunction, type CallPlan, MEMO_OPTIONS, type MemoOptions, planOf } from './memo-options.ts';
+import { type CallPlan, MEMO_OPTIONS, type MemoOptions, planOf } from './memo-options.ts';
 import { memoPath, occupy, placeIn } from './memo-place.ts';
 import { MemoStore, type StoredFile } from './memo-store.ts';
 import { Memory } from './memory.ts';
-import type { MemoStatus } from './missed-calls.ts';
+import type { MemoStatus } from './missed-call.ts';
 import { StoreTier } from './store-tier.ts';
 import type { MemoTier } from './tier.ts';
-import { prefixOf, versionOf, type Work, workOf } from './work.ts';
+import { type AnyFunction, prefixOf, versionOf, type Work, workOf } from './work.ts';
 
 let memos = 0;
 

@@ -8,7 +8,8 @@ import { EVER } from '../units.ts';
 import { type Copier, copierOf } from './copier.ts';
 import type { MemoFlight } from './flights.ts';
 import { expiryIn, isSerializationError } from './kept-results.ts';
-import type { MemoParts } from './memo.ts';
+import type { MemoParts } from './memo-parts.ts';
+import type { Found, MissedCall } from './missed-call.ts';
 import type { MemoRecord } from './tier.ts';
 
 /** What a cache says when it is the cache that fails, and not what another thread has computed. */
@@ -16,35 +17,6 @@ const MEMORY_FAULTS = ['CACHE_CLOSED', 'OVERLOADED', 'SHARD_DOWN', 'SHARD_FAILED
 
 /** So many calls may be within each other in one turn: the stack takes several hundred. */
 const NESTED_MAX = 50;
-
-export interface MissedCall {
-  readonly self: unknown;
-  readonly args: readonly unknown[];
-  /** As they were when the call came; undefined where there is no copy, or nobody to keep one. */
-  readonly ownArgs: readonly unknown[] | undefined;
-  /** What it is kept under, and in memory. */
-  readonly text: string;
-  readonly key: CacheKey;
-  /** What tells it from all calls of all memos of this thread. */
-  readonly id: string;
-  /** The computations that it is part of. */
-  readonly chain: readonly string[];
-  /** Who has made it, where the log is to say so. */
-  readonly stack: string | undefined;
-}
-
-/** Where a result came from: 'miss' for one that was computed. */
-export type MemoStatus = 'memory' | 'disk' | 'miss';
-
-/** What has come of a call. */
-export interface Found {
-  /** What the caller gets. */
-  readonly value: unknown;
-  readonly status: MemoStatus;
-  /** What is kept. */
-  readonly stored: unknown;
-  readonly expiresAtMs: number;
-}
 
 export class MissedCalls {
   readonly #parts: MemoParts;

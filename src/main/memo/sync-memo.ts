@@ -13,10 +13,12 @@ import type { CallKeys } from './call-keys.ts';
 import type { MemoFile } from './file/memo-file.ts';
 import { closedMemo, expiryIn, isSerializationError } from './kept-results.ts';
 import { reentrantCall } from './memo.ts';
-import type { AnyFunction, CallPlan } from './memo-options.ts';
+import type { CallPlan } from './memo-options.ts';
 import type { Memory } from './memory.ts';
-import { type MemoStatus, snapshotOf } from './missed-calls.ts';
+import type { MemoStatus } from './missed-call.ts';
+import { snapshotOf } from './missed-calls.ts';
 import type { Claim, MemoRecord } from './tier.ts';
+import type { AnyFunction } from './work.ts';
 
 export interface SyncMemoParts {
   readonly name: string;

@@ -7,7 +7,12 @@ import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { misuse } from '../../protocol/errors.ts';
 import type { Cache, PluginModule } from '../index.ts';
-import type { AnyFunction } from './memo-options.ts';
+
+/**
+ * Any function: `unknown[]` would refuse those whose parameters are narrower. It says nothing of `this`, since a function whose parameters
+ * take their types from their defaults would take that, too.
+ */
+export type AnyFunction = (...args: never[]) => unknown;
 
 /** Of the digest of a source, in hex. */
 const DIGEST_CHARACTERS = 16;

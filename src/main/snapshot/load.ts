@@ -9,13 +9,20 @@
  *
  * What fails in the second phase, a disk that does not read twice or a shard that has no owner any more, leaves a part of it loaded.
  *
- * This thread only passes messages. An owner that dies is followed by another, which is asked the same again; what a dead one had
- * stored without saying so is then counted as not loaded, but it is there.
+ * This thread only passes messages. An owner that dies is followed by another, which is asked the same again, and finds what the dead
+ * one had stored.
  */
 import type { HashSeed } from '../../protocol/key.ts';
 import type { ShardLimits } from '../../protocol/memory.ts';
 import { coldestFirst, type SnapshotIndex } from '../../protocol/snapshot/block-index.ts';
-import type { BegunLoad, BlockPlace, CheckedBlock, RoutedBlock } from '../../protocol/snapshot/tasks.ts';
+import type {
+  BegunLoad,
+  BlockPlace,
+  BlockTask,
+  CheckedBlock,
+  InstalledEntries,
+  RoutedBlock,
+} from '../../protocol/snapshot/tasks.ts';
 import type { Owners } from './owners.ts';
 import { type Span, skipsOf, spansOf } from './room.ts';
 import { orAborted } from './turns.ts';
@@ -49,59 +56,78 @@ export interface LoadedEntries {
 
 /** The signal is heard until the first shard is touched; from then on it ends as it ends. */
 export async function loadSnapshot(
-  { owners, limits, hashSeed, standings, merge, load, wallOriginMs, nowWallMs }: LoadWork,
+  work: LoadWork,
   path: string,
   index: SnapshotIndex,
   signal: AbortSignal,
 ): Promise<LoadedEntries> {
-  const { count } = owners;
+  const { owners, limits, hashSeed, nowWallMs } = work;
   const blocks = coldestFirst(index);
-  const about = (block: BlockPlace) => ({ path, block, nowWallMs, hashSeed, shards: count }) as const;
+  const tasks = blocks.map((block) => ({ path, block, nowWallMs, hashSeed, shards: owners.count }) as const);
   const checked: CheckedBlock[] = [];
-  await orAborted(
-    inOrder(
-      blocks,
-      count,
-      signal,
-      (block, owner) => owners.ask(owner, { do: 'check', ...about(block) }),
-      async (block) => void checked.push(block),
-    ),
+  const check = inOrder(
+    blocks,
+    owners.count,
     signal,
+    (i, owner) => owners.ask(owner, { do: 'check', ...(tasks[i] as BlockTask) }),
+    async (block) => void checked.push(block),
   );
+  await orAborted(check, signal);
   // A shard that will have no owner any more is told before another has been emptied.
   await orAborted(owners.present(), signal);
   const spans = spansOf(index.shards);
   const ordered = blocks.map((block) => spans.get(block) as Span);
   const skips = skipsOf(checked, ordered, limits);
-  const sum = (numbers: readonly number[]) => numbers.reduce((total, each) => total + each, 0);
-  const expired = sum(checked.map((block) => block.expired));
-  let evicted = sum(skips.flat());
-  let loaded = 0;
+  const { installed, evicted } = await installAll(work, tasks, skips);
+  return {
+    loaded: installed,
+    expired: sum(checked.map((block) => block.expired)),
+    evicted: evicted + sum(skips.flat()),
+  };
+}
 
-  const all = Array.from({ length: count }, (_, shard) => shard);
+/** The second phase. Of each block, each shard leaves out so many entries as `skips` says. */
+async function installAll(
+  { owners, standings, merge, load, wallOriginMs }: LoadWork,
+  tasks: readonly BlockTask[],
+  skips: readonly (readonly number[])[],
+): Promise<InstalledEntries> {
+  const total = { installed: 0, evicted: 0 };
+  const shards = Array.from({ length: owners.count }, (_, shard) => shard);
+  let begun: readonly BegunLoad[] = [];
   const install = async ({ memory, sections }: RoutedBlock, i: number) => {
     const stored = sections.map(async (section, shard) => {
       const skip = skips[i]?.[shard] as number;
       const { since } = begun[shard] as BegunLoad;
       if (section.entries > skip) {
         const task = { do: 'install', memory, section, skip, since, standings, wallOriginMs } as const;
-        const answer = await owners.ask(shard, task);
-        loaded += answer.installed;
-        evicted += answer.evicted;
+        const { installed, evicted } = await owners.ask(shard, task);
+        total.installed += installed;
+        total.evicted += evicted;
       }
     });
     await Promise.all(stored);
   };
   const never = new AbortController().signal;
-  let begun: readonly BegunLoad[] = [];
+  const route = (i: number, owner: number) => owners.ask(owner, { do: 'route', ...(tasks[i] as BlockTask) });
   try {
-    begun = await Promise.all(all.map((shard) => owners.ask(shard, { do: 'begin', load, merge })));
-    await inOrder(blocks, count, never, (block, owner) => owners.ask(owner, { do: 'route', ...about(block) }), install);
+    begun = await Promise.all(shards.map((shard) => owners.ask(shard, { do: 'begin', load, merge })));
+    await inOrder(
+      tasks.map(({ block }) => block),
+      owners.count,
+      never,
+      route,
+      install,
+    );
   } finally {
     // A shard that has no owner any more has nobody who notes anything.
-    await Promise.allSettled(all.map((shard) => owners.ask(shard, { do: 'end' })));
+    await Promise.allSettled(shards.map((shard) => owners.ask(shard, { do: 'end' })));
   }
-  return { loaded, expired, evicted };
+  return total;
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, each) => total + each, 0);
 }
 
 /**
@@ -113,7 +139,7 @@ async function inOrder<T>(
   blocks: readonly BlockPlace[],
   owners: number,
   signal: AbortSignal,
-  ask: (block: BlockPlace, owner: number) => Promise<T>,
+  ask: (index: number, owner: number) => Promise<T>,
   hand: (answer: T, index: number) => Promise<void>,
 ): Promise<void> {
   const underWay = new Set<Promise<void>>();
@@ -128,7 +154,7 @@ async function inOrder<T>(
       break;
     }
     bytes += block.bytes;
-    const answer = ask(block, i % owners);
+    const answer = ask(i, i % owners);
     // Handed on: that is, its messages are sent.
     const handed = Promise.all([answer, before]).then(([answered]) => ({ settled: hand(answered, i) }));
     before = handed;

@@ -69,7 +69,7 @@ export interface BlockPlace {
 }
 
 /** What both readers of a block need to know. */
-interface BlockTask {
+export interface BlockTask {
   readonly path: string;
   readonly block: BlockPlace;
   /** What has expired at that time, in ms since 1970, is left out. The same for all tasks of a load. */

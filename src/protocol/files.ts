@@ -58,7 +58,7 @@ export const diskFiles: Files = {
 };
 
 /** One call of the system writes no more than 2 GiB. */
-const WRITE_BYTES_MAX = 2 ** 30;
+const CALL_BYTES_MAX = 2 ** 30;
 
 const TEMPORARY = /^\..*\.([0-9a-f]{8}-\d+-\d+)-\d+\.tmp$/;
 
@@ -78,8 +78,21 @@ export function writeWhole(files: Files, fd: number, bytes: Uint8Array, position
   let written = 0;
   while (written < bytes.length) {
     const at = position === null ? null : position + written;
-    written += files.writeSync(fd, bytes, written, Math.min(WRITE_BYTES_MAX, bytes.length - written), at);
+    written += files.writeSync(fd, bytes, written, Math.min(CALL_BYTES_MAX, bytes.length - written), at);
   }
+}
+
+/** Reads up to `length` bytes from `position` on, in as many calls as it takes. How many there were: fewer where the file ends. */
+export function readFully(files: Files, fd: number, into: Uint8Array, length: number, position: number): number {
+  let read = 0;
+  while (read < length) {
+    const count = files.readSync(fd, into, read, Math.min(CALL_BYTES_MAX, length - read), position + read);
+    if (count === 0) {
+      break;
+    }
+    read += count;
+  }
+  return read;
 }
 
 /** The whole of a file; undefined where there is none. Throws what the file system throws. */
@@ -96,15 +109,7 @@ export function readWhole(files: Files, path: string): Buffer | undefined {
   }
   try {
     const bytes = Buffer.allocUnsafe(files.fstatSync(fd).size);
-    let read = 0;
-    while (read < bytes.length) {
-      const count = files.readSync(fd, bytes, read, bytes.length - read, null);
-      if (count === 0) {
-        break;
-      }
-      read += count;
-    }
-    return bytes.subarray(0, read);
+    return bytes.subarray(0, readFully(files, fd, bytes, bytes.length, 0));
   } finally {
     files.closeSync(fd);
   }

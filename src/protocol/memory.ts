@@ -250,3 +250,8 @@ export function columnBytes(meta: number): number {
 export function wordsFor(byteLength: number): number {
   return (byteLength + 3) >>> 2;
 }
+
+/** A number of the write sequence, of its two words: 53 bits. The high one may have part of a hash above its own bits. */
+export function sequenceOf(low: number, high: number): number {
+  return (high & SEQ_HIGH_MASK) * 2 ** 32 + (low >>> 0);
+}

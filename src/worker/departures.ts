@@ -16,8 +16,8 @@ import {
   HEADER_LOAD,
   HEADER_LOAD_CLEARED,
   SEQ_HIGH_BITS,
-  SEQ_HIGH_MASK,
   type ShardMemory,
+  sequenceOf,
 } from '../protocol/memory.ts';
 import type { RemovalCause } from '../protocol/policy.ts';
 
@@ -42,7 +42,7 @@ export class Departures {
 
   /** A load goes on that was begun at that number of the write sequence. */
   heed([low, high]: readonly [low: number, high: number]): void {
-    this.#since = sequence(low, high);
+    this.#since = sequenceOf(low, high);
     this.#noted ??= new Set();
   }
 
@@ -62,7 +62,7 @@ export class Departures {
   /** Whether an entry was written since the load began. */
   isNewer(block: number): boolean {
     const words = this.#words;
-    return sequence(words[block + BLOCK_SEQ_LOW] as number, words[block + BLOCK_SEQ_HIGH] as number) > this.#since;
+    return sequenceOf(words[block + BLOCK_SEQ_LOW] as number, words[block + BLOCK_SEQ_HIGH] as number) > this.#since;
   }
 
   /** A key that is removed, wherever its entry is. */
@@ -91,9 +91,4 @@ export class Departures {
 
 function idOf(hashLow: number, hashHigh: number): number {
   return (hashHigh & HIGH_MASK) * WORDS + (hashLow >>> 0);
-}
-
-/** A number of the write sequence: 53 bits. */
-function sequence(low: number, high: number): number {
-  return (high & SEQ_HIGH_MASK) * WORDS + (low >>> 0);
 }

@@ -10,8 +10,8 @@ import {
   BLOCK_SEQ_LOW,
   BLOCK_SLOT,
   HEADER_SLOTS_USED,
-  SEQ_HIGH_MASK,
   type ShardMemory,
+  sequenceOf,
 } from '../protocol/memory.ts';
 import { radixSort } from './radix-sort.ts';
 
@@ -70,7 +70,6 @@ export class Survivors {
 
   #sequenceOf(block: number): number {
     const words = this.#words;
-    const high = (words[block + BLOCK_SEQ_HIGH] as number) & SEQ_HIGH_MASK;
-    return high * WORDS + ((words[block + BLOCK_SEQ_LOW] as number) >>> 0);
+    return sequenceOf(words[block + BLOCK_SEQ_LOW] as number, words[block + BLOCK_SEQ_HIGH] as number);
   }
 }

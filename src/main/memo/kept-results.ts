@@ -53,16 +53,8 @@ export class KeptResults {
     } catch (cause) {
       this.#tell(`read ${tier.filename}`, cause);
     }
-    return record !== undefined && this.serves(record) ? record : undefined;
-  }
-
-  /** Whether a result was kept by this version of the function, and is valid. What the user's `validate` throws goes to the caller. */
-  serves(record: MemoRecord): boolean {
     const { plan, version } = this.#parts;
-    if (version !== undefined && record.version !== version) {
-      return false;
-    }
-    return plan.validate === undefined || plan.validate(record.result);
+    return record !== undefined && serves(record, plan, version) ? record : undefined;
   }
 
   /**
@@ -159,6 +151,14 @@ export class KeptResults {
   }
 }
 
+/** Whether a result was kept by this version of the function, and is valid. What the user's `validate` throws goes to the caller. */
+export function serves(record: MemoRecord, { validate }: CallPlan, version: string | undefined): boolean {
+  if (version !== undefined && record.version !== version) {
+    return false;
+  }
+  return validate === undefined || validate(record.result);
+}
+
 /** When a result ends that is made now. */
 export function expiryIn({ ttlMs = EVER }: CallPlan): number {
   return ttlMs === EVER ? EVER : Date.now() + ttlMs;
@@ -172,7 +172,8 @@ export function closedMemo(name: string): CacheError {
   return new CacheError('CACHE_CLOSED', `The memo of ${name} is closed: memoize the function again`);
 }
 
-function heldFor(name: string, timeoutMs: number, holder = 'somebody else'): CacheError {
+/** Somebody else has computed a call for longer than its caller waits. */
+export function heldFor(name: string, timeoutMs: number, holder = 'somebody else'): CacheError {
   const message =
     `A call of ${name} is computed by ${holder}, and was not done within ${timeoutMs} ms. \`timeout\` says how long to ` +
     'wait, and `allowRace` lets all compute';

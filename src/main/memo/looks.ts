@@ -1,9 +1,8 @@
 /** Files of memos as people look at them: nothing is changed, and they may be in use. */
 import { isAbsolute } from 'node:path';
-import { diskFiles, READ_ONLY } from '../../protocol/files.ts';
+import { diskFiles, READ_ONLY, readFully } from '../../protocol/files.ts';
 import { assertOptions } from '../codec/known-options.ts';
 import { MAGIC } from './file/frame.ts';
-import { readFully } from './file/frame-reader.ts';
 import { type InspectedResult, inspectMemoFile, type MemoInspection } from './file/inspect.ts';
 import { verifyMemoFile } from './file/verify.ts';
 import { memoPathOf } from './memo-place.ts';

@@ -99,25 +99,21 @@ export class Memo {
   }
 
   async has(args: readonly unknown[]): Promise<boolean> {
-    const { keys, plan, kept, memory } = this.parts;
+    const { plan, kept, memory } = this.parts;
     if (plan.isDisabled) {
       return false;
     }
-    const { keyed, key } = this.#aim(args);
-    this.#assertOpen();
-    const text = keys.text(keyed);
+    const { key, text } = this.#named(args);
     return (await memory.has(key)) || (kept !== undefined && (await kept.look(text)) !== undefined);
   }
 
   /** Keeps a result that was not computed here. */
   async put(result: unknown, args: readonly unknown[]): Promise<void> {
-    const { keys, plan, kept } = this.parts;
+    const { plan, kept } = this.parts;
     if (plan.isDisabled) {
       return;
     }
-    const { keyed, key } = this.#aim(args);
-    this.#assertOpen();
-    const text = keys.text(keyed);
+    const { key, text } = this.#named(args);
     const ownArgs = snapshotOf(args);
     const stored = this.#missed.stored(result);
     this.#flights.drop(text);
@@ -127,13 +123,11 @@ export class Memo {
 
   /** Whether there was a result. */
   async forget(args: readonly unknown[]): Promise<boolean> {
-    const { keys, plan, kept, memory } = this.parts;
+    const { plan, kept, memory } = this.parts;
     if (plan.isDisabled) {
       return false;
     }
-    const { keyed, key } = this.#aim(args);
-    this.#assertOpen();
-    const text = keys.text(keyed);
+    const { key, text } = this.#named(args);
     this.#flights.drop(text);
     const [fromMemory, fromTier] = await Promise.all([
       memory.forget(key),
@@ -222,6 +216,13 @@ export class Memo {
     const { keys } = this.parts;
     const keyed = keys.keyed(args);
     return { keyed, key: keys.inMemory(keyed) };
+  }
+
+  /** What a call is kept under, in memory and in what outlives the process. */
+  #named(args: readonly unknown[]): { key: CacheKey; text: string } {
+    const { keyed, key } = this.#aim(args);
+    this.#assertOpen();
+    return { key, text: this.parts.keys.text(keyed) };
   }
 
   #missedCall(self: unknown, args: readonly unknown[], { keyed, key }: Aimed): MissedCall {

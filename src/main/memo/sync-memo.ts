@@ -7,11 +7,11 @@
  * and who waits for another process holds up its thread. What fails but for the function is told and counted, as in memo.ts.
  */
 import type { CacheKey } from '../../protocol/cache-key.ts';
-import { CacheError, misuse } from '../../protocol/errors.ts';
+import { misuse } from '../../protocol/errors.ts';
 import { ABSENT } from './boxed.ts';
 import type { CallKeys } from './call-keys.ts';
 import type { MemoFile } from './file/memo-file.ts';
-import { closedMemo, expiryIn, isSerializationError } from './kept-results.ts';
+import { closedMemo, expiryIn, heldFor, isSerializationError, serves } from './kept-results.ts';
 import { reentrantCall } from './memo.ts';
 import type { CallPlan } from './memo-options.ts';
 import type { Memory } from './memory.ts';
@@ -266,8 +266,7 @@ export class SyncMemo {
         return record;
       }
       if (performance.now() >= deadlineMs) {
-        const message = `A call of ${name} is computed by ${claim.holder}, and was not done within ${plan.timeoutMs} ms`;
-        throw new CacheError('TIMEOUT', message);
+        throw heldFor(name, plan.timeoutMs, claim.holder);
       }
     }
   }
@@ -280,9 +279,7 @@ export class SyncMemo {
     } catch (cause) {
       plan.log.tellFailure(`read ${file?.filename}`, cause);
     }
-    const isOfVersion = version === undefined || record?.version === version;
-    const isValid = record === undefined || plan.validate === undefined || plan.validate(record.result);
-    return isOfVersion && isValid ? record : undefined;
+    return record !== undefined && serves(record, plan, version) ? record : undefined;
   }
 
   #promoted(key: CacheKey, { result, expiresAtMs }: MemoRecord): unknown {

@@ -4,17 +4,17 @@
  */
 import { misuse } from '../../protocol/errors.ts';
 import type { SnapshotEntry } from '../../protocol/snapshot/entry.ts';
-import {
-  createCodec,
-  isSerializerName,
-  loadSerializer,
-  resolveSerializer,
-  type SerializerOption,
-  type ValueCodec,
-} from '../serializers/index.ts';
+import { createCodec, isSerializerName, type SerializerOption, type ValueCodec } from '../serializers/index.ts';
 import { encodeValue } from './json-entry.ts';
 import { type MadeSnapshot, makeSnapshot } from './make.ts';
-import { codecOf, hasExpired, type OpenedSnapshot, openSnapshot, type SnapshotFormat } from './snapshot-at.ts';
+import {
+  codecOf,
+  givenCodec,
+  hasExpired,
+  type OpenedSnapshot,
+  openSnapshot,
+  type SnapshotFormat,
+} from './snapshot-at.ts';
 import { v8FormatOf } from './v8-format.ts';
 
 /** Of values in a text that does not say: that of a cache whose options do not. */
@@ -49,7 +49,7 @@ export async function convertSnapshot(
   to: string,
   { serializer, fromSerializer }: ConvertSnapshotOptions = {},
 ): Promise<ConvertedSnapshot> {
-  const given = serializer === undefined ? undefined : createCodec(await loadSerializer(resolveSerializer(serializer)));
+  const given = await givenCodec(serializer);
   const source = await openSnapshot(from, { serializer: fromSerializer }, FROM);
   const nowMs = Date.now();
   let expired = 0;

@@ -90,9 +90,14 @@ export async function openSnapshot(
     throw misuse('INVALID_CONFIG', '`path` to be the path of a file', place, { option: 'path' });
   }
   const path = resolve(place);
-  const given = serializer === undefined ? undefined : createCodec(await loadSerializer(resolveSerializer(serializer)));
+  const given = await givenCodec(serializer);
   const bytes = withSource(diskFiles, path, (source) => source.bytes);
   return isText(diskFiles, path) ? openText(path, bytes) : openBinary(path, bytes, given, option);
+}
+
+/** Of a serializer that a caller has named or brought; undefined for none. Rejects as `resolveSerializer` throws. */
+export async function givenCodec(serializer: SerializerOption | undefined): Promise<ValueCodec | undefined> {
+  return serializer === undefined ? undefined : createCodec(await loadSerializer(resolveSerializer(serializer)));
 }
 
 /** What reads the values. Throws INVALID_CONFIG where it was not given. */

@@ -2,16 +2,13 @@
  * Where a snapshot is read from: a file, or bytes that somebody has. What is read is a copy that begins at a whole word.
  * Whoever reads a file opens it, reads what he needs, and closes it: nobody holds one open between two turns of an event loop.
  */
-import { type Files, READ_ONLY } from '../files.ts';
+import { type Files, READ_ONLY, readFully } from '../files.ts';
 import { BlockReader } from './block.ts';
 import { parseIndex, type SnapshotIndex } from './block-index.ts';
 import { parseFooter, parseHeader } from './ends.ts';
 import { diskError, loadError, truncated } from './faults.ts';
 import { FOOTER_BYTES, HEADER_BYTES } from './file.ts';
 import type { BlockPlace } from './tasks.ts';
-
-/** One call of the system reads no more than 2 GiB. */
-const READ_BYTES_MAX = 2 ** 30;
 
 export interface SnapshotSource {
   /** For messages. */
@@ -87,13 +84,5 @@ export function blockIn(source: SnapshotSource, place: BlockPlace, id: Uint8Arra
 function readAt(files: Files, fd: number, offset: number, length: number): Buffer<ArrayBuffer> {
   // Not from the pool: it gives memory that begins anywhere.
   const bytes = Buffer.allocUnsafeSlow(length);
-  let read = 0;
-  while (read < length) {
-    const count = files.readSync(fd, bytes, read, Math.min(READ_BYTES_MAX, length - read), offset + read);
-    if (count === 0) {
-      break;
-    }
-    read += count;
-  }
-  return bytes.subarray(0, read);
+  return bytes.subarray(0, readFully(files, fd, bytes, length, offset));
 }

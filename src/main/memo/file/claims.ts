@@ -12,7 +12,8 @@ import { nextNumber, OWN_MARK } from '../../../protocol/process-mark.ts';
 import type { Claim } from '../tier.ts';
 import { ClaimTable, heldHere, LEASE_MS, type StandingClaim } from './claim-table.ts';
 import { GrantedClaim, RefusedClaim } from './file-claim.ts';
-import { CLAIM, frameOf, RELEASE } from './frame.ts';
+import { CLAIM, type FrameView, frameOf, RELEASE } from './frame.ts';
+import type { Claimed } from './replay.ts';
 
 const RENEW_MS = LEASE_MS / 3;
 const OWN = Buffer.from(OWN_MARK, 'latin1');
@@ -24,8 +25,8 @@ interface Opener {
   refresh(): void;
 }
 
-export class FileClaims {
-  readonly table = new ClaimTable();
+export class FileClaims implements Claimed {
+  readonly #table = new ClaimTable();
   readonly #opener: Opener;
   readonly #held = new Map<string, number>();
   /** Given back, or never held, but the disk did not take that: tried again with the next renewal. */
@@ -41,7 +42,7 @@ export class FileClaims {
 
   /** The file is read from its begin. */
   reset(): void {
-    this.table.clear();
+    this.#table.clear();
   }
 
   missed(key: string): void {
@@ -57,9 +58,17 @@ export class FileClaims {
     this.#missed.delete(key);
   }
 
+  add(frame: FrameView, place: number): void {
+    this.#table.add(frame, place);
+  }
+
+  remove(key: string, ticket: number): void {
+    this.#table.remove(key, ticket);
+  }
+
   /** A result is there, whoever has computed it. */
-  ended(key: string): void {
-    this.table.end(key);
+  end(key: string): void {
+    this.#table.end(key);
     if (this.#missed.delete(key)) {
       this.#arrived.add(key);
     }
@@ -77,7 +86,7 @@ export class FileClaims {
     if (this.#arrived.delete(key)) {
       return new RefusedClaim(this, key, undefined);
     }
-    const holder = this.table.holderOf(key, Date.now());
+    const holder = this.#table.holderOf(key, Date.now());
     if (holder !== undefined) {
       return new RefusedClaim(this, key, holder);
     }
@@ -91,7 +100,7 @@ export class FileClaims {
       this.#owe(key, ticket);
       throw error;
     }
-    const first = this.table.holderOf(key, Date.now());
+    const first = this.#table.holderOf(key, Date.now());
     if (first?.ticket !== ticket || this.#arrived.delete(key)) {
       this.#giveBack(key, ticket);
       return new RefusedClaim(this, key, first?.ticket === ticket ? undefined : first);
@@ -112,7 +121,7 @@ export class FileClaims {
   /** Whether another has the key now, or nobody, or there is a result. */
   hasChanged(key: string, holder: StandingClaim): boolean {
     this.#opener.refresh();
-    return this.#arrived.has(key) || this.table.holderOf(key, Date.now())?.ticket !== holder.ticket;
+    return this.#arrived.has(key) || this.#table.holderOf(key, Date.now())?.ticket !== holder.ticket;
   }
 
   close(): void {
@@ -132,7 +141,7 @@ export class FileClaims {
 
   #giveBack(key: string, ticket: number): void {
     heldHere.delete(ticket);
-    if (!this.table.has(key, ticket)) {
+    if (!this.#table.has(key, ticket)) {
       this.#owed.delete(ticket);
       return;
     }

@@ -1,9 +1,8 @@
 /** Whether what lies at a path may be a memo file of this version: by what it is, and by how it begins. */
 import type { Stats } from 'node:fs';
 import { storeError } from '../../../protocol/engines/faults.ts';
-import type { Files } from '../../../protocol/files.ts';
+import { type Files, readFully } from '../../../protocol/files.ts';
 import { MAGIC, OPENING, VERSION, VERSION_AT } from './frame.ts';
-import { readFully } from './frame-reader.ts';
 
 /** Throws ENGINE_ERROR for what is no file, STORE_FOREIGN for one that is not ours or of another version. What is cut off within its begin may be ours. */
 export function assertMemo(files: Files, fd: number, stat: Stats, path: string): void {

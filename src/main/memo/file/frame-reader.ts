@@ -9,7 +9,7 @@
  * A frame that runs past the end of the file is on its way, or it never comes and others write on behind it. So nobody waits
  * for it: what is whole behind its head counts at once, and then it was torn.
  */
-import type { Files } from '../../../protocol/files.ts';
+import { type Files, readFully } from '../../../protocol/files.ts';
 import { type FileHead, FRAME_HEAD_BYTES, FrameView, fileHeadOf, HEAD, OPENING } from './frame.ts';
 
 const WINDOW_BYTES = 2 ** 20;
@@ -114,16 +114,4 @@ export class FrameReader {
     }
     this.offset = offset + length;
   }
-}
-
-export function readFully(files: Files, fd: number, into: Buffer, length: number, position: number): number {
-  let read = 0;
-  while (read < length) {
-    const count = files.readSync(fd, into, read, length - read, position + read);
-    if (count === 0) {
-      break;
-    }
-    read += count;
-  }
-  return read;
 }

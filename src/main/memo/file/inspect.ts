@@ -2,7 +2,8 @@
 import { diskFiles, type Files } from '../../../protocol/files.ts';
 import { isSerializerName } from '../../serializers/index.ts';
 import { ClaimTable } from './claim-table.ts';
-import { CLAIM, CLEAR, DELETE, type FileHead, type FrameView, RELEASE, RESULT, VERSION } from './frame.ts';
+import { type FileHead, type FrameView, RESULT, VERSION } from './frame.ts';
+import { replay } from './replay.ts';
 import { decodeResult } from './result-record.ts';
 import { MemoResults } from './results.ts';
 import { codecOf } from './upgrade.ts';
@@ -59,15 +60,8 @@ export function inspectMemoFile(
     files,
     path,
     (frame, offset) => {
-      const { kind, key } = frame;
-      if (kind === RESULT) {
-        count++;
-        results.add(key, frame, offset);
-        claims.end(key);
-      } else if (kind === DELETE) results.remove(key);
-      else if (kind === CLEAR) results.clear();
-      else if (kind === CLAIM) claims.add(frame, offset);
-      else if (kind === RELEASE) claims.remove(key, frame.ticket);
+      if (frame.kind === RESULT) count++;
+      replay(frame, offset, results, claims);
     },
     (from, to) => {
       damaged++;

@@ -21,8 +21,9 @@ import { checkKey } from '../../../protocol/key.ts';
 import { RecordCodec } from '../../codec/record-codec.ts';
 import type { Claim, MemoRecord, MemoTier } from '../tier.ts';
 import { FileClaims } from './claims.ts';
-import { CLAIM, CLEAR, DELETE, type FrameView, frameOf, RELEASE, RESULT } from './frame.ts';
+import { CLEAR, DELETE, type FrameView, frameOf, RESULT } from './frame.ts';
 import { type Ledger, MemoLog } from './memo-log.ts';
+import { replay } from './replay.ts';
 import { decodeResult, encodeResult } from './result-record.ts';
 import { MemoResults } from './results.ts';
 
@@ -221,28 +222,7 @@ export class MemoFile implements MemoTier {
         results.clear();
         claims.reset();
       },
-      visit: (frame, offset) => {
-        switch (frame.kind) {
-          case RESULT: {
-            const key = frame.key;
-            results.add(key, frame, offset);
-            claims.ended(key);
-            break;
-          }
-          case DELETE:
-            results.remove(frame.key);
-            break;
-          case CLEAR:
-            results.clear();
-            break;
-          case CLAIM:
-            claims.table.add(frame, offset);
-            break;
-          case RELEASE:
-            claims.table.remove(frame.key, frame.ticket);
-            break;
-        }
-      },
+      visit: (frame, offset) => replay(frame, offset, results, claims),
       damaged: () => this.#tellDamage(),
     };
   }

@@ -19,8 +19,9 @@ import { engineError, storeError } from '../../../protocol/engines/faults.ts';
 import { discard, type Files, isLeftover, syncDirectory, temporaryFor, writeWhole } from '../../../protocol/files.ts';
 import { backupOf } from './backup.ts';
 import { ClaimTable } from './claim-table.ts';
-import { CLAIM, CLEAR, DELETE, type FileHead, FrameView, headFrame, RELEASE, RESULT } from './frame.ts';
+import { CLEAR, DELETE, type FileHead, FrameView, headFrame, RESULT } from './frame.ts';
 import { type Ledger, MemoLog } from './memo-log.ts';
+import { replay } from './replay.ts';
 import { MemoResults } from './results.ts';
 import { lockRewriting } from './rewriting-lock.ts';
 
@@ -171,26 +172,7 @@ class Rewriting implements Ledger {
       this.#put(frame);
       return;
     }
-    switch (frame.kind) {
-      case RESULT: {
-        const key = frame.key;
-        this.#results.add(key, frame, offset);
-        this.#claims.end(key);
-        break;
-      }
-      case DELETE:
-        this.#results.remove(frame.key);
-        break;
-      case CLEAR:
-        this.#results.clear();
-        break;
-      case CLAIM:
-        this.#claims.add(frame, offset);
-        break;
-      case RELEASE:
-        this.#claims.remove(frame.key, frame.ticket);
-        break;
-    }
+    replay(frame, offset, this.#results, this.#claims);
   }
 
   damaged(): void {}

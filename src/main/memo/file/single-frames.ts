@@ -1,7 +1,6 @@
 /** Reads single frames of a memo file, by where they stand: in one call, unless they are longer than a page. */
-import type { Files } from '../../../protocol/files.ts';
+import { type Files, readFully } from '../../../protocol/files.ts';
 import { FRAME_HEAD_BYTES, FrameView } from './frame.ts';
-import { readFully } from './frame-reader.ts';
 
 /** What is read at first: as much as costs no more than the call. */
 const FRAME_READ_BYTES = 4_096;
